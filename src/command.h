@@ -14,6 +14,8 @@
 #include "base/err.h"
 #include "options.h"
 
+#define STATUS_NEWS 3 /* exit status of check and diff --exit-code: there is something new */
+
 enum option_group {                 /* which options a command takes */
 		    OPT_ALWAYS = 1, /* --help --version -q --completion */
 		    OPT_TARGET = 2, /* -p, --, -u, --on-exit */
@@ -31,10 +33,19 @@ enum option_group {                 /* which options a command takes */
 		    OPT_JSON = 2048,        /* --json */
 		    /* --screen, and options that have a meaning on the screen only */
 		    OPT_SHOW = 4096,
-		    OPT_PYTHON = 8192,   /* --python */
-		    OPT_COLOR = 16384,   /* --color */
-		    OPT_WIDE = 32768,    /* -w */
-		    OPT_TERMINAL = 65536 /* --no-tty */
+		    OPT_PYTHON = 8192,    /* --python */
+		    OPT_COLOR = 16384,    /* --color */
+		    OPT_WIDE = 32768,     /* -w */
+		    OPT_TERMINAL = 65536, /* --no-tty */
+		    OPT_ROTATE = 1 << 20, /* -C -G -W */
+		    OPT_KEEP = 1 << 21,   /* --keep */
+		    OPT_MINE = 1 << 22,   /* --mine */
+		    OPT_MERGE = 1 << 24,  /* --offset --host */
+		    OPT_CUT = 1 << 25,    /* --from --to */
+		    OPT_SCHEMA = 1 << 26, /* --schema */
+		    OPT_HOLD = 1 << 27,   /* --hold --do --hold-ignore */
+		    OPT_STACKS = 1 << 28, /* --stacks */
+		    OPT_EXIT = 1 << 29    /* --exit-code */
 };
 
 /* What an option needs besides the command. */
@@ -43,7 +54,8 @@ enum option_need {
 	NEED_PROGRAM = 2, /* a program that is launched */
 	NEED_SCRIPT = 4,  /* a program that is a *.py file */
 	NEED_SCREEN = 8,  /* --screen, of the commands that take it */
-	NEED_NATIVE = 16  /* native stacks */
+	NEED_NATIVE = 16, /* native stacks */
+	NEED_HOLD = 32    /* --hold */
 };
 
 struct command {
@@ -65,8 +77,12 @@ MUST_CHECK struct err *cmd_record(const struct options *o, int *ret);
 MUST_CHECK struct err *cmd_print(const struct options *o, int *ret);
 MUST_CHECK struct err *cmd_export(const struct options *o, int *ret);
 MUST_CHECK struct err *cmd_import(const struct options *o, int *ret);
+MUST_CHECK struct err *cmd_merge(const struct options *o, int *ret);
+MUST_CHECK struct err *cmd_cut(const struct options *o, int *ret);
 MUST_CHECK struct err *cmd_stat(const struct options *o, int *ret);
 MUST_CHECK struct err *cmd_diff(const struct options *o, int *ret);
+MUST_CHECK struct err *cmd_profile(const struct options *o, int *ret);
+MUST_CHECK struct err *cmd_check(const struct options *o, int *ret);
 MUST_CHECK struct err *cmd_events(const struct options *o, int *ret);
 MUST_CHECK struct err *cmd_explain(const struct options *o, int *ret);
 MUST_CHECK struct err *cmd_try(const struct options *o, int *ret);

@@ -15,12 +15,16 @@
 #include <unistd.h>
 
 #include "base/inherited.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "base/say.h"
 #include "base/strbuf.h"
 #include "command.h"
+#include "commands/complete.h"
+#include "commands/complete_scripts.h"
 #include "commands/manual.h"
 #include "model/fields.h"
+#include "model/trace.h"
 #include "options.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -78,6 +82,30 @@ static struct err *write_text(struct strbuf *text)
 	return err;
 }
 
+/* Relative folders are of the working folder, as on every command line. */
+static struct err *add_mine(const char *dirs)
+{
+	for (const char *p = dirs; p && *p; p += *p == ',') {
+		size_t n = strcspn(p, ",");
+		char *dir = strndup(p, n), *real = dir ? realpath(dir, NULL) : NULL;
+		if (!dir)
+			return err_no_memory();
+		if (!real && *dir != '/') { /* a capture may be of another machine */
+			struct err *err = err_create(ERR_USAGE,
+						     "--mine: there is no folder \"%s\" here", dir);
+			free(dir);
+			return err;
+		}
+		trace_add_mine(dir);
+		if (real)
+			trace_add_mine(real);
+		free(real);
+		free(dir);
+		p += n;
+	}
+	return NULL;
+}
+
 static struct err *run(const struct options *o, int *ret)
 {
 	struct strbuf text = { 0 };
@@ -94,7 +122,7 @@ static struct err *run(const struct options *o, int *ret)
 		return write_text(&text);
 	}
 	if (o->completion) {
-		if (!options_completion(&text, o->completion))
+		if (!complete_script_add(&text, o->completion))
 			return err_create(ERR_USAGE,
 					  "cannot complete for \"%s\": expected bash, zsh or fish",
 					  o->completion);
@@ -108,7 +136,8 @@ static struct err *run(const struct options *o, int *ret)
 		options_help(&text, o->command, help_width());
 		return write_text(&text);
 	}
-	return o->command->run(o, ret);
+	struct err *err = add_mine(o->mine);
+	return err ? err : o->command->run(o, ret);
 }
 
 static void print_error(const struct err *err)
@@ -139,6 +168,13 @@ int main(int argc, char **argv)
 	setlocale(LC_NUMERIC, "C");
 	set_signals();
 
+	if (argc > 1 && strcmp(argv[1], "--complete") == 0) {
+		struct strbuf text = { 0 };
+		complete_add(&text, (const char *const *)(argv + 2), (size_t)argc - 2);
+		say_text(&text);
+		strbuf_fini(&text);
+		return say_flush() ? 0 : EXIT_FAILED;
+	}
 	int status = 0;
 	struct options options = { 0 };
 	struct err *err = options_parse(argc, argv, &options);
@@ -148,8 +184,8 @@ int main(int argc, char **argv)
 		err = run(&options, &status);
 	if (!say_flush() && !err)
 		err = err_sys(errno ? errno : EIO, "cannot write to standard output");
-	if (err && err->sys == EPIPE) {
-		/* the reader of our output has closed the pipe */
+	if (err && (err->sys == EPIPE || (err->sys == EIO && io_is_hung_up(STDOUT_FILENO)))) {
+		/* the reader of our output has closed the pipe, or its terminal */
 	} else if (err) {
 		print_error(err);
 		status = err->code == ERR_USAGE ? EXIT_USAGE : status ? status : EXIT_FAILED;

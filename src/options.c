@@ -1,5 +1,6 @@
 /*
- * options: the table, and the parser that uses it. Help, manual and completion: options_doc.c.
+ * options: the table, and the parser that uses it. Help and manual: options_doc.c;
+ * completion: commands/complete.c.
  *
  * The command line is read in two steps. First every word becomes an option with its row, a
  * positional word, or, after "--", the program. The first positional word is the command. Only then
@@ -29,12 +30,18 @@ static const char *const stack_words[] = { "off", "python", "native", "both", NU
 static const char *const on_exit_words[] = { "wait", "detach", "term", "kill", NULL };
 static const char *const color_words[] = { "auto", "always", "never", NULL };
 static const char *const shell_words[] = { "bash", "zsh", "fish", NULL };
-static const char *const format_words[] = { "text",       "json",     "jsonl",  "csv",
-					    "tsv",        "perfetto", "chrome", "folded",
-					    "speedscope", "sqlite",   NULL };
-static const char *const by_words[] = { "event", "category", "theme",   "caller",
-					"file",  "thread",   "process", "stack",
-					"host",  "command",  "module",  NULL };
+static const char *const format_words[] = { "text",       "json",     "jsonl",      "csv",
+					    "tsv",        "perfetto", "chrome",     "folded",
+					    "speedscope", "sqlite",   "clickhouse", NULL };
+static const char *const schema_words[] = { "clickhouse", "json", NULL };
+static const char *const by_words[] = { "event", "category", "theme", "caller", "file", "thread",
+					"process", "stack", "host", "command", "module", "machine",
+					"peer", "import", "what", "package",
+					/* ready summaries: model/summary_ready.c */
+					"files-written", "files-read", "hosts-contacted",
+					"names-looked-up", "commands-run", "modules-imported",
+					"code-from-strings", "libraries-loaded",
+					"objects-unpickled", "my-code", NULL };
 
 /*
  * How to add an option: a field in struct options, a row here. The row's groups decide which
@@ -50,48 +57,75 @@ const struct option_row options_table[] = {
 	{ "user", 'u', .kind = OPTION_TEXT, AT(user), .groups = OPT_TARGET, .needs = NEED_PROGRAM, .arg = "USER",
 	  .doc = "Run the program as this user." },
 	{ "python", 0, .kind = OPTION_TEXT, AT(python), .groups = OPT_PYTHON, .needs = NEED_SCRIPT, .arg = "PYTHON",
-	  .doc = "The interpreter for a program that is a *.py file, or for what is tried: a path or a version such as 3.12. "
-		 "In the catalogue: the version to look at." },
+	  .doc = "The interpreter that runs a *.py file or the code to try: a path or a version such as 3.12. "
+		 "In the catalogue: the version to show." },
 	{ "on-exit", 0, .kind = OPTION_CHOICE, AT(on_exit), .groups = OPT_TARGET, .needs = NEED_PROGRAM, .words = on_exit_words, .arg = "wait|detach|term|kill",
-	  .doc = "What becomes of a launched program when the viewer quits (default wait). A process attached to is always just left." },
+	  .doc = "What happens to a launched program when the viewer quits (default wait). A process that was attached to always continues." },
 	/* what to capture */
 	{ "events", 'e', .kind = OPTION_LIST, AT(events), .groups = OPT_CAPTURE, .needs = NEED_TARGET, .arg = "EXPR",
-	  .doc = "Capture only these: a comma list of event names, globs, /regular expressions/, @themes and categories, each may be "
-		 "negated with !. Decided in the target before arguments are read." },
+	  .doc = "Capture only these: a comma list of event names, globs, /regular expressions/, @themes and categories; ! before "
+		 "one of them negates it. Decided in the target before arguments are read." },
 	{ "stack", 0, .kind = OPTION_CHOICE, AT(stack), .set_off = offsetof(struct options, stack_set), .groups = OPT_CAPTURE, .needs = NEED_TARGET,
 	  .words = stack_words, .arg = "off|python|native|both", .doc = "Stacks to take with each event (default python)." },
 	{ "stack-bytes", 0, .kind = OPTION_BYTES32, AT(stack_bytes), .groups = OPT_CAPTURE, .needs = NEED_TARGET | NEED_NATIVE, .min = 1024, .max = 256 << 10, .arg = "BYTES",
 	  .doc = "With native stacks: the most bytes of stack copied for each event (default 64k)." },
-	{ "string-bytes", 's', .kind = OPTION_BYTES32, AT(string_bytes), .groups = OPT_CAPTURE, .needs = NEED_TARGET, .max = 1 << 20, .arg = "BYTES",
-	  .doc = "Bytes kept of each string argument (default 4k; more than 64k count as 64k). What was cut is marked, and its full length kept." },
-	{ "bulk-bytes", 0, .kind = OPTION_BYTES32, AT(bulk_bytes), .groups = OPT_CAPTURE, .needs = NEED_TARGET, .max = 1 << 20, .arg = "BYTES",
+	{ "string-bytes", 's', .kind = OPTION_BYTES32, AT(string_bytes), .groups = OPT_CAPTURE, .needs = NEED_TARGET, .set_off = offsetof(struct options, bytes_set), .max = 1 << 20, .arg = "BYTES",
+	  .doc = "Bytes kept of each string argument (default 4k; more than 64k count as 64k). A string that was cut is marked, and its full length is kept." },
+	{ "bulk-bytes", 0, .kind = OPTION_BYTES32, AT(bulk_bytes), .groups = OPT_CAPTURE, .needs = NEED_TARGET, .set_off = offsetof(struct options, bytes_set), .max = 1 << 20, .arg = "BYTES",
 	  .doc = "Bytes kept of bulk arguments, such as the code of marshal.loads and compile (default 256)." },
 	{ "follow", 'f', .kind = OPTION_SWITCH, AT(follow), .groups = OPT_CAPTURE,
-	  .doc = "Follow children: fork, vfork, posix_spawn, exec; with -p also those that are there already, also of a program that is no Python. On by default when launching, off when attaching. Of a capture: print also what is written to it from now on, to its end." },
+	  .doc = "Follow children: fork, vfork, posix_spawn, exec; with -p also existing children, and children of a program that is not a Python. On by default when launching, off when attaching. With a capture: print also what is added to it, until it ends." },
 	{ "duration", 0, .kind = OPTION_DURATION, AT(duration_ns), .groups = OPT_CAPTURE, .needs = NEED_TARGET, .min = 1, .max = UINT64_MAX / 4, .arg = "TIME",
 	  .doc = "Stop after this time: 10s, 500ms, 5m, 1h. A bare number is seconds." },
 	{ "limit", 0, .kind = OPTION_COUNT, AT(limit), .groups = OPT_CAPTURE, .min = 1, .max = UINT64_MAX, .arg = "N",
-	  .doc = "Stop after N events: that were captured, or, of a capture, that were printed." },
+	  .doc = "Stop after N events: captured ones, or, with a capture, printed ones." },
 	{ "until", 0, .kind = OPTION_TEXT, AT(until), .groups = OPT_CAPTURE, .arg = "FILTER",
 	  .doc = "Stop at the first event that this filter matches." },
+	{ "hold", 0, .kind = OPTION_TEXT, AT(hold), .groups = OPT_HOLD, .needs = NEED_TARGET, .arg = "FILTER",
+	  .doc = "When an event that this filter matches is raised, hold its thread before the operation happens. It says which, and holds it until --do is done; "
+		 "without --do until auditview gets SIGUSR2, or ends; on the screen until the key C. Under a GIL the program's other Python threads wait for the one that is held." },
+	{ "do", 0, .kind = OPTION_TEXT, AT(hold_do), .groups = OPT_HOLD, .needs = NEED_TARGET | NEED_HOLD, .arg = "stacks|continue|COMMAND",
+	  .doc = "What to do while a thread is held: print its stack (stacks), nothing (continue), or run a shell command, in which {pid}, {tid} and {seq} are "
+		 "the numbers of process, thread and event. A debugger needs --no-follow with a program that is launched: a process has one tracer." },
+	{ "hold-ignore", 0, .kind = OPTION_COUNT, AT(hold_ignore), .groups = OPT_HOLD, .needs = NEED_TARGET | NEED_HOLD, .min = 1, .max = UINT64_MAX, .arg = "N",
+	  .doc = "Do not hold the first N matches." },
+	{ "rotate-size", 'C', .kind = OPTION_MEGABYTES, AT(rotate_bytes), .groups = OPT_ROTATE, .needs = NEED_TARGET, .min = 1000, .max = 1ull << 50, .arg = "SIZE",
+	  .doc = "Begin another file when this one has that size. A bare number is millions of bytes, as with tcpdump. The files are named FILE_TIME_NUMBER, "
+		 "so that the order of names is the order of time; each is a whole capture." },
+	{ "rotate-time", 'G', .kind = OPTION_DURATION, AT(rotate_ns), .groups = OPT_ROTATE, .needs = NEED_TARGET, .min = 1000000, .max = UINT64_MAX / 4, .arg = "TIME",
+	  .doc = "Begin another file when this one is that old and has an event. A bare number is seconds." },
+	{ "rotate-count", 'W', .kind = OPTION_COUNT, AT(rotate_count), .groups = OPT_ROTATE, .needs = NEED_TARGET, .min = 1, .max = 1000000, .arg = "COUNT",
+	  .doc = "With --rotate-size or --rotate-time: keep only the newest COUNT files." },
+	{ "keep", 0, .kind = OPTION_TEXT, AT(keep), .groups = OPT_KEEP, .needs = NEED_TARGET, .arg = "SIZE|TIME",
+	  .doc = "A flight recorder: keep only the newest events, as many as fit into SIZE (64M) or were raised in TIME (10m), and make one capture of them at the "
+		 "end, also after --until, and on SIGUSR1 (record) or with the key W (screen). An m is minutes, an M is megabytes." },
 	{ "may-drop", 0, .kind = OPTION_FLAG, AT(may_drop), .groups = OPT_CAPTURE, .needs = NEED_TARGET,
 	  .doc = "Never make the target wait: count losses instead." },
 	{ "ring-size", 0, .kind = OPTION_BYTES, AT(ring_bytes), .groups = OPT_CAPTURE, .needs = NEED_TARGET, .min = 1 << 20, .max = 1 << 30, .arg = "BYTES",
 	  .doc = "Size of the ring that each target process writes into, rounded up to a power of two (default 512K, with native stacks 4M). "
-		 "Where threads run side by side (free-threaded builds) a process has up to eight; of larger ones than 4M each is a quarter of that size but not less than 4M." },
+		 "Where threads run side by side (free-threaded builds) a process has up to eight rings; if the size is above 4M, each of them has a quarter of it, but at least 4M." },
 	{ "redact", 0, .kind = OPTION_SWITCH, AT(redact), .groups = OPT_CAPTURE, .needs = NEED_TARGET,
 	  .doc = "Leave secrets out of the capture: values of variables, keys and options named as passwords, tokens and the like, and "
-		 "what is known to be a secret by its form (see SECRETS in the manual). On by default; --no-redact keeps all." },
+		 "what has the known form of a secret (see SECRETS in the manual). On by default; --no-redact keeps all." },
 	/* what to show */
 	{ "filter", 'Y', .kind = OPTION_TEXT, AT(filter), .groups = OPT_FILTER, .show_groups = OPT_SHOW, .arg = "FILTER",
 	  .doc = "Show only events that this display filter matches. Nothing is lost by it." },
+	{ "mine", 0, .kind = OPTION_LIST, AT(mine), .groups = OPT_MINE, .arg = "DIR",
+	  .doc = "The code below this folder is your own, and no other is: the caller of an event is the innermost frame in it. May be repeated. Without, it is guessed." },
 	{ "format", 'F', .kind = OPTION_TEXT, AT(format), .groups = OPT_FORMAT, .words = format_words, .arg = "FORMAT",
-	  .doc = "print: text, json (= jsonl), csv or tsv; default text. export: text, jsonl, csv, tsv, perfetto, chrome, "
+	  .doc = "print: text, json (= jsonl), clickhouse, csv or tsv; default text. export: text, jsonl, clickhouse, csv, tsv, perfetto, chrome, "
 		 "folded, speedscope or sqlite." },
 	{ "output", 'o', .kind = OPTION_TEXT, AT(output), .groups = OPT_OUTPUT, .arg = "FILE",
-	  .doc = "Where the result goes: the capture, or the text of print and export. A dash is standard output. What is there stays until the new file is finished." },
+	  .doc = "Where the result goes: the capture, or the text of print and export. A dash is standard output. An existing file is replaced only when the new one is finished." },
+	{ "schema", 0, .kind = OPTION_WORD, AT(schema), .groups = OPT_SCHEMA, .words = schema_words, .arg = "FORM",
+	  .doc = "Print the members of a JSON line, and end: as the statement that makes a table for them in ClickHouse (clickhouse), or as JSON Schema (json)." },
 	{ "by", 0, .kind = OPTION_WORD, AT(by), .groups = OPT_STAT, .words = by_words, .arg = "KEY",
-	  .doc = "Group by event, category, theme, caller, file, thread, process, stack, host, command or module (default event)." },
+	  .doc = "Group by event, category, theme, caller, file, thread, process, stack, command, module, peer (hosts that are connected to), machine (where the process runs), or host: the machine if the capture holds several, else the peer (default event). what: what each event is about, of whatever kind. import: what importing each module cost, as python -X importtime shows it; --sort first makes it a tree. Or a ready summary, which has a filter of its own: files-written, files-read, hosts-contacted, names-looked-up, commands-run, modules-imported, code-from-strings, libraries-loaded, objects-unpickled, my-code." },
+	{ "interval", 0, .kind = OPTION_DURATION, AT(interval_ns), .groups = OPT_STAT, .needs = NEED_TARGET, .min = 1000000, .max = UINT64_MAX / 4, .arg = "TIME",
+	  .doc = "Of a live target: print a table of what was raised since the one before, each TIME. A bare number is seconds." },
+	{ "count", 0, .kind = OPTION_FLAG, AT(count), .groups = OPT_STAT, .needs = NEED_TARGET,
+	  .doc = "Of a live target: only count, in the target itself, as strace -c does. It takes no arguments, no stacks and no times, which costs least. "
+		 "Counted by event, category, theme or process; -e selects, and -Y if it tests names alone." },
 	{ "sort", 0, .kind = OPTION_TEXT, AT(sort), .groups = OPT_STAT, .arg = "COLUMN", .doc = "Sort by this column." },
 	{ "rows", 'n', .kind = OPTION_COUNT, AT(number), .groups = OPT_STAT, .min = 1, .max = UINT64_MAX, .arg = "N",
 	  .doc = "Show at most N rows." },
@@ -100,10 +134,23 @@ const struct option_row options_table[] = {
 	{ "category", 0, .kind = OPTION_TEXT, AT(category), .groups = OPT_CATALOG, .arg = "CATEGORY", .doc = "Only events of this category." },
 	{ "theme", 0, .kind = OPTION_TEXT, AT(theme), .groups = OPT_CATALOG, .arg = "THEME", .doc = "Only events of this theme." },
 	{ "json", 0, .kind = OPTION_FLAG, AT(json), .groups = OPT_JSON, .doc = "Print JSON instead of text." },
+	{ "stacks", 0, .kind = OPTION_FLAG, AT(stacks), .groups = OPT_STACKS,
+	  .doc = "Of a process: print the Python stack of each thread and where it waits, instead of the checks. Nothing is stopped." },
+	{ "exit-code", 0, .kind = OPTION_FLAG, AT(exit_code), .groups = OPT_EXIT,
+	  .doc = "End with status 3 if B does something that A does not, else with 0." },
 	{ "wide", 'w', .kind = OPTION_FLAG, AT(wide), .groups = OPT_WIDE,
 	  .doc = "Do not cut lines to the width of the terminal." },
 	{ "list-fields", 0, .kind = OPTION_FLAG, AT(list_fields), .groups = OPT_LIST_FIELDS,
 	  .doc = "List the fields that filters know, and end." },
+	{ "offset", 0, .kind = OPTION_LIST, AT(offsets), .groups = OPT_MERGE, .arg = "FILE=TIME",
+	  .doc = "Add this time, such as 1.5s or -20ms, to the clock of one of the captures: FILE is its path as it is given, or its number, "
+		 "1 for the first. May be repeated." },
+	{ "host", 0, .kind = OPTION_LIST, AT(hosts), .groups = OPT_MERGE, .arg = "FILE=NAME",
+	  .doc = "The name of the host that one of the captures comes from. Without it, the name that is in the capture, or that of the file." },
+	{ "from", 0, .kind = OPTION_TEXT, AT(from), .groups = OPT_CUT, .arg = "TIME",
+	  .doc = "Keep events from this time on: 2.5s or 10m since the start of the capture, a date such as 2026-11-22T07:00:00Z, or @SECONDS since 1970." },
+	{ "to", 0, .kind = OPTION_TEXT, AT(to), .groups = OPT_CUT, .arg = "TIME",
+	  .doc = "Keep events before this time." },
 	{ "code", 'c', .kind = OPTION_TEXT, AT(code), .groups = OPT_TRY, .arg = "CODE", .doc = "Run this Python code." },
 	{ "all-pythons", 0, .kind = OPTION_FLAG, AT(all_pythons), .groups = OPT_TRY,
 	  .doc = "Run it on every Python found here, and compare them." },
@@ -137,12 +184,17 @@ static const struct unit byte_units[] = { { "", 1 },        { "b", 1 },        {
 					  { "kb", 0x1p10 }, { "kib", 0x1p10 }, { "m", 0x1p20 },
 					  { "mb", 0x1p20 }, { "mib", 0x1p20 }, { "g", 0x1p30 },
 					  { "gb", 0x1p30 }, { "gib", 0x1p30 } };
+static const struct unit megabyte_units[] = { { "", 1e6 },      { "b", 1 },        { "k", 0x1p10 },
+					      { "kb", 0x1p10 }, { "kib", 0x1p10 }, { "m", 0x1p20 },
+					      { "mb", 0x1p20 }, { "mib", 0x1p20 }, { "g", 0x1p30 },
+					      { "gb", 0x1p30 }, { "gib", 0x1p30 } };
 static const struct unit count_units[] = { { "", 1 }, { "k", 1e3 }, { "m", 1e6 }, { "g", 1e9 } };
 static const struct unit time_units[] = { { "", 1e9 },     { "ns", 1 },     { "us", 1e3 },
 					  { "µs", 1e3 },   { "ms", 1e6 },   { "s", 1e9 },
 					  { "m", 60e9 },   { "min", 60e9 }, { "h", 3600e9 },
 					  { "d", 86400e9 } };
 
+/* "4096", "32k", "1MiB", "2.5s": parse a number with a unit. False if it is not one. */
 bool options_number_parse(const char *text, enum option_kind kind, uint64_t *ret)
 {
 	const struct unit *units = count_units;
@@ -150,6 +202,9 @@ bool options_number_parse(const char *text, enum option_kind kind, uint64_t *ret
 	if (kind == OPTION_BYTES || kind == OPTION_BYTES32) {
 		units = byte_units;
 		n_units = ARRAY_LEN(byte_units);
+	} else if (kind == OPTION_MEGABYTES) {
+		units = megabyte_units;
+		n_units = ARRAY_LEN(megabyte_units);
 	} else if (kind == OPTION_DURATION) {
 		units = time_units;
 		n_units = ARRAY_LEN(time_units);
@@ -228,6 +283,7 @@ static struct err *err_number(const struct option_row *row, const char *value)
 	switch (row->kind) {
 	case OPTION_DURATION: strbuf_adds(&b, "a time such as 500ms, 10s, 5m or 1h"); break;
 	case OPTION_BYTES:
+	case OPTION_MEGABYTES:
 	case OPTION_BYTES32: strbuf_adds(&b, "a size such as 4096, 32k or 1M"); break;
 	default: strbuf_adds(&b, "a number"); break;
 	}
@@ -394,6 +450,7 @@ static struct err *option_set(struct options *o, const struct option_row *row, c
 	case OPTION_PIDS: return add_pids(o, row, value);
 	case OPTION_COUNT:
 	case OPTION_BYTES:
+	case OPTION_MEGABYTES:
 	case OPTION_DURATION:
 	case OPTION_BYTES32:
 		if (!options_number_parse(value, row->kind, &number) || number < row->min ||
@@ -556,6 +613,8 @@ static const char *missing_need(const struct options *o, const struct option_row
 		return "a program that is a *.py file";
 	if (row->needs & NEED_NATIVE && o->stack != STACK_NATIVE && o->stack != STACK_BOTH)
 		return "--stack native or --stack both";
+	if (row->needs & NEED_HOLD && !o->hold)
+		return "--hold";
 	return NULL;
 }
 
@@ -597,6 +656,7 @@ static struct err *check_pairs(const struct parser *p)
 		{ "all-pythons", "python" }, { "all-pythons", "screen" }, { "json", "wide" },
 		{ "json", "screen" },        { "json", "color" },         { "coverage", "by" },
 		{ "coverage", "sort" },      { "coverage", "rows" },      { "coverage", "json" },
+		{ "exit-code", "screen" },   { "schema", "format" },      { "schema", "filter" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
 		unsigned n = 0;
@@ -617,15 +677,17 @@ static struct err *check_words(const struct options *o)
 		return NULL;
 	const char *space = command->name ? " " : "", *name = command->name ? command->name : "";
 	const char *of = command->name ? ": " : "";
-	if (o->n_args < command->min_args || o->n_args > command->max_args) {
-		struct err *err = o->n_args > command->max_args
+	unsigned min_args = o->schema ? 0 : command->min_args,
+		 max_args = o->schema ? 0 : command->max_args;
+	if (o->n_args < min_args || o->n_args > max_args) {
+		struct err *err = o->n_args > max_args
 				      ? err_create(ERR_USAGE, "%s%sone word too many: \"%s\"", name,
-						   of, o->args[command->max_args])
+						   of, o->args[max_args])
 				      : err_create(ERR_USAGE, "%s%stoo few words", name, of);
 		return err_with_hint(err, "usage: auditview%s%s %s", space, name, command->args);
 	}
 	if (command->options & OPT_TARGET &&
-	    (o->n_pids > 0) + (o->program != NULL) + (o->n_args > 0) > 1)
+	    (o->n_pids > 0) + (o->program != NULL) + (o->n_args > command->min_args) > 1)
 		return err_with_hint(err_create(ERR_USAGE, "cannot look at %s at once",
 						!o->n_args   ? "a process and a program"
 						: o->program ? "a capture and a program"

@@ -37,11 +37,17 @@ struct options {
 	bool stack_set;
 	uint32_t string_bytes; /* -s */
 	uint32_t bulk_bytes;
+	bool bytes_set;       /* one of the two was given */
 	uint32_t stack_bytes; /* --stack-bytes */
 	enum tristate follow;
 	const char *output;          /* -o */
 	uint64_t duration_ns, limit; /* 0 = none */
 	const char *until;
+	const char *hold, *hold_do; /* --hold --do; NULL = not given */
+	uint64_t hold_ignore;
+	bool hold_silently;                             /* a screen says who is held */
+	const char *keep;                               /* --keep; NULL = all */
+	uint64_t rotate_bytes, rotate_ns, rotate_count; /* 0 = none */
 	bool may_drop;
 	uint64_t ring_bytes; /* 0: the default for the kind of stacks */
 	const char *user;    /* -u */
@@ -54,28 +60,36 @@ struct options {
 	const char *category, *theme, *code; /* --category --theme -c */
 	bool quiet, json, no_tty, no_config, list_fields, coverage, on_screen, all_pythons,
 	    show_help, show_version, wide;
+	const char *mine; /* --mine: folders, joined by ',' */
 	const char *sort;
-	uint64_t number;        /* -n: rows to show; 0 = not given */
-	bool list_options;      /* --list-options, for tests */
-	bool show_manual;       /* --manual, for the build of the manual page */
-	const char *completion; /* --completion: the shell; NULL = not given */
-	struct arena memory;    /* owns the strings that are not borrowed from argv */
+	uint64_t interval_ns;        /* --interval; 0 = none */
+	bool count;                  /* --count */
+	const char *offsets, *hosts; /* --offset --host of merge: FILE=VALUE, joined by ',' */
+	const char *from, *to;       /* of cut */
+	const char *schema;          /* of export; NULL = not given */
+	uint64_t number;             /* -n: rows to show; 0 = not given */
+	bool stacks, exit_code;      /* --stacks, --exit-code */
+	bool list_options;           /* --list-options, for tests */
+	bool show_manual;            /* --manual, for the build of the manual page */
+	const char *completion;      /* --completion: the shell; NULL = not given */
+	struct arena memory;         /* owns the strings that are not borrowed from argv */
 };
 
 /* ---- the table ---- */
 
 enum option_kind {
-	OPTION_FLAG,    /* bool */
-	OPTION_SWITCH,  /* enum tristate; --name and --no-name */
-	OPTION_TEXT,    /* const char *, borrowed from argv; the last one given wins */
-	OPTION_WORD,    /* the same, but must be one of words */
-	OPTION_LIST,    /* const char *: all values joined by ',' */
-	OPTION_CHOICE,  /* an enum: index into words */
-	OPTION_PIDS,    /* comma list, may be repeated; duplicates are removed */
-	OPTION_COUNT,   /* uint64_t; 10k = 10 000 */
-	OPTION_BYTES32, /* uint32_t; 10k = 10 240 */
-	OPTION_BYTES,   /* uint64_t */
-	OPTION_DURATION /* uint64_t, ns; a bare number is seconds */
+	OPTION_FLAG,      /* bool */
+	OPTION_SWITCH,    /* enum tristate; --name and --no-name */
+	OPTION_TEXT,      /* const char *, borrowed from argv; the last one given wins */
+	OPTION_WORD,      /* the same, but must be one of words */
+	OPTION_LIST,      /* const char *: all values joined by ',' */
+	OPTION_CHOICE,    /* an enum: index into words */
+	OPTION_PIDS,      /* comma list, may be repeated; duplicates are removed */
+	OPTION_COUNT,     /* uint64_t; 10k = 10 000 */
+	OPTION_BYTES32,   /* uint32_t; 10k = 10 240 */
+	OPTION_BYTES,     /* uint64_t */
+	OPTION_MEGABYTES, /* uint64_t; the same, but a bare number is millions */
+	OPTION_DURATION   /* uint64_t, ns; a bare number is seconds */
 };
 
 struct option_row {
@@ -123,5 +137,3 @@ void options_manual(struct strbuf *to);
 /* One line for each command and option that it takes: command (- for none), option, "screen" or
  * "-", and what it needs. */
 void options_list(struct strbuf *to);
-/* A completion script for `shell` ("bash", "zsh", "fish"); false if that shell is not known. */
-bool options_completion(struct strbuf *to, const char *shell);

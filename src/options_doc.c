@@ -1,5 +1,5 @@
 /*
- * options_doc: help, manual and shell completion, made from the tables of options and commands.
+ * options_doc: help and manual, made from the tables of options and commands.
  */
 #include <stdio.h>
 #include <string.h>
@@ -17,9 +17,10 @@ static const struct {
 	const char *title;
 } sections[] = {
 	{ OPT_TARGET | OPT_PYTHON, "What to look at" },
-	{ OPT_CAPTURE, "What to capture" },
+	{ OPT_CAPTURE | OPT_ROTATE | OPT_KEEP | OPT_HOLD, "What to capture" },
 	{ OPT_FILTER | OPT_FORMAT | OPT_STAT | OPT_OUTPUT | OPT_LIST_FIELDS | OPT_JSON | OPT_SHOW |
-	      OPT_CATALOG | OPT_WIDE,
+	      OPT_CATALOG | OPT_WIDE | OPT_MERGE | OPT_CUT | OPT_SCHEMA | OPT_STACKS | OPT_EXIT |
+	      OPT_MINE,
 	  "What to show" },
 	{ OPT_TRY, "What to try" },
 	{ OPT_CONFIG | OPT_COLOR | OPT_TERMINAL | OPT_ALWAYS, "The tool itself" },
@@ -182,7 +183,8 @@ void options_list(struct strbuf *to)
 	} needs[] = { { NEED_TARGET, "target" },
 		      { NEED_PROGRAM, "program" },
 		      { NEED_SCRIPT, "script" },
-		      { NEED_NATIVE, "native" } };
+		      { NEED_NATIVE, "native" },
+		      { NEED_HOLD, "hold" } };
 
 	for (size_t c = 0; c < n_commands; c++) {
 		for (size_t i = 0; i < n_options; i++) {
@@ -197,135 +199,4 @@ void options_list(struct strbuf *to)
 			strbuf_addf(to, "\t%s\n", row->arg ? "value" : "");
 		}
 	}
-}
-
-/* ---- completion ---- */
-
-static void add_option_words(struct strbuf *to, const struct command *command)
-{
-	for (size_t i = 0; i < n_options; i++) {
-		const struct option_row *row = &options_table[i];
-		if (row->is_hidden || !option_is_taken(row, command))
-			continue;
-		strbuf_addf(to, " --%s", row->name);
-		if (row->kind == OPTION_SWITCH)
-			strbuf_addf(to, " --no-%s", row->name);
-		if (row->letter)
-			strbuf_addf(to, " -%c", row->letter);
-	}
-}
-
-static void add_command_names(struct strbuf *to)
-{
-	for (size_t i = 0; i < n_commands; i++)
-		if (commands[i].name)
-			strbuf_addf(to, " %s", commands[i].name);
-}
-
-/* Also read by zsh, through bashcompinit. */
-static void add_bash(struct strbuf *to)
-{
-	strbuf_adds(
-	    to,
-	    "_auditview() {\n"
-	    "\tlocal word=${COMP_WORDS[COMP_CWORD]} last=${COMP_WORDS[COMP_CWORD-1]} command= i\n"
-	    "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
-	    "\t\tcase ${COMP_WORDS[i]} in\n"
-	    "\t\t--) if ((i + 1 == COMP_CWORD)); then COMPREPLY=($(compgen -c -- \"$word\"));\n"
-	    "\t\t\telse COMPREPLY=($(compgen -f -- \"$word\")); fi; return;;\n\t\t");
-	for (size_t i = 0, n = 0; i < n_commands; i++)
-		if (commands[i].name)
-			strbuf_addf(to, "%s%s", n++ ? "|" : "", commands[i].name);
-	strbuf_adds(to, ") command=${COMP_WORDS[i]}; break;;\n\t\tesac\n\tdone\n\tcase $last in\n");
-	for (size_t i = 0; i < n_options; i++) {
-		const struct option_row *row = &options_table[i];
-		if (row->is_hidden || !row->arg)
-			continue;
-		strbuf_addf(to, "\t--%s", row->name);
-		if (row->letter)
-			strbuf_addf(to, "|-%c", row->letter);
-		if (row->words) {
-			strbuf_adds(to, ") COMPREPLY=($(compgen -W '");
-			for (size_t w = 0; row->words[w]; w++)
-				strbuf_addf(to, "%s%s", w ? " " : "", row->words[w]);
-			strbuf_adds(to, "' -- \"$word\")); return;;\n");
-		} else if (row->kind == OPTION_PIDS) {
-			strbuf_adds(to, ") COMPREPLY=($(compgen -W \"$(ps -eo pid=)\" -- "
-					"\"$word\")); return;;\n");
-		} else {
-			strbuf_adds(to, ") COMPREPLY=($(compgen -f -- \"$word\")); return;;\n");
-		}
-	}
-	strbuf_adds(to, "\tesac\n\tlocal options names=\n\tcase $command in\n");
-	for (size_t i = 0; i < n_commands; i++) {
-		strbuf_addf(to, "\t%s) options='", commands[i].name ? commands[i].name : "''");
-		add_option_words(to, &commands[i]);
-		strbuf_adds(to, " '");
-		if (!commands[i].name) {
-			strbuf_adds(to, " names='");
-			add_command_names(to);
-			strbuf_adds(to, "'");
-		}
-		strbuf_adds(to, ";;\n");
-	}
-	strbuf_adds(
-	    to,
-	    "\tesac\n"
-	    "\tcase $word in\n"
-	    "\t-*) COMPREPLY=($(compgen -W \"$options\" -- \"$word\"));;\n"
-	    "\t*) COMPREPLY=($(compgen -W \"$names\" -- \"$word\") $(compgen -f -- \"$word\"));;\n"
-	    "\tesac\n}\n"
-	    "complete -o filenames -o bashdefault -F _auditview auditview\n");
-}
-
-/* Doc texts go between single quotes; fish wants \' for a quote inside. */
-static void add_fish(struct strbuf *to)
-{
-	strbuf_adds(to, "set -l commands");
-	add_command_names(to);
-	strbuf_addc(to, '\n');
-	for (size_t i = 0; i < n_commands; i++)
-		if (commands[i].name)
-			strbuf_addf(to,
-				    "complete -c auditview -n \"not __fish_seen_subcommand_from "
-				    "$commands\" -a %s -d '%s'\n",
-				    commands[i].name, commands[i].doc);
-	for (size_t i = 0; i < n_options; i++) {
-		const struct option_row *row = &options_table[i];
-		if (row->is_hidden)
-			continue;
-		for (int no = 0; no <= (row->kind == OPTION_SWITCH); no++) {
-			strbuf_addf(to, "complete -c auditview -l %s%s", no ? "no-" : "",
-				    row->name);
-			if (row->letter && !no)
-				strbuf_addf(to, " -s %c", row->letter);
-			if (row->arg)
-				strbuf_adds(to, " -r");
-			for (size_t w = 0; row->words && row->words[w]; w++)
-				strbuf_addf(to, "%s%s", w ? " " : " -a '", row->words[w]);
-			strbuf_adds(to, row->words ? "' -d '" : " -d '");
-			for (const char *c = row->doc; *c; c++) {
-				if (*c == '\'')
-					strbuf_addc(to, '\\');
-				strbuf_addc(to, *c);
-			}
-			strbuf_adds(to, "'\n");
-		}
-	}
-}
-
-bool options_completion(struct strbuf *to, const char *shell)
-{
-	if (strcmp(shell, "bash") == 0) {
-		add_bash(to);
-	} else if (strcmp(shell, "zsh") == 0) {
-		strbuf_adds(to,
-			    "#compdef auditview\nautoload -U +X bashcompinit && bashcompinit\n");
-		add_bash(to);
-	} else if (strcmp(shell, "fish") == 0) {
-		add_fish(to);
-	} else {
-		return false;
-	}
-	return true;
 }

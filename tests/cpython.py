@@ -123,10 +123,11 @@ def compare(ctx, python, module, options):
     lines += ["      said " + line for line in recorded.said() if " not " in line]
     if plain.status != recorded.status and not differing:
         lines.append(f"      STATUS {plain.status} by itself, {recorded.status} under record")
-    if not plain.results and plain.status == 0 == recorded.status:
-        lines.append("      no test of it can run here: it is skipped as a whole on both sides")
+    is_empty = not plain.results and not recorded.results
+    if is_empty:
+        lines.append("      no test of it can run here: this Python has not got it, or skips it as a whole")
     bad = n_different + bool(complaint) + (plain.status != recorded.status and not differing)
-    print(f"{'FAIL' if bad else 'ok':5} {python.name:8} {module:26} {len(seen)} tests: {summary(plain.results) or '-'}; status {plain.status}, "
+    print(f"{'FAIL' if bad else 'skip' if is_empty else 'ok':5} {python.name:8} {module:26} {len(seen)} tests: {summary(plain.results) or '-'}; status {plain.status}, "
           f"{plain.seconds:.0f} s by itself, {recorded.status}, {recorded.seconds:.0f} s under record; {n_different} differ, {n_flaky} flaky", flush=True)
     for line in lines:
         print(line, flush=True)

@@ -8,6 +8,7 @@
 
 #include "base/roff.h"
 #include "base/strbuf.h"
+#include "ui/keymap.h"
 #include "ui/keys.h"
 
 const struct action_row actions[ACTION_COUNT] = {
@@ -32,7 +33,7 @@ enum action action_find(const char *name, size_t n_bytes)
 	return ACTION_NONE;
 }
 
-void actions_manual(struct strbuf *to)
+void action_manual(struct strbuf *to)
 {
 	struct keymap *m = NULL;
 	struct err *err = keymap_create(&m);

@@ -51,8 +51,9 @@ struct strbuf;
 	X(FOLD,          "fold",          LOOK,   NONE,   SESSION, NONE,      focused,      "fold or unfold")                               \
 	X(FOLD_ALL,      "fold-all",      LOOK,   NONE,   SESSION, EVENTS,    list,         "fold or unfold all")                           \
 	X(CALLERS,       "callers",       LOOK,   NONE,   SESSION, CALLERS,   page,         "tree: who causes what")                        \
-	X(SUMMARY,       "summary",       LOOK,   TEXT,   SESSION, SUMMARY,   summary,      "summary, as top")                              \
+	X(SUMMARY,       "summary",       LOOK,   GROUP,  SESSION, SUMMARY,   summary,      "summary, as top")                              \
 	X(DIFF,          "diff",          LOOK,   FILE,   SESSION, DIFF,      diff,         "what this does that another capture does not") \
+	X(IMPORTS,       "imports",       LOOK,   NONE,   SESSION, IMPORTS,   page,         "imports: cost of each module")                 \
 	X(PROCESSES,     "processes",     LOOK,   NONE,   SESSION, PROCESSES, page,         "processes and threads")                        \
 	X(TIMELINE,      "timeline",      LOOK,   NONE,   SESSION, TIMELINE,  page,         "timeline: rate by theme")                      \
 	X(EXPLAIN,       "explain",       LOOK,   EVENT,  SESSION, CATALOG,   catalog,      "what is this event")                           \
@@ -66,7 +67,7 @@ struct strbuf;
 	X(FILTER,        "filter",        NARROW, FILTER, SESSION, NONE,      filter,       "edit the filter")                              \
 	X(FILTER_CLEAR,  "filter-clear",  NARROW, NONE,   SESSION, NONE,      filter_clear, "show all again")                               \
 	X(FILTER_SAVE,   "filter-save",   NARROW, TEXT,   SESSION, NONE,      filter_save,  "keep the filter under a name")                 \
-	X(FILTERS,       "filters",       NARROW, NONE,   SESSION, FILTERS,   page,         "kept filters")                                 \
+	X(FILTERS,       "filters",       NARROW, NONE,   SESSION, FILTERS,   page,         "filters and summaries, ready and kept")        \
 	X(INCLUDE,       "include",       NARROW, NONE,   SESSION, NONE,      term,         "only this")                                    \
 	X(EXCLUDE,       "exclude",       NARROW, NONE,   SESSION, NONE,      term,         "not this")                                     \
 	X(TOGGLE,        "toggle",        NARROW, NONE,   SESSION, NONE,      focused,      "toggle, or tag")                               \
@@ -74,6 +75,7 @@ struct strbuf;
 	X(SEARCH_BACK,   "search-back",   NARROW, TEXT,   FIRST,   NONE,      search,       "search backwards")                             \
 	X(HIT_NEXT,      "next",          NARROW, COUNT,  NOTHING, NONE,      hit,          "next hit")                                     \
 	X(HIT_PREV,      "previous",      NARROW, COUNT,  NOTHING, NONE,      hit,          "hit before")                                   \
+	X(NARROW,        "narrow",        NARROW, TEXT,   NOTHING, NONE,      focused,      "show only lines with this text")               \
 	X(MARK,          "mark",          KEEP,   NONE,   SESSION, NONE,      mark,         "mark this event")                              \
 	X(NOTE,          "note",          KEEP,   TEXT,   SESSION, NONE,      note,         "a note at this event")                         \
 	X(MARK_NEXT,     "mark-next",     KEEP,   COUNT,  SESSION, NONE,      mark_next,    "to the next mark")                             \
@@ -81,14 +83,18 @@ struct strbuf;
 	X(COPY,          "copy",          KEEP,   NONE,   NOTHING, NONE,      copy,         "copy this line")                               \
 	X(COPY_COMMAND,  "copy-command",  KEEP,   NONE,   SESSION, NONE,      copy_command, "copy as a command")                            \
 	X(WRITE,         "write",         KEEP,   WRITE,  SESSION, NONE,      write,        "write a file")                                 \
+	X(DUMP,          "dump",          KEEP,   FILE,   SESSION, NONE,      dump,         "write what --keep keeps")                      \
 	X(FOLLOW,        "follow",        LIVE,   NONE,   SESSION, EVENTS,    list,         "follow new events")                            \
 	X(FREEZE,        "freeze",        LIVE,   NONE,   SESSION, NONE,      freeze,       "freeze the view")                              \
 	X(PAUSE,         "pause",         LIVE,   NONE,   SESSION, NONE,      pause,        "pause or resume tracing")                      \
 	X(DETACH,        "detach",        LIVE,   NONE,   SESSION, NONE,      detach,       "detach from the target")                       \
 	X(ATTACH,        "attach",        LIVE,   NONE,   SESSION, NONE,      attach,       "attach again")                                 \
+	X(CONTINUE,      "continue",      LIVE,   NONE,   SESSION, NONE,      continue_held, "continue the threads that --hold holds")       \
 	X(CHILDREN,      "children",      LIVE,   NONE,   SESSION, NONE,      children,     "follow children, or not")                      \
 	X(DOCTOR,        "doctor",        LIVE,   NONE,   SESSION, NONE,      doctor,       "can it be attached to")                        \
 	X(TERMINAL,      "terminal",      LIVE,   NONE,   SESSION, TERMINAL,  terminal,     "the program's terminal")                       \
+	X(TERMINAL_CLOSE, "terminal-close", LIVE, NONE,   SESSION, NONE,      terminal_close, "close the program's terminal")               \
+	X(TERMINAL_KEY,  "terminal-key",  LIVE,   NONE,   SESSION, NONE,      focused,      "send Ctrl-] to the program")                   \
 	X(TRY,           "try",           LIVE,   NONE,   SESSION, NONE,      focused,      "raise it: run the example")                    \
 	X(PANE_NEXT,     "pane-next",     SCREEN, NONE,   SESSION, NONE,      pane,         "next pane")                                    \
 	X(PANE_PREV,     "pane-prev",     SCREEN, NONE,   SESSION, NONE,      pane,         "pane before")                                  \
@@ -103,6 +109,7 @@ struct strbuf;
 	X(HINT,          "hint",          SCREEN, NONE,   SESSION, NONE,      focused,      "hint of the lesson")                           \
 	X(MESSAGES,      "messages",      SCREEN, NONE,   NOTHING, MESSAGES,  page,         "messages")                                     \
 	X(THEME,         "theme",         SCREEN, THEME,  NOTHING, NONE,      theme,        "colours: dark light cb mono")                  \
+	X(SET,           "set",           SCREEN, SET,    NOTHING, NONE,      set,          "change a setting; --save keeps it")           \
 	X(COLUMNS,       "columns",       SCREEN, TEXT,   SESSION, NONE,      columns,      "columns of the list")                          \
 	X(MOUSE,         "mouse",         SCREEN, NONE,   NOTHING, NONE,      mouse,        "mouse on or off")                              \
 	X(REDRAW,        "redraw",        SCREEN, NONE,   NOTHING, NONE,      redraw,       "redraw the screen")                            \
@@ -139,7 +146,8 @@ enum action_arg {
 	TAKES_FILE,
 	TAKES_EVENT,
 	TAKES_GROUP, /* a field to group by */
-	TAKES_WRITE  /* shown|marked|all FILE */
+	TAKES_WRITE, /* shown|marked|all FILE */
+	TAKES_SET    /* NAME VALUE [--save] */
 };
 
 enum action_needs {
@@ -161,4 +169,4 @@ extern const char *const action_group_names[HELP_GROUP_COUNT];
 
 enum action action_find(const char *name, size_t n_bytes); /* ACTION_NONE if there is none */
 /* The table of keys and actions as roff, for the manual page. */
-void actions_manual(struct strbuf *to);
+void action_manual(struct strbuf *to);

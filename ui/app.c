@@ -1,263 +1,299 @@
 /*
  * app: the screen as a whole: created, advanced in time, drawn. There is no terminal here:
- * app_loop.c has the loop.
-Actions: app_actions.c; keys and mouse: app_input.c.
+ * app_loop.c has the loop, app_actions.c the actions, app_input.c keys and mouse.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/monotonic.h"
+#include "ui/app_actions.h"
+#include "ui/app_header.h"
+#include "ui/app_input.h"
+#include "ui/app_keep.h"
+#include "ui/app_messages.h"
+#include "ui/app_panes.h"
+#include "ui/app_places.h"
+#include "ui/app_prompts.h"
+#include "ui/app_quit.h"
+#include "ui/app_session.h"
+#include "ui/app_state.h"
+#include "ui/app_terminal.h"
+#include "ui/area.h"
 #include "ui/frame.h"
+#include "ui/keymap.h"
 #include "ui/pane_lesson.h"
-#include "ui/ui.h"
+#include "ui/text.h"
 
 static const uint64_t ms = 1000000;
 
 /* ---- what panes ask for ---- */
 
-static void redraw(struct ui *ui)
+static void redraw(struct app *app)
 {
-	ui->dirty = true;
+	app->dirty = true;
 }
 
-static void follow(struct ui *ui, bool on)
+static void follow(struct app *app, bool on)
 {
-	ui->host.following = on;
+	app->host.following = on;
 }
 
-static void ask(struct ui *ui, const struct prompt_ops *prompt)
+static void ask(struct app *app, const struct prompt_ops *prompt)
 {
-	prompt_open(&ui->prompt, &ui->host, prompt, "");
+	prompt_open(&app->prompt, &app->host, prompt, "");
 }
 
 static const struct host_ops host_ops = {
-	.act = ui_act,
-	.flash = ui_vflash,
-	.flash_err = ui_flash_err,
-	.dialog = ui_dialog,
-	.copy = ui_copy,
+	.act = app_act,
+	.flash = app_vflash,
+	.flash_err = app_flash_err,
+	.dialog = app_dialog,
+	.copy = app_copy,
 	.redraw = redraw,
-	.changed = ui_changed,
-	.set_filter = ui_set_filter,
-	.narrow = ui_narrow,
-	.go_to = ui_goto,
-	.set_cursor = ui_set_cursor,
+	.changed = app_changed,
+	.set_filter = app_set_filter,
+	.narrow = app_narrow,
+	.go_to = app_goto,
+	.set_cursor = app_set_cursor,
 	.follow = follow,
-	.remember_place = ui_remember_place,
-	.focus = ui_focus,
-	.open_page = ui_open_page,
-	.close_pages = ui_close_pages,
-	.pane = ui_pane,
-	.open_source = ui_open_source,
+	.remember_place = app_remember_place,
+	.focus = app_focus,
+	.open_page = app_open_page,
+	.close_pages = app_close_pages,
+	.pane = app_pane,
+	.open_source = app_open_source,
 	.ask = ask,
-	.keep_marks = ui_keep_marks,
+	.keep_marks = app_keep_marks,
 };
 
 static void keep_history(const struct pane_host *host, int history, const char *text)
 {
-	ui_keep_history(host->ui, history, text);
+	app_keep_history(host->app, history, text);
 }
 
 static const char *take_message(const struct pane_host *host)
 {
-	static char taken[sizeof(host->ui->flash)];
-	memcpy(taken, host->ui->flash, sizeof(taken));
-	host->ui->flash[0] = 0;
+	static char taken[sizeof(host->app->flash)];
+	memcpy(taken, host->app->flash, sizeof(taken));
+	host->app->flash[0] = 0;
 	return taken[0] ? taken : NULL;
 }
 
 static const struct prompt_owner prompt_owner = { .keep = keep_history,
 						  .take_message = take_message };
 
-static void host_init(struct ui *ui)
+static void host_init(struct app *app)
 {
-	ui->host = (struct pane_host){
+	app->host = (struct pane_host){
 		.ops = &host_ops,
-		.ui = ui,
+		.app = app,
 		.cursor_seq = SELECTION_NONE,
 		.page = PANE_NONE,
 		.focused = PANE_NONE,
-		.search = &ui->search,
-		.toggles = &ui->toggles,
-		.config = &ui->config,
-		.keys = ui->keys,
-		.messages = &ui->messages,
-		.source_dirs = ui->source_dirs,
-		.start = ui->options.start,
-		.start_ctx = ui->options.start_ctx,
-		.no_config = ui->options.no_config,
+		.search = &app->search,
+		.toggles = &app->toggles,
+		.config = &app->config,
+		.keys = app->keys,
+		.messages = &app->messages,
+		.source_dirs = app->source_dirs,
+		.start = app->options.start,
+		.start_ctx = app->options.start_ctx,
+		.no_config = app->options.no_config,
 	};
-	ui->prompt.owner = &prompt_owner;
+	app->prompt.owner = &prompt_owner;
 }
 
 /* ---- making and destroying ---- */
 
 static void report_config(void *ctx, int line, const char *message)
 {
-	struct ui *ui = ctx;
-	ui_message(ui, "config", SELECTION_NONE, true, "line %d of the config: %s", line, message);
-	ui_flash(ui, "config line %d: %s", line, message);
+	struct app *app = ctx;
+	app_message(app, "config", SELECTION_NONE, true, "line %d of the config: %s", line,
+		    message);
+	app_flash(app, "config line %d: %s", line, message);
 }
 
-struct err *ui_create(const struct ui_options *options, struct ui **ret)
+struct err *app_create(const struct app_options *options, struct app **ret)
 {
-	CLEANUP(ui) struct ui *ui = calloc(1, sizeof(*ui));
-	if (!ui)
+	CLEANUP(app) struct app *app = calloc(1, sizeof(*app));
+	if (!app)
 		return err_no_memory();
-	ui->options = *options;
-	ui->options.source = (struct ui_source){ .terminal_fd = -1 };
-	struct ui_source source = options->source;
-	ui->wish.maximised = ui->wish.page = PANE_NONE;
-	ui->drag_pane = PANE_NONE;
-	ui->focus = PANE_EVENTS;
-	struct err *err = config_init(&ui->config);
+	app->options = *options;
+	app->options.source = (struct app_source){ .terminal_fd = -1 };
+	struct app_source source = options->source;
+	app->wish.maximised = app->wish.page = PANE_NONE;
+	app->drag_pane = PANE_NONE;
+	app->focus = PANE_EVENTS;
+	struct err *err = config_init(&app->config);
 	if (!err)
-		err = keymap_create(&ui->keys);
+		err = keymap_create(&app->keys);
 	if (err) {
 		trace_close(source.trace);
 		free(source.path);
 		free(source.title);
 		return err;
 	}
-	host_init(ui);
-	ui_load_history(ui);
+	host_init(app);
+	app_load_history(app);
 	if (!options->no_config)
-		config_load(&ui->config, ui->keys, report_config, ui);
-	ui->host.time_mode = ui->config.time;
-	ui->theme_name = ui->config.theme;
-	ui->theme = themes[0]; /* in use until the terminal's background is known */
-	ui->mouse = ui->config.mouse;
-	ui->wish.hide_timeline = !ui->config.timeline;
-	if (!canvas_resize(&ui->canvas, 24, 80))
+		config_load(&app->config, app->keys, report_config, app);
+	app->host.time_mode = app->config.time;
+	app->own_columns = app->config.columns;
+	app->theme_name = app->config.theme;
+	app->theme = themes[0]; /* in use until the terminal's background is known */
+	app->mouse = app->config.mouse;
+	app->wish.hide_timeline = !app->config.timeline;
+	if (!canvas_resize(&app->canvas, 24, 80))
 		err = err_no_memory();
-	ui->wish.n_lines = 24;
-	ui->wish.n_columns = ui->host.n_columns = 80;
+	app->wish.n_lines = 24;
+	app->wish.n_columns = app->host.n_columns = 80;
 	if (!err && source.trace) {
-		err = ui_new_session(ui, &source, NULL);
+		err = app_new_session(app, &source, NULL);
 		if (!err && options->filter && *options->filter)
-			err = view_set_filter(ui->host.view, options->filter);
+			err = view_set_filter(app->host.view, options->filter);
 		if (!err)
-			toggles_read(&ui->toggles, ui->host.view->filter);
+			toggles_read(&app->toggles, app->host.view->filter);
 	}
 	if (err)
 		return err;
-	if (!ui->host.view)
-		ui_open_page(ui, PANE_START);
+	if (!app->host.view)
+		app_open_page(app, PANE_START);
 	if (options->lesson)
-		pane_lesson_begin(&ui->host, atoi(options->lesson));
-	ui_relayout(ui);
+		pane_lesson_begin(&app->host, atoi(options->lesson));
+	app_relayout(app);
 	if (options->command)
-		ui_command(ui, options->command);
-	ui->dirty = true;
-	*ret = take_ptr(ui);
+		app_command(app, options->command);
+	app->dirty = true;
+	*ret = take_ptr(app);
 	return NULL;
 }
 
-void ui_destroy(struct ui *ui)
+void app_destroy(struct app *app)
 {
-	if (!ui)
+	if (!app)
 		return;
+	app_keep_look(app);
 	for (int i = 0; i < PANE_COUNT; i++)
-		if (ui->panes[i])
-			ui->panes[i]->ops->close(ui->panes[i]);
-	prompt_fini(&ui->prompt);
-	for (size_t i = 0; i < ui->messages.n; i++) {
-		free(ui->messages.v[i].kind);
-		free(ui->messages.v[i].text);
+		if (app->panes[i])
+			app->panes[i]->ops->close(app->panes[i]);
+	prompt_fini(&app->prompt);
+	for (size_t i = 0; i < app->messages.n; i++) {
+		free(app->messages.v[i].kind);
+		free(app->messages.v[i].text);
 	}
-	vec_fini(&ui->messages);
-	for (size_t i = 0; i < ui->history.n; i++)
-		free(ui->history.v[i].filter);
-	vec_fini(&ui->history);
-	vec_fini(&ui->pages);
-	vec_fini(&ui->waiting);
-	for (size_t i = 0; i < ui->levels.n; i++) {
-		vec_fini(&ui->levels.v[i].pages);
-		view_destroy(ui->levels.v[i].view);
+	vec_fini(&app->messages);
+	for (size_t i = 0; i < app->history.n; i++)
+		free(app->history.v[i].filter);
+	vec_fini(&app->history);
+	vec_fini(&app->pages);
+	vec_fini(&app->waiting);
+	for (size_t i = 0; i < app->levels.n; i++) {
+		vec_fini(&app->levels.v[i].pages);
+		view_destroy(app->levels.v[i].view);
 	}
-	vec_fini(&ui->levels);
-	for (size_t i = 0; i < ARRAY_LEN(ui->source_dirs); i++)
-		free(ui->source_dirs[i]);
-	toggles_fini(&ui->toggles);
-	search_fini(&ui->search);
-	free(ui->dialog);
-	free(ui->prompt_old_filter);
-	free(ui->copied);
-	free(ui->edit_file);
-	view_destroy(ui->host.view);
-	keymap_destroy(ui->keys);
-	config_fini(&ui->config);
-	canvas_fini(&ui->canvas);
-	free(ui);
+	vec_fini(&app->levels);
+	for (size_t i = 0; i < ARRAY_LEN(app->source_dirs); i++)
+		free(app->source_dirs[i]);
+	toggles_fini(&app->toggles);
+	search_fini(&app->search);
+	free(app->dialog);
+	free(app->prompt_old_filter);
+	free(app->prompt_old_search);
+	free(app->copied);
+	free(app->edit_file);
+	view_destroy(app->host.view);
+	keymap_destroy(app->keys);
+	config_fini(&app->config);
+	canvas_fini(&app->canvas);
+	free(app);
 }
 
 /* ---- time ---- */
 
-static void report_notes(struct ui *ui)
+static void report_notes(struct app *app)
 {
-	struct view *s = ui->host.view;
-	for (; ui->notes_reported < trace_n_notes(s->trace); ui->notes_reported++) {
-		const struct trace_note *n = trace_note_get(s->trace, ui->notes_reported);
+	struct view *s = app->host.view;
+	for (; app->notes_reported < trace_n_notes(s->trace); app->notes_reported++) {
+		const struct trace_note *n = trace_note_get(s->trace, app->notes_reported);
 		static const char *const kinds[NOTE_KIND_COUNT] = {
 			[NOTE_LOST] = "! lost",       [NOTE_ATTACHED] = "attached",
 			[NOTE_DETACHED] = "detached", [NOTE_PAUSED] = "paused",
 			[NOTE_RESUMED] = "resumed",   [NOTE_EXITED] = "ended",
 			[NOTE_EXEC] = "exec",         [NOTE_FINALISED] = "finished",
 			[NOTE_MESSAGE] = "note",      [NOTE_WARNING] = "! warning",
-			[NOTE_GOODBYE] = "goodbye",
+			[NOTE_GOODBYE] = "goodbye",   [NOTE_COUNTED] = "counted",
 		};
 		struct strbuf b = { 0 };
-		note_text(&b, s, n);
+		text_note(&b, s, n);
 		bool trouble = n->note.kind == NOTE_LOST || n->note.kind == NOTE_WARNING;
 		if (n->note.kind < NOTE_KIND_COUNT) {
-			ui_message(ui, kinds[n->note.kind], n->seq, trouble, "%s", strbuf_str(&b));
-			if (ui->messages
+			app_message(app, kinds[n->note.kind], n->seq, trouble, "%s",
+				    strbuf_str(&b));
+			if (app->messages
 				.n) /* the time of the note, not the time at which it was read */
-				ui->messages.v[ui->messages.n - 1].wall_ns =
+				app->messages.v[app->messages.n - 1].wall_ns =
 				    trace_about_get(s->trace)->wall_anchor_ns + n->note.time_ns;
 		}
 		if (s->live && (n->note.kind == NOTE_WARNING || n->note.kind == NOTE_LOST))
-			ui_flash(ui, "%s", strbuf_str(&b));
+			app_flash(app, "%s", strbuf_str(&b));
 		strbuf_fini(&b);
 	}
 	const char *damage = trace_damage_news(s->trace);
 	if (damage && trace_is_disturbed(s->trace))
-		ui_flash(ui, "%s", damage);
+		app_flash(app, "%s", damage);
 	if (damage)
-		ui_message(ui, "! damaged", SELECTION_NONE, true, "%s", damage);
+		app_message(app, "! damaged", SELECTION_NONE, true, "%s", damage);
 }
 
-bool ui_advance(struct ui *ui, uint64_t now_ns, bool growth, uint64_t budget_ns)
+/* If only the newest events are kept, show a capture that begins later from time to time: not while
+ * somebody looks at a page, or types. */
+static void renew(struct app *app)
+{
+	struct view *s = app->host.view;
+	if (!s || !s->live || !s->live->renew || app->host.now_ns - app->renewed_at_ns < 250 * ms)
+		return;
+	app->renewed_at_ns = app->host.now_ns;
+	bool is_frozen = s->frozen || app->pages.n || app->dialog || app_input_waiting(app) ||
+			 prompt_is_open(&app->prompt);
+	struct trace *trace = s->live->renew(s->live_ctx, s->trace, is_frozen);
+	if (!trace)
+		return;
+	report_notes(app);
+	app_renew(app, trace);
+}
+
+bool app_advance(struct app *app, uint64_t now_ns, bool growth, uint64_t budget_ns)
 {
 	uint64_t begin_ns = monotonic_ns();
-	if (!ui->started_ns)
-		ui->started_ns = now_ns;
-	ui->host.now_ns = now_ns;
-	if (ui->flash[0] && ui->flash_until_ns && now_ns >= ui->flash_until_ns) {
-		ui->flash[0] = 0;
-		ui->dirty = true;
+	if (!app->started_ns)
+		app->started_ns = now_ns;
+	app->host.now_ns = now_ns;
+	if (app->flash[0] && app->flash_until_ns && now_ns >= app->flash_until_ns) {
+		app->flash[0] = 0;
+		app->dirty = true;
 	}
 	bool more = false;
-	struct view *s = ui->host.view;
+	renew(app);
+	struct view *s = app->host.view;
 	if (growth)
-		ui->growth_waits = true;
+		app->growth_waits = true;
 	if (s) {
 		unsigned changes = 0;
 		bool changed = false;
-		if (ui->growth_waits && now_ns - ui->refreshed_at_ns >= 95 * ms) {
-			ui->growth_waits = false;
-			ui->refreshed_at_ns = now_ns;
+		if (app->growth_waits && now_ns - app->refreshed_at_ns >= 95 * ms) {
+			app->growth_waits = false;
+			app->refreshed_at_ns = now_ns;
 			uint64_t before = s->n_events;
 			struct err *err = view_refresh(s, &changed);
 			if (err)
-				ui_flash_err(ui, err);
+				app_flash_err(app, err);
 			if (s->live && s->live->is_alive && !s->finished)
 				s->recorder_gone = !s->live->is_alive(s->live_ctx);
 			if (changed)
 				changes |= CHANGE_EVENTS;
 			if (s->n_events != before && !s->frozen)
-				ui->last_growth_ns = now_ns;
+				app->last_growth_ns = now_ns;
 		}
 		bool worked = false;
 		if (budget_ns) {
@@ -267,95 +303,148 @@ bool ui_advance(struct ui *ui, uint64_t now_ns, bool growth, uint64_t budget_ns)
 				changes |= CHANGE_EVENTS;
 			if (filter_done < 1 && s->filter_done >= 1) {
 				changes |= CHANGE_FILTER;
-				if (prompt_is_open(&ui->prompt))
-					prompt_recheck(&ui->prompt, &ui->host);
+				if (prompt_is_open(&app->prompt))
+					prompt_recheck(&app->prompt, &app->host);
 			}
 		}
-		report_notes(ui);
-		if (!s->frozen && (now_ns - ui->header_at_ns >= 250 * ms || !ui->header_at_ns)) {
-			struct header before = ui->header;
-			header_take(ui);
-			ui->header_at_ns = now_ns;
-			if (memcmp(&before, &ui->header, sizeof(before))) {
-				ui->dirty = true;
-				if (before.n_events != ui->header.n_events)
+		report_notes(app);
+		app_quit_watch(app);
+		app->asked_pause = app->asked_pause && view_has_target(s) && !s->recorder_gone;
+		app_terminal_watch(app);
+		if (!s->frozen && (now_ns - app->header_at_ns >= 250 * ms || !app->header_at_ns)) {
+			struct header before = app->header;
+			app_header_take(app);
+			app->header_at_ns = now_ns;
+			if (memcmp(&before, &app->header, sizeof(before))) {
+				app->dirty = true;
+				if (before.n_events != app->header.n_events)
 					changes |= CHANGE_TICK;
 			}
 		}
 		if (changes && !(s->frozen && changes == CHANGE_EVENTS))
-			ui_changed(ui, changes);
+			app_changed(app, changes);
 	}
-	if (!s &&
-	    now_ns - ui->ticked_at_ns >= 5000 * ms) { /* the start page looks for processes again */
-		ui->ticked_at_ns = now_ns;
-		ui_changed(ui, CHANGE_TICK);
+	if (!s && now_ns - app->ticked_at_ns >=
+		      5000 * ms) { /* the start page looks for processes again */
+		app->ticked_at_ns = now_ns;
+		app_changed(app, CHANGE_TICK);
 	}
+	bool was_dirty = app->dirty;
+	app->dirty = false;
 	/* the panes get the time that the view did not need */
 	for (int i = 0; i < PANE_COUNT && budget_ns; i++)
-		if (ui->panes[i] && ui->panes[i]->ops->work && ui->panes[i]->visible) {
+		if (app->panes[i] && app->panes[i]->ops->work && app->panes[i]->visible) {
 			uint64_t spent = monotonic_ns() - begin_ns, least = budget_ns / 4;
-			more |= ui->panes[i]->ops->work(
-			    ui->panes[i], spent + least < budget_ns ? budget_ns - spent : least);
+			more |= app->panes[i]->ops->work(
+			    app->panes[i], spent + least < budget_ns ? budget_ns - spent : least);
 		}
-	return more || ui_input_waiting(ui);
+	/* the prompt may show what they found */
+	if (app->dirty && prompt_is_open(&app->prompt))
+		prompt_recheck(&app->prompt, &app->host);
+	app->dirty |= was_dirty;
+	return more || app_input_waiting(app);
 }
 
-uint64_t ui_deadline(const struct ui *ui)
+uint64_t app_deadline(const struct app *app)
 {
 	uint64_t at = UINT64_MAX;
-	if (ui->flash[0])
-		at = ui->flash_until_ns;
-	if (!ui->host.view && ui->ticked_at_ns + 5000 * ms < at)
-		at = ui->ticked_at_ns + 5000 * ms;
-	if (ui->host.view && ui->growth_waits && ui->refreshed_at_ns + 100 * ms < at)
-		at = ui->refreshed_at_ns + 100 * ms;
+	if (app->flash[0])
+		at = app->flash_until_ns;
+	if (!app->host.view && app->ticked_at_ns + 5000 * ms < at)
+		at = app->ticked_at_ns + 5000 * ms;
+	if (app_terminal_deadline(app) < at)
+		at = app_terminal_deadline(app);
+	if (app->host.view && app->growth_waits && app->refreshed_at_ns + 100 * ms < at)
+		at = app->refreshed_at_ns + 100 * ms;
 	/* The header is updated four times a second. Events that came after the last update must be
 	 * counted even if no further event comes. */
-	if (ui->host.view && !ui->host.view->frozen &&
-	    ui->header.n_events != ui->host.view->n_events && ui->header_at_ns + 250 * ms < at)
-		at = ui->header_at_ns + 250 * ms;
-	if (ui->host.view && view_is_live(ui->host.view) && !ui->host.view->frozen) {
+	if (app->host.view && !app->host.view->frozen &&
+	    app->header.n_events != app->host.view->n_events && app->header_at_ns + 250 * ms < at)
+		at = app->header_at_ns + 250 * ms;
+	if (app->host.view && view_is_live(app->host.view) && !app->host.view->frozen) {
 		/* "quiet 12s": update often after the last event, then less and less often */
-		uint64_t quiet = ui->last_growth_ns ? ui->host.now_ns - ui->last_growth_ns : 0;
+		uint64_t quiet = app->last_growth_ns ? app->host.now_ns - app->last_growth_ns : 0;
 		uint64_t step = quiet < 3000 * ms    ? 500 * ms
 				: quiet < 60000 * ms ? 5000 * ms
 						     : 60000 * ms;
-		if (ui->last_growth_ns && ui->header_at_ns + step < at)
-			at = ui->header_at_ns + step;
+		if (app->last_growth_ns && app->header_at_ns + step < at)
+			at = app->header_at_ns + step;
 	}
 	return at;
 }
 
 /* ---- drawing ---- */
 
-static void draw_pane(struct ui *ui, enum pane_id id)
+static void draw_pane(struct app *app, enum pane_id id)
 {
-	struct rect r = ui->layout.panes[id];
-	struct pane *p = ui->panes[id];
+	struct rect r = app->layout.panes[id];
+	struct pane *p = app->panes[id];
 	if (!r.n_lines || !p || !p->visible)
 		return;
-	struct area a = area_sub(canvas_area(&ui->canvas), r.line, r.column, r.n_lines,
+	struct area a = area_sub(canvas_area(&app->canvas), r.line, r.column, r.n_lines,
 				 r.n_columns);
 	area_clear(a);
-	if (!ui_has_title(ui, id)) {
+	if (!app_has_title(app, id)) {
 		p->ops->draw(p, a);
 		return;
 	}
 	struct strbuf subject = { 0 }, facts = { 0 };
 	if (p->ops->title)
 		p->ops->title(p, &subject, &facts);
-	draw_title(area_sub(a, 0, 0, 1, a.n_columns), ui_focused(ui) == p, panes[id].title,
-		   strbuf_str(&subject), strbuf_str(&facts));
+	bool is_held = app->is_dragging && app->drag_pane == id;
+	frame_draw_title(area_sub(a, 0, 0, 1, a.n_columns), app_focused(app) == p || is_held,
+			 panes[id].title, strbuf_str(&subject), strbuf_str(&facts));
 	strbuf_fini(&subject);
 	strbuf_fini(&facts);
 	p->ops->draw(p, area_sub(a, 1, 0, a.n_lines - 1, a.n_columns));
 }
 
-static void draw_dialog(struct ui *ui)
+/* The columns that the further lines of a long line leave free: as its text, which follows a word and
+ * two spaces, or its own spaces. */
+static int hang_of(const char *line, size_t n)
 {
-	struct area all = canvas_area(&ui->canvas);
-	int lines = 0, wide = 20;
-	for (const char *p = ui->dialog; *p; lines++) {
+	enum { HANG_MAX = 24 };
+	size_t own = strspn(line, " "), at = own;
+	while (at + 1 < n && at < HANG_MAX && !(line[at] == ' ' && line[at + 1] == ' '))
+		at++;
+	if (at + 1 >= n || at >= HANG_MAX)
+		return own < HANG_MAX ? (int)own : 0;
+	while (at < n && at < HANG_MAX && line[at] == ' ')
+		at++;
+	return text_width(line, at);
+}
+
+/* Draw the lines of a dialog, each wrapped to the width of the area; with a NULL area nothing is
+ * drawn. Returns how many lines there are. */
+static int put_dialog(const struct area *a, const char *text, int width)
+{
+	int y = 0;
+	for (const char *p = text; *p;) {
+		size_t n = strcspn(p, "\n"), used = text_break(p, n, width);
+		int hang = hang_of(p, n);
+		if (hang > width / 2)
+			hang = 0;
+		if (a && y < a->n_lines)
+			area_put_n(*a, y, 1, -1, ROLE_TEXT, p, used);
+		for (y++; used < n; y++) {
+			used += strspn(p + used, " ");
+			size_t more = text_break(p + used, n - used, width - hang);
+			if (a && y < a->n_lines)
+				area_put_n(*a, y, 1 + hang, -1, ROLE_TEXT, p + used, more);
+			used += more;
+		}
+		p += n + (p[n] == '\n');
+	}
+	return y;
+}
+
+static void draw_dialog(struct app *app)
+{
+	struct area all = canvas_area(&app->canvas);
+	size_t title = strcspn(app->dialog, "\n");
+	const char *rest = app->dialog + title + (app->dialog[title] == '\n');
+	int wide = 20;
+	for (const char *p = app->dialog; *p;) {
 		size_t n = strcspn(p, "\n");
 		int w = text_width(p, n);
 		if (w > wide)
@@ -364,64 +453,66 @@ static void draw_dialog(struct ui *ui)
 	}
 	if (wide > all.n_columns - 8)
 		wide = all.n_columns - 8;
+	int lines = put_dialog(NULL, rest, wide) + 1;
 	if (lines > all.n_lines - 3)
 		lines = all.n_lines - 3;
-	size_t title = strcspn(ui->dialog, "\n");
 	char head[200];
-	snprintf(head, sizeof(head), "%.*s", (int)(title < 190 ? title : 190), ui->dialog);
-	struct area in = draw_box(all, (all.n_lines - lines - 1) / 2,
-				  (all.n_columns - wide - 4) / 2, lines + 1, wide + 4, head);
-	const char *p = ui->dialog + title + (ui->dialog[title] == '\n');
-	for (int y = 0; y < in.n_lines && *p; y++) {
-		size_t n = strcspn(p, "\n");
-		area_put_n(in, y, 1, -1, ROLE_TEXT, p, n);
-		p += n + (p[n] == '\n');
-	}
+	snprintf(head, sizeof(head), "%.*s", (int)(title < 190 ? title : 190), app->dialog);
+	struct area in = frame_draw_box(all, (all.n_lines - lines - 1) / 2,
+					(all.n_columns - wide - 4) / 2, lines + 1, wide + 4, head);
+	put_dialog(&in, rest, wide);
 }
 
-void ui_draw(struct ui *ui)
+void app_draw(struct app *app)
 {
 	/* A frame shows one moment: all panes are about the row that the cursor is on now. */
-	for (int i = 0; i < 3 && ui->host.view && ui->cursor_waits; i++) {
-		ui->cursor_waits = false;
-		ui_changed(ui, CHANGE_CURSOR);
+	for (int i = 0; i < 3 && app->host.view && app->cursor_waits; i++) {
+		app->cursor_waits = false;
+		app_changed(app, CHANGE_CURSOR);
 	}
-	canvas_clear(&ui->canvas);
-	struct area all = canvas_area(&ui->canvas);
-	ui->dirty = false;
-	if (ui->layout.form == LAYOUT_TOO_SMALL) {
+	canvas_clear(&app->canvas);
+	struct area all = canvas_area(&app->canvas);
+	app->dirty = app->filter_is_new = false;
+	if (app->layout.form == LAYOUT_TOO_SMALL) {
 		area_put_cut(all, 0, 0, -1, ROLE_TEXT, "auditview needs 40 × 8");
 		return;
 	}
-	if (prompt_n_lines(&ui->prompt, ui->wish.n_columns) != ui->wish.prompt_lines)
-		ui_relayout(ui);
-	ui->host.focused = ui_focused_id(ui);
+	if (prompt_n_lines(&app->prompt, app->wish.n_columns) != app->wish.prompt_lines)
+		app_relayout(app);
+	app->host.focused = app_focused_id(app);
 	struct area line = area_sub(all, 0, 0, 1, all.n_columns);
-	if (ui->host.view)
-		draw_header(ui, line);
+	if (app->host.view)
+		app_header_draw(app, line);
 	else {
 		int x = 1 + area_put(line, 0, 1, -1, ROLE_FOCUS, "auditview");
 		area_put(line, 0, x + 2, -1, ROLE_DIM, "what does a Python process really do?");
+		if (app_focused_id(app) == PANE_START)
+			area_put_right(line, 0, all.n_columns - 11, 10, ROLE_DIM, "/ narrow");
 	}
 	for (int i = 0; i < PANE_COUNT; i++)
 		if (i != PANE_CATEGORIES)
-			draw_pane(ui, (enum pane_id)i);
-	draw_pane(ui, PANE_CATEGORIES); /* the drawer covers part of the list */
-	for (int i = 0; i < ui->layout.n_bars; i++) {
-		const struct rect *r = &ui->layout.bars[i];
+			draw_pane(app, (enum pane_id)i);
+	draw_pane(app, PANE_CATEGORIES); /* the drawer covers part of the list */
+	for (int i = 0; i < app->layout.n_bars; i++) {
+		const struct rect *r = &app->layout.bars[i];
+		bool is_held = app->is_dragging && app->drag_pane == PANE_NONE &&
+			       app->drag_column == r->column && app->drag_line >= r->line &&
+			       app->drag_line < r->line + r->n_lines;
 		for (int y = 0; y < r->n_lines; y++)
-			area_put(all, r->line + y, r->column, 1, ROLE_DIM, "│");
+			area_put(all, r->line + y, r->column, 1, is_held ? ROLE_FOCUS : ROLE_DIM,
+				 is_held ? "┃" : "│");
 	}
-	const struct rect *r = &ui->layout.last;
+	const struct rect *r = &app->layout.last;
+	app->n_key_spans = 0;
 	struct area last = area_sub(all, r->line, r->column, r->n_lines, r->n_columns);
-	if (prompt_is_open(&ui->prompt))
-		prompt_draw(&ui->prompt, all, last);
-	else if (ui->flash[0])
-		area_put_cut(last, 0, 1, -1, ROLE_TEXT, ui->flash);
+	if (prompt_is_open(&app->prompt))
+		prompt_draw(&app->prompt, all, last);
+	else if (app->flash[0])
+		area_put_cut(last, 0, 1, -1, ROLE_TEXT, app->flash);
 	else
-		draw_keys(ui, last);
-	if (ui->dialog)
-		draw_dialog(ui);
-	if (ui->host.view)
-		trace_trim(ui->host.view->trace);
+		app_header_draw_keys(app, last);
+	if (app->dialog)
+		draw_dialog(app);
+	if (app->host.view)
+		trace_trim(app->host.view->trace);
 }

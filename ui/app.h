@@ -3,8 +3,8 @@
  *
  * The viewer is one thread and one poll loop over the terminal, the capture that may grow
  * (inotify), the program's terminal and the recorder's control socket. What is shown comes from the
- * capture. Requests to a live target go through ui_live_ops, which the commands provide: the screen
- * itself knows no socket and no process.
+ * capture. Requests to a live target go through app_live_ops, which the commands provide: the
+ * screen itself knows no socket and no process.
  */
 #pragma once
 #include <stdbool.h>
@@ -18,14 +18,21 @@ struct trace;
 struct strbuf;
 
 /* What a thread of the target does, according to the kernel. */
-struct ui_task {
+struct app_task {
 	char state;   /* R S D T t Z …, proc(5) */
 	long syscall; /* the system call it sleeps in; -1: none, or unknown */
 };
 
+/* Threads that are held before their operation happens (--hold). */
+struct app_held {
+	uint64_t n;
+	uint32_t pid, tid; /* of the first */
+	uint64_t since_ns; /* CLOCK_MONOTONIC: when that was held */
+};
+
 /* Requests to a live session. Any function may be NULL; the screen then reports that the request is
  * not possible here. */
-struct ui_live_ops {
+struct app_live_ops {
 	struct err *(*pause)(void *ctx, bool on);
 	struct err *(*detach)(void *ctx);
 	struct err *(*attach)(void *ctx);
@@ -33,9 +40,24 @@ struct ui_live_ops {
 	bool (*is_alive)(void *ctx); /* the recorder answers */
 	/* Return false if there is no such thread. Reads /proc, so it is never called while
 	 * drawing. */
-	bool (*task)(void *ctx, uint32_t pid, uint64_t tid, struct ui_task *ret);
+	bool (*task)(void *ctx, uint32_t pid, uint64_t tid, struct app_task *ret);
+	/* Does a process wait for a line from the terminal whose master is terminal_fd? Reads
+	 * /proc, so it is never called while drawing. */
+	bool (*reads_terminal)(void *ctx, uint32_t pid, int terminal_fd);
 	int (*fd)(void *ctx);    /* readable when read() has something to do; -1: none */
 	void (*read)(void *ctx); /* read the recorder's messages */
+	/* --keep, as it was given: only the newest events are kept; NULL: all are. */
+	const char *(*keeps)(void *ctx);
+	/* Is a thread held? */
+	bool (*held)(void *ctx, struct app_held *ret);
+	struct err *(*continue_held)(void *ctx);
+	/* Ask for a capture of what is kept; answer() reports what became of it. */
+	struct err *(*dump)(void *ctx, const char *path);
+	bool (*answer)(void *ctx, char *ret, size_t n_ret, bool *ret_failed);
+	/* If only the newest are kept, the shown capture is replaced from time to time by one that
+	 * begins later. Called some times a second; NULL: `shown` stays. is_frozen: it must
+	 * stay. */
+	struct trace *(*renew)(void *ctx, struct trace *shown, bool is_frozen);
 	/* Return true if the target was launched here and still runs: leaving must then ask what
 	 * becomes of it. */
 	bool (*must_ask)(void *ctx);
@@ -44,17 +66,17 @@ struct ui_live_ops {
 };
 
 /* A session. The screen takes ownership of all of it. */
-struct ui_source {
+struct app_source {
 	struct trace *trace;
-	char *path;                     /* of the capture; malloc'ed */
-	const struct ui_live_ops *live; /* NULL: the session is a file */
+	char *path;                      /* of the capture; malloc'ed */
+	const struct app_live_ops *live; /* NULL: the session is a file */
 	void *live_ctx;
 	int terminal_fd; /* pty master of the launched program; -1: none */
 	char *title;     /* "app.py"; NULL: from the capture; malloc'ed */
 };
 
-struct ui_process {
-	int pid;
+struct app_process {
+	int pid, ppid;
 	char python[16];
 	uint64_t up_ns;
 	double cpu;          /* share of one core, 0…, < 0 unknown */
@@ -66,34 +88,44 @@ struct ui_process {
 };
 
 /* The start page. None of look, fd, read and list waits for the process that it examines. */
-struct ui_start_ops {
+struct app_start_ops {
 	struct err *(*look)(void *ctx); /* begin to look for processes again; may be NULL */
 	/* readable when more is known; returns -1 if there is no such descriptor; may be NULL */
 	int (*fd)(void *ctx);
 	bool (*read)(void *ctx); /* read it; true: the list has changed */
 	/* What is known so far, valid until the next read(). *ret_done: this look is complete. */
-	struct err *(*list)(void *ctx, const struct ui_process **ret, size_t *ret_n,
+	struct err *(*list)(void *ctx, const struct app_process **ret, size_t *ret_n,
 			    bool *ret_done);
-	struct err *(*attach)(void *ctx, int pid, struct ui_source *ret);
-	struct err *(*open)(void *ctx, const char *path, struct ui_source *ret);
+	struct err *(*attach)(void *ctx, int pid, struct app_source *ret);
+	struct err *(*open)(void *ctx, const char *path, struct app_source *ret);
 	/* Run a script or an event's example under the tracer. */
-	struct err *(*run)(void *ctx, const char *event, const char *code, struct ui_source *ret);
+	struct err *(*run)(void *ctx, const char *event, const char *code, struct app_source *ret);
 	/* what `auditview doctor PID` says */
 	void (*doctor)(void *ctx, int pid, struct strbuf *to);
 };
 
-enum ui_color { UI_COLOR_AUTO, UI_COLOR_ALWAYS, UI_COLOR_NEVER };
+enum app_color { APP_COLOR_AUTO, APP_COLOR_ALWAYS, APP_COLOR_NEVER };
 
-struct ui_options {
-	struct ui_source source;          /* trace NULL: show the start page */
-	const struct ui_start_ops *start; /* may be NULL */
+struct app_options {
+	struct app_source source;          /* trace NULL: show the start page */
+	const struct app_start_ops *start; /* may be NULL */
 	void *start_ctx;
 	const char *filter; /* -Y; may be NULL */
-	enum ui_color color;
+	enum app_color color;
 	bool no_config;
 	const char *lesson;  /* begin with this lesson; may be NULL */
 	const char *command; /* a `:` line to begin with; may be NULL */
 };
 
-/* Show the screen until the user leaves. Takes over options->source, also on failure. */
-MUST_CHECK struct err *ui_run(const struct ui_options *options);
+struct app;
+
+/* Takes over options->source. */
+MUST_CHECK struct err *app_create(const struct app_options *options, struct app **ret);
+void app_destroy(struct app *app);
+DEFINE_CLEANUP(app);
+/* Read new events (growth: the capture is known to have changed) and do long work for up to
+ * budget_ns. Returns true if more work waits. now_ns is CLOCK_MONOTONIC. */
+bool app_advance(struct app *app, uint64_t now_ns, bool growth, uint64_t budget_ns);
+/* When app_advance() must be called again even if nothing happens; UINT64_MAX: never. */
+uint64_t app_deadline(const struct app *app);
+void app_draw(struct app *app);

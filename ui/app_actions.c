@@ -2,18 +2,29 @@
  * app_actions: what the app does when the focused pane does not do an action itself; each row of
  * ACTIONS names one of these functions.
  */
+#include "ui/app_actions.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
+#include "ui/app_keep.h"
+#include "ui/app_messages.h"
+#include "ui/app_panes.h"
+#include "ui/app_places.h"
+#include "ui/app_prompts.h"
+#include "ui/app_quit.h"
+#include "ui/app_session.h"
+#include "ui/app_state.h"
+#include "ui/app_terminal.h"
+#include "ui/app_write.h"
 #include "ui/pane_catalog.h"
 #include "ui/pane_diff.h"
 #include "ui/pane_help.h"
 #include "ui/pane_stack.h"
 #include "ui/pane_summary.h"
 #include "ui/source.h"
-#include "ui/ui.h"
 
 /* One request to do an action. */
 struct call {
@@ -24,203 +35,233 @@ struct call {
 
 /* ---- panes and pages ---- */
 
-static void act_focused(struct ui *ui, struct pane *p, const struct call *c)
+/* The pane has not done it: say why, and what does it. */
+static void act_focused(struct app *app, struct pane *p, const struct call *c)
 {
+	static const struct {
+		enum action action;
+		const char *why;
+	} rows[] = {
+		{ ACTION_SORT, "has no columns to sort by: summary (s) and imports (I) have" },
+		{ ACTION_FOLD, "has nothing to fold: events, stack and callers (t) have" },
+		{ ACTION_TOGGLE, "has nothing to switch or tag: categories and filters (l) have" },
+		{ ACTION_STACK_MODE, "has no frames: the stack has, Tab goes there" },
+		{ ACTION_OPEN, "has nothing to open here" },
+		{ ACTION_TRY, "has no example: an entry of the catalogue (c) has" },
+		{ ACTION_HINT, "has no hint: a lesson has (:lessons)" },
+		{ ACTION_NARROW, "is not narrowed by text: f filters events" },
+		{ ACTION_TERMINAL_KEY, "is not the program's terminal: C-] goes there" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (rows[i].action == c->action)
+			app_flash(app, "%s %s", panes[p->id].name, rows[i].why);
 }
 
-static void act_list(struct ui *ui, struct pane *p, const struct call *c)
+static void act_list(struct app *app, struct pane *p, const struct call *c)
 {
-	struct pane *list = ui_pane(ui, actions[c->action].pane);
+	struct pane *list = app_pane(app, actions[c->action].pane);
 	if (list && list != p)
 		list->ops->act(list, c->action, c->count, c->text);
 }
 
-static void act_page(struct ui *ui, struct pane *p, const struct call *c)
+static void act_page(struct app *app, struct pane *p, const struct call *c)
 {
 	enum pane_id page = actions[c->action].pane;
-	if (page == p->id && ui->pages.n)
-		ui_close_page(ui);
+	if (page == p->id && app->pages.n)
+		app_close_page(app);
 	else
-		ui_open_page(ui, page);
+		app_open_page(app, page);
 }
 
-static void act_summary(struct ui *ui, struct pane *p, const struct call *c)
+static void act_summary(struct app *app, struct pane *p, const struct call *c)
 {
-	ui_open_page(ui, PANE_SUMMARY);
-	if (c->text && ui->panes[PANE_SUMMARY])
-		pane_summary_by(ui->panes[PANE_SUMMARY], c->text);
+	app_open_page(app, PANE_SUMMARY);
+	if (c->text && app->panes[PANE_SUMMARY])
+		pane_summary_by(app->panes[PANE_SUMMARY], c->text);
 }
 
-static void act_diff(struct ui *ui, struct pane *p, const struct call *c)
+static void act_diff(struct app *app, struct pane *p, const struct call *c)
 {
-	struct pane *diff = ui_pane(ui, PANE_DIFF);
+	struct pane *diff = app_pane(app, PANE_DIFF);
 	if (!diff || (c->text && !pane_diff_with(diff, c->text)))
 		return;
-	ui_open_page(ui, PANE_DIFF);
+	app_open_page(app, PANE_DIFF);
 	if (!c->text && !pane_diff_has(diff))
-		prompt_command(ui, "diff ");
+		app_prompt_command(app, "diff ");
 }
 
-static void act_terminal(struct ui *ui, struct pane *p, const struct call *c)
+static void act_terminal(struct app *app, struct pane *p, const struct call *c)
 {
-	if (ui->host.view->terminal_fd < 0)
-		ui_flash(ui, "the program was not started here, so its terminal is elsewhere");
+	if (p->id == PANE_TERMINAL)
+		app_terminal_leave(app);
+	else if (app->host.view->terminal_fd < 0 && !app->host.view->shows_terminal)
+		app_flash(app, "the program was not started here, so its terminal is elsewhere");
 	else
-		ui_open_page(ui, PANE_TERMINAL);
+		app_terminal_focus(app);
 }
 
-static void act_catalog(struct ui *ui, struct pane *p, const struct call *c)
+static void act_terminal_close(struct app *app, struct pane *p, const struct call *c)
+{
+	app_terminal_close(app);
+}
+
+static void act_catalog(struct app *app, struct pane *p, const struct call *c)
 {
 	struct strbuf name = { 0 };
 	struct event e;
 	if (c->text)
 		strbuf_adds(&name, c->text);
-	else if (c->action == ACTION_EXPLAIN && ui->host.view &&
-		 ui->host.cursor_seq != SELECTION_NONE &&
-		 trace_event(ui->host.view->trace, ui->host.cursor_seq, &e)) {
+	else if (c->action == ACTION_EXPLAIN && app->host.view &&
+		 app->host.cursor_seq != SELECTION_NONE &&
+		 trace_event(app->host.view->trace, app->host.cursor_seq, &e)) {
 		size_t n;
-		const char *t = trace_name(ui->host.view->trace, e.name, &n);
+		const char *t = trace_name(app->host.view->trace, e.name, &n);
 		strbuf_add(&name, t, n);
 	}
-	ui_open_page(ui, PANE_CATALOG);
-	if (ui->panes[PANE_CATALOG] && name.n)
-		pane_catalog_show(ui->panes[PANE_CATALOG], strbuf_str(&name));
+	app_open_page(app, PANE_CATALOG);
+	if (app->panes[PANE_CATALOG] && name.n)
+		pane_catalog_show(app->panes[PANE_CATALOG], strbuf_str(&name));
 	strbuf_fini(&name);
 }
 
-static void act_help(struct ui *ui, struct pane *p, const struct call *c)
+static void act_help(struct app *app, struct pane *p, const struct call *c)
 {
 	enum pane_id about = p->id;
-	ui_open_page(ui, PANE_HELP);
-	if (ui->panes[PANE_HELP] && about != PANE_HELP)
-		pane_help_about(ui->panes[PANE_HELP], about, false);
-	ui_changed(ui, CHANGE_SIZE);
+	app_open_page(app, PANE_HELP);
+	if (app->panes[PANE_HELP] && about != PANE_HELP)
+		pane_help_about(app->panes[PANE_HELP], about, false);
+	app_changed(app, CHANGE_SIZE);
 }
 
 /* Panes of the main page in the order of Tab. */
-static const enum pane_id tab_order[] = { PANE_EVENTS, PANE_ARGUMENTS, PANE_STACK, PANE_CATEGORIES,
-					  PANE_TIMELINE };
-static void focus_by(struct ui *ui, int by)
+static const enum pane_id tab_order[] = { PANE_EVENTS,     PANE_ARGUMENTS, PANE_STACK,
+					  PANE_CATEGORIES, PANE_TIMELINE,  PANE_TERMINAL };
+static void focus_by(struct app *app, int by)
 {
 	size_t n = ARRAY_LEN(tab_order), at = 0;
-	while (at < n && tab_order[at] != ui->focus)
+	while (at < n && tab_order[at] != app->focus)
 		at++;
 	if (at == n)
 		at = 0;
-	if (ui->wish.maximised != PANE_NONE) {
-		ui->wish.maximised = PANE_NONE;
-		ui_relayout(ui);
+	if (app->wish.maximised != PANE_NONE) {
+		app->wish.maximised = PANE_NONE;
+		app_relayout(app);
 	}
 	for (size_t i = 0; i < n; i++) {
 		at = (at + n + (size_t)by) % n;
 		enum pane_id id = tab_order[at];
 		/* the drawer opens when it gets the focus */
-		if (ui->layout.form == LAYOUT_DRAWER && id == PANE_CATEGORIES) {
-			ui->wish.drawer = true;
-			ui->focus = id;
-			ui_relayout(ui);
+		if (app->layout.form == LAYOUT_DRAWER && id == PANE_CATEGORIES) {
+			app->wish.drawer = true;
+			app->focus = id;
+			app_relayout(app);
 			return;
 		}
-		if (ui->layout.panes[id].n_lines)
+		if (app->layout.panes[id].n_lines)
 			break;
 	}
-	ui->focus = tab_order[at];
-	if (ui->wish.drawer) {
-		ui->wish.drawer = false;
-		ui_relayout(ui);
+	app->focus = tab_order[at];
+	if (app->wish.drawer) {
+		app->wish.drawer = false;
+		app_relayout(app);
 	}
 }
 
-static void act_pane(struct ui *ui, struct pane *p, const struct call *c)
+static void act_pane(struct app *app, struct pane *p, const struct call *c)
 {
-	focus_by(ui, c->action == ACTION_PANE_NEXT ? 1 : -1);
+	focus_by(app, c->action == ACTION_PANE_NEXT ? 1 : -1);
 }
 
-static void act_width(struct ui *ui, struct pane *p, const struct call *c)
+static void act_width(struct app *app, struct pane *p, const struct call *c)
 {
 	int by = (int)(c->count ? (c->count < 100 ? c->count : 100) : 2) *
 		 (c->action == ACTION_WIDER ? 1 : -1);
 	if (p->id == PANE_CATEGORIES)
-		ui->wish.categories_delta += by;
-	else if ((ui->layout.form == LAYOUT_WIDE) != ui->wish.rotate)
-		ui->wish.side_delta += p->id == PANE_EVENTS ? -by : by;
+		app->wish.categories_delta += by;
+	else if (p->id == PANE_TERMINAL)
+		app->wish.terminal_delta += by / 2;
+	else if ((app->layout.form == LAYOUT_WIDE) != app->wish.rotate)
+		app->wish.side_delta += p->id == PANE_EVENTS ? -by : by;
 	else
-		ui->wish.details_delta += p->id == PANE_EVENTS ? -by / 2 : by / 2;
-	ui_relayout(ui);
+		app->wish.details_delta += p->id == PANE_EVENTS ? -by / 2 : by / 2;
+	app_relayout(app);
 }
 
-static void act_maximise(struct ui *ui, struct pane *p, const struct call *c)
+static void act_maximise(struct app *app, struct pane *p, const struct call *c)
 {
-	if (!ui->pages.n) {
-		ui->wish.maximised = ui->wish.maximised == PANE_NONE ? p->id : PANE_NONE;
-		ui_relayout(ui);
+	if (!app->pages.n) {
+		app->wish.maximised = app->wish.maximised == PANE_NONE ? p->id : PANE_NONE;
+		if (p->id == PANE_TERMINAL)
+			app->host.view->zooms_terminal = app->wish.maximised != PANE_NONE;
+		app_relayout(app);
 	}
 }
 
-static void act_rotate(struct ui *ui, struct pane *p, const struct call *c)
+static void act_rotate(struct app *app, struct pane *p, const struct call *c)
 {
-	ui->wish.rotate = !ui->wish.rotate;
-	ui->config.details = 0;
-	ui_relayout(ui);
+	app->wish.rotate = !app->wish.rotate;
+	app->config.details = 0;
+	app_relayout(app);
 }
 
-static void act_back(struct ui *ui, struct pane *p, const struct call *c)
+static void act_back(struct app *app, struct pane *p, const struct call *c)
 {
-	if (ui_back_quits(ui)) {
-		host_act(&ui->host, ACTION_QUIT, 0, NULL);
-	} else if (ui->dialog) {
-		free(ui->dialog);
-		ui->dialog = NULL;
-	} else if (ui->pages.n) {
-		ui_close_page(ui);
-	} else if (ui->wish.maximised != PANE_NONE) {
-		ui->wish.maximised = PANE_NONE;
-		ui->focus = PANE_EVENTS;
-		ui_relayout(ui);
-	} else if (ui->wish.drawer) {
-		ui->wish.drawer = false;
-		ui->focus = PANE_EVENTS;
-		ui_relayout(ui);
-	} else if (ui->focus != PANE_EVENTS) {
-		ui->focus = PANE_EVENTS;
-	} else if (ui->history_at > 0 && *ui->host.view->filter_text) {
-		host_act(&ui->host, ACTION_HISTORY_BACK, 0, NULL);
-	} else if (ui_must_ask(ui->host.view)) {
-		ui_ask_quit(ui, true);
+	if (app_back_quits(app)) {
+		host_act(&app->host, ACTION_QUIT, 0, NULL);
+	} else if (app->dialog) {
+		free(app->dialog);
+		app->dialog = NULL;
+	} else if (app->pages.n) {
+		app_close_page(app);
+	} else if (app->wish.maximised != PANE_NONE) {
+		app->wish.maximised = PANE_NONE;
+		app->focus = PANE_EVENTS;
+		app_relayout(app);
+	} else if (app->wish.drawer) {
+		app->wish.drawer = false;
+		app->focus = PANE_EVENTS;
+		app_relayout(app);
+	} else if (app->focus != PANE_EVENTS) {
+		app->focus = PANE_EVENTS;
+	} else if (app->history_at > 0 && *app->host.view->filter_text) {
+		host_act(&app->host, ACTION_HISTORY_BACK, 0, NULL);
+	} else if (app_must_ask(app->host.view)) {
+		app_ask_quit(app, true);
 	} else {
-		ui_pop_source(ui);
+		app_pop_source(app);
 	}
 }
 
-static void act_cancel(struct ui *ui, struct pane *p, const struct call *c)
+static void act_cancel(struct app *app, struct pane *p, const struct call *c)
 {
-	if (ui->dialog || ui->pages.n || ui->wish.drawer || ui->wish.maximised != PANE_NONE)
-		act_back(ui, p, c);
-	else if (search_is_on(&ui->search))
-		search_fini(&ui->search);
+	if (app->dialog || app->pages.n || app->wish.drawer || app->wish.maximised != PANE_NONE)
+		act_back(app, p, c);
+	else if (search_is_on(&app->search))
+		search_fini(&app->search);
 	else
-		ui->focus = PANE_EVENTS;
+		app->focus = PANE_EVENTS;
 }
 
-static void act_quit(struct ui *ui, struct pane *p, const struct call *c)
+static void act_quit(struct app *app, struct pane *p, const struct call *c)
 {
-	ui_quit(ui);
+	app_quit(app);
 }
 
 /* ---- place, filter, search ---- */
 
-static void act_goto(struct ui *ui, struct pane *p, const struct call *c)
+static void act_goto(struct app *app, struct pane *p, const struct call *c)
 {
 	const char *text = c->text;
-	struct view *s = ui->host.view;
+	struct view *s = app->host.view;
 	char *end;
 	if (!text) {
-		prompt_command(ui, "goto ");
+		app_prompt_command(app, "goto ");
 		return;
 	}
 	double v = strtod(text, &end);
 	if (end == text || v < 0) {
-		ui_flash(ui, "goto %s: expected an event's number, a time as 12.5s, or 50%%", text);
+		app_flash(app, "goto %s: expected an event's number, a time as 12.5s, or 50%%",
+			  text);
 		return;
 	}
 	uint64_t seq;
@@ -233,355 +274,497 @@ static void act_goto(struct ui *ui, struct pane *p, const struct call *c)
 	else
 		seq = (uint64_t)v;
 	if (s->n_events)
-		ui_goto(ui, seq < s->n_events ? seq : s->n_events - 1);
+		app_goto(app, seq < s->n_events ? seq : s->n_events - 1);
 }
 
-static void act_history(struct ui *ui, struct pane *p, const struct call *c)
+static void act_history(struct app *app, struct pane *p, const struct call *c)
 {
-	ui_history_step(ui, c->action == ACTION_HISTORY_BACK);
+	app_history_step(app, c->action == ACTION_HISTORY_BACK);
 }
 
-static void act_filter(struct ui *ui, struct pane *p, const struct call *c)
+static void act_filter(struct app *app, struct pane *p, const struct call *c)
 {
 	if (c->text)
-		ui_set_filter(ui, c->text, true);
+		app_set_filter(app, c->text, true);
 	else
-		prompt_filter(ui, NULL);
+		app_prompt_filter(app, NULL);
 }
 
-static void act_filter_clear(struct ui *ui, struct pane *p, const struct call *c)
+static void act_filter_clear(struct app *app, struct pane *p, const struct call *c)
 {
-	ui_set_filter(ui, "", true);
+	app_set_filter(app, "", true);
 }
 
-static void act_filter_save(struct ui *ui, struct pane *p, const struct call *c)
+static void act_filter_save(struct app *app, struct pane *p, const struct call *c)
 {
 	if (!c->text) {
-		prompt_save_filter(ui);
+		app_prompt_save_filter(app);
 		return;
 	}
-	struct err *err = config_keep_filter(&ui->config, c->text, ui->host.view->filter_text);
+	struct err *err = config_keep_filter(&app->config, c->text, app->host.view->filter_text);
 	if (err)
-		ui_flash_err(ui, err);
+		app_flash_err(app, err);
 	else
-		ui_flash(ui, "kept as %s", c->text);
+		app_flash(app, "kept as %s", c->text);
 }
 
-static void act_term(struct ui *ui, struct pane *p, const struct call *c)
+static void act_term(struct app *app, struct pane *p, const struct call *c)
 {
 	struct strbuf term = { 0 };
 	if (p->ops->term && p->ops->term(p, &term)) {
-		if (ui->pages.n)
-			ui_close_all_pages(ui);
-		ui_narrow(ui, strbuf_str(&term), c->action == ACTION_EXCLUDE);
+		if (app->pages.n)
+			app_close_all_pages(app);
+		app_narrow(app, strbuf_str(&term), c->action == ACTION_EXCLUDE);
 	} else {
-		ui_flash(ui, "there is no value under the cursor to filter by");
+		app_flash(app, "there is no value under the cursor to filter by");
 	}
 	strbuf_fini(&term);
 }
 
-/* In a pane other than the list of events, a search goes through the texts of its lines. */
-static void search_list(struct ui *ui, struct pane *p, bool forward, bool from_here)
+/* Show "hit 3 of 41" for the line under the cursor, unless the list is too long to count at
+ * once. */
+static void count_hits(struct app *app, const struct pane *p)
 {
-	if (!p->ops->line || !search_is_on(&ui->search))
+	enum { COUNT_MAX = 5000 };
+	uint64_t n_hits = 0, place = 0;
+	if (p->list.n > COUNT_MAX)
+		return;
+	for (uint64_t i = 0; i < p->list.n; i++) {
+		struct strbuf b = { 0 };
+		p->ops->line(p, i, &b);
+		n_hits += search_match(&app->search, strbuf_str(&b), b.n);
+		strbuf_fini(&b);
+		if (i == p->list.cursor)
+			place = n_hits;
+	}
+	app_flash(app, "hit %llu of %llu", (unsigned long long)place, (unsigned long long)n_hits);
+}
+
+/* In a pane other than the list of events, a search goes through the texts of its lines. */
+static void search_list(struct app *app, struct pane *p, bool forward, bool from_here)
+{
+	if (!p->ops->line || !search_is_on(&app->search))
 		return;
 	uint64_t n = p->list.n;
 	for (uint64_t i = from_here ? 0 : 1; i < n + (from_here ? 0 : 1); i++) {
 		uint64_t at = forward ? (p->list.cursor + i) % n : (p->list.cursor + n - i % n) % n;
 		struct strbuf b = { 0 };
 		p->ops->line(p, at, &b);
-		bool found = search_match(&ui->search, strbuf_str(&b), b.n);
+		bool found = search_match(&app->search, strbuf_str(&b), b.n);
 		strbuf_fini(&b);
 		if (found) {
 			list_go(&p->list, at);
 			p->ops->update(p, CHANGE_LIST);
+			count_hits(app, p);
 			return;
 		}
 	}
-	ui_flash(ui, "no hit for %s here", ui->search.text);
+	app_flash(app, "no hit for %s here", app->search.text);
 }
 
-static void act_search(struct ui *ui, struct pane *p, const struct call *c)
+static void act_search(struct app *app, struct pane *p, const struct call *c)
 {
 	bool back = c->action == ACTION_SEARCH_BACK;
 	if (!c->text)
-		prompt_search(ui, back);
+		app_prompt_search(app, back);
 	else if (p->id == PANE_EVENTS)
 		p->ops->act(p, ACTION_SEARCH, 0, c->text);
 	else
-		search_list(ui, p, !back, true);
+		search_list(app, p, !back, true);
 }
 
-static void act_hit(struct ui *ui, struct pane *p, const struct call *c)
+static void act_hit(struct app *app, struct pane *p, const struct call *c)
 {
-	search_list(ui, p, (c->action == ACTION_HIT_NEXT) != ui->search.backwards, false);
+	search_list(app, p, (c->action == ACTION_HIT_NEXT) != app->search.backwards, false);
 }
 
 /* ---- marks, copies, files ---- */
 
-static void act_mark(struct ui *ui, struct pane *p, const struct call *c)
+static void act_mark(struct app *app, struct pane *p, const struct call *c)
 {
-	if (ui->host.cursor_seq != SELECTION_NONE)
-		view_mark_toggle(ui->host.view, ui->host.cursor_seq);
-	ui_keep_marks(ui);
+	if (app->host.cursor_seq != SELECTION_NONE)
+		view_mark_toggle(app->host.view, app->host.cursor_seq);
+	app_keep_marks(app);
 }
 
-static void act_note(struct ui *ui, struct pane *p, const struct call *c)
+static void act_note(struct app *app, struct pane *p, const struct call *c)
 {
-	if (ui->host.cursor_seq == SELECTION_NONE)
+	if (app->host.cursor_seq == SELECTION_NONE)
 		return;
 	if (c->text) {
-		view_mark_note(ui->host.view, ui->host.cursor_seq, c->text);
-		ui_keep_marks(ui);
+		view_mark_note(app->host.view, app->host.cursor_seq, c->text);
+		app_keep_marks(app);
 	} else {
-		prompt_note(ui);
+		app_prompt_note(app);
 	}
 }
 
-static void act_mark_next(struct ui *ui, struct pane *p, const struct call *c)
+static void act_mark_next(struct app *app, struct pane *p, const struct call *c)
 {
-	struct view *s = ui->host.view;
+	struct view *s = app->host.view;
 	if (!s->marks.n) {
-		ui_flash(ui, "no mark yet: m marks an event");
+		app_flash(app, "no mark yet: m marks an event");
 		return;
 	}
 	size_t i = 0;
-	while (i < s->marks.n &&
-	       (ui->host.cursor_seq == SELECTION_NONE || s->marks.v[i].seq <= ui->host.cursor_seq))
+	while (i < s->marks.n && (app->host.cursor_seq == SELECTION_NONE ||
+				  s->marks.v[i].seq <= app->host.cursor_seq))
 		i++;
-	ui_goto(ui, s->marks.v[i % s->marks.n].seq);
+	app_goto(app, s->marks.v[i % s->marks.n].seq);
 }
 
-static void act_copy(struct ui *ui, struct pane *p, const struct call *c)
+static void act_copy(struct app *app, struct pane *p, const struct call *c)
 {
 	struct strbuf b = { 0 };
 	if (p->ops->line)
 		p->ops->line(p, p->list.cursor, &b);
 	if (b.n)
-		ui_copy(ui, strbuf_str(&b), b.n);
+		app_copy(app, strbuf_str(&b), b.n);
 	strbuf_fini(&b);
 }
 
-static void act_copy_command(struct ui *ui, struct pane *p, const struct call *c)
+static void act_copy_command(struct app *app, struct pane *p, const struct call *c)
 {
 	struct strbuf b = { 0 };
-	const char *path = ui->host.view->path ? ui->host.view->path : "FILE";
+	const char *path = app->host.view->path ? app->host.view->path : "FILE";
 	strbuf_addf(&b, "auditview %s", path);
-	if (*ui->host.view->filter_text) {
+	if (*app->host.view->filter_text) {
 		strbuf_adds(&b, " -Y '");
-		for (const char *t = ui->host.view->filter_text; *t; t++)
+		for (const char *t = app->host.view->filter_text; *t; t++)
 			strbuf_adds(&b, *t == '\'' ? "'\\''" : (char[]){ *t, 0 });
 		strbuf_addc(&b, '\'');
 	}
-	ui_copy(ui, strbuf_str(&b), b.n);
+	app_copy(app, strbuf_str(&b), b.n);
 	strbuf_fini(&b);
 }
 
-static void act_write(struct ui *ui, struct pane *p, const struct call *c)
+static void act_write(struct app *app, struct pane *p, const struct call *c)
 {
 	if (c->text)
-		ui_write(ui, c->text);
+		app_write(app, c->text);
 	else
-		prompt_write(ui);
+		app_prompt_write(app);
 }
 
-static void act_edit(struct ui *ui, struct pane *p, const struct call *c)
+static void act_edit(struct app *app, struct pane *p, const struct call *c)
 {
-	struct pane *stack = ui_pane(ui, PANE_STACK);
+	struct pane *stack = app_pane(app, PANE_STACK);
 	struct strbuf path = { 0 };
 	unsigned line = 0;
 	if (stack && pane_stack_source(stack, &path, &line)) {
-		free(ui->edit_file);
-		ui->edit_file = strbuf_take(&path);
-		ui->edit_line = line;
+		free(app->edit_file);
+		app->edit_file = strbuf_take(&path);
+		app->edit_line = line;
 	} else {
-		ui_flash(ui, "no source file of this frame is here; :source DIR looks elsewhere");
+		app_flash(app, "no source file of this frame is here; :source DIR looks elsewhere");
 		strbuf_fini(&path);
 	}
 }
 
-static void act_source_dir(struct ui *ui, struct pane *p, const struct call *c)
+static void act_source_dir(struct app *app, struct pane *p, const struct call *c)
 {
 	if (!c->text) {
-		prompt_command(ui, "source ");
+		app_prompt_command(app, "source ");
 		return;
 	}
-	for (size_t i = 0; i < ARRAY_LEN(ui->source_dirs); i++)
-		if (!ui->source_dirs[i]) {
-			ui->source_dirs[i] = strdup(c->text);
+	for (size_t i = 0; i < ARRAY_LEN(app->source_dirs); i++)
+		if (!app->source_dirs[i]) {
+			app->source_dirs[i] = strdup(c->text);
 			source_forget();
-			ui_changed(ui, CHANGE_CURSOR);
+			app_changed(app, CHANGE_CURSOR);
 			return;
 		}
-	ui_flash(ui, "cannot look in more than %zu folders", ARRAY_LEN(ui->source_dirs));
+	app_flash(app, "cannot look in more than %zu folders", ARRAY_LEN(app->source_dirs));
 }
 
 /* ---- a live target ---- */
 
 /* The requests that can be made of the target. If it is NULL, a message says that there is no
  * target. */
-static const struct ui_live_ops *live(struct ui *ui)
+static const struct app_live_ops *live(struct app *app)
 {
-	if (!ui->host.view->live)
-		ui_flash(ui, "this is a capture, no live target: auditview -p PID attaches to one");
-	return ui->host.view->live;
+	if (!app->host.view->live)
+		app_flash(app,
+			  "this is a capture, no live target: auditview -p PID attaches to one");
+	return app->host.view->live;
 }
 
 /* Return true if the request was made; if not, a message says why. is_known: this session has such
  * a request. Takes err. */
-static bool is_done(struct ui *ui, bool is_known, struct err *err)
+static bool is_done(struct app *app, bool is_known, struct err *err)
 {
 	if (err)
-		ui_flash_err(ui, err);
+		app_flash_err(app, err);
 	else if (!is_known)
-		ui_flash(ui, "this session cannot do that");
+		app_flash(app, "this session cannot do that");
 	return is_known && !err;
 }
 
-static void act_pause(struct ui *ui, struct pane *p, const struct call *c)
+static void act_pause(struct app *app, struct pane *p, const struct call *c)
 {
-	const struct ui_live_ops *l = live(ui);
-	if (!l ||
-	    !is_done(ui, l->pause,
-		     l->pause ? l->pause(ui->host.view->live_ctx, !ui->host.view->paused) : NULL))
+	const struct app_live_ops *l = live(app);
+	if (!l)
 		return;
-	ui->host.view->paused = !ui->host.view->paused;
-	ui_flash(ui, ui->host.view->paused ? "tracing paused; H resumes it" : "tracing resumed");
-}
-
-static void act_detach(struct ui *ui, struct pane *p, const struct call *c)
-{
-	const struct ui_live_ops *l = live(ui);
-	if (!l || !is_done(ui, l->detach, l->detach ? l->detach(ui->host.view->live_ctx) : NULL))
+	/* events that the program raises meanwhile are not recorded, and nobody can get them back
+	 */
+	if (l->pause && !app->host.view->paused && !app->asked_pause) {
+		app->asked_pause = true;
+		app_flash(app, "stop recording until H? nothing is captured meanwhile   "
+			       "H pause  Esc go on");
+		app->flash_until_ns = UINT64_MAX;
 		return;
-	ui->host.view->detached = true;
-	ui_flash(ui, "detached; R attaches again");
-}
-
-static void act_attach(struct ui *ui, struct pane *p, const struct call *c)
-{
-	const struct ui_live_ops *l = live(ui);
-	if (!l || !is_done(ui, l->attach, l->attach ? l->attach(ui->host.view->live_ctx) : NULL))
+	}
+	app->asked_pause = false;
+	if (!is_done(app, l->pause,
+		     l->pause ? l->pause(app->host.view->live_ctx, !app->host.view->paused) : NULL))
 		return;
-	ui_flash(ui, "attached again");
+	app->host.view->paused = !app->host.view->paused;
+	app_flash(app, app->host.view->paused ? "tracing paused; H resumes it" : "tracing resumed");
 }
 
-static void act_children(struct ui *ui, struct pane *p, const struct call *c)
+static void act_detach(struct app *app, struct pane *p, const struct call *c)
 {
-	const struct ui_live_ops *l = live(ui);
-	if (!l ||
-	    !is_done(ui, l->follow_children,
-		     l->follow_children ? l->follow_children(ui->host.view->live_ctx, true) : NULL))
+	const struct app_live_ops *l = live(app);
+	if (!l || !is_done(app, l->detach, l->detach ? l->detach(app->host.view->live_ctx) : NULL))
 		return;
-	ui_flash(ui, "children are followed from now on");
+	app->host.view->detached = true;
+	app_flash(app, "detached; R attaches again");
 }
 
-static void act_freeze(struct ui *ui, struct pane *p, const struct call *c)
+static void act_attach(struct app *app, struct pane *p, const struct call *c)
 {
-	view_set_frozen(ui->host.view, !ui->host.view->frozen);
-	ui_flash(ui, ui->host.view->frozen ? "the view is frozen until p; events are still recorded"
-					   : "moving again");
-	ui_changed(ui, CHANGE_ALL);
+	const struct app_live_ops *l = live(app);
+	if (!l || !is_done(app, l->attach, l->attach ? l->attach(app->host.view->live_ctx) : NULL))
+		return;
+	app_flash(app, "attached again");
 }
 
-static void act_doctor(struct ui *ui, struct pane *p, const struct call *c)
+static void act_continue_held(struct app *app, struct pane *p, const struct call *c)
 {
-	const struct process_info *process = view_process(ui->host.view);
-	if (!ui->options.start || !ui->options.start->doctor || !process) {
-		ui_flash(ui, "auditview doctor PID tells whether a process can be attached to");
+	const struct app_live_ops *l = live(app);
+	struct app_held held;
+	void *ctx = app->host.view->live_ctx;
+	if (!l)
+		return;
+	if (!l->held || !l->held(ctx, &held))
+		app_flash(app, "no thread is held; auditview --hold FILTER holds some");
+	else if (is_done(app, l->continue_held, l->continue_held ? l->continue_held(ctx) : NULL))
+		app_flash(app, "continued");
+}
+
+/* The key C: while a thread is held, that is what C is about. */
+static void act_children(struct app *app, struct pane *p, const struct call *c)
+{
+	const struct app_live_ops *l = live(app);
+	struct app_held held;
+	if (l && l->held && l->held(app->host.view->live_ctx, &held)) {
+		act_continue_held(app, p, c);
+		return;
+	}
+	if (!l || !is_done(app, l->follow_children,
+			   l->follow_children ? l->follow_children(app->host.view->live_ctx, true)
+					      : NULL))
+		return;
+	app_flash(app, "children are followed from now on");
+}
+
+static void act_dump(struct app *app, struct pane *p, const struct call *c)
+{
+	const struct app_live_ops *l = live(app);
+	void *ctx = app->host.view->live_ctx;
+	if (!l)
+		return;
+	if (!l->keeps || !l->keeps(ctx))
+		app_flash(app, "everything is kept: w writes it; auditview --keep 64M keeps the "
+			       "newest events only");
+	else if (c->text)
+		app_dump(app, c->text);
+	else
+		app_prompt_dump(app);
+}
+
+static void act_freeze(struct app *app, struct pane *p, const struct call *c)
+{
+	view_set_frozen(app->host.view, !app->host.view->frozen);
+	app_flash(app, app->host.view->frozen
+			   ? "the view is frozen until p; events are still recorded"
+			   : "moving again");
+	app_changed(app, CHANGE_ALL);
+}
+
+static void act_doctor(struct app *app, struct pane *p, const struct call *c)
+{
+	const struct process_info *process = view_process(app->host.view);
+	if (!app->options.start || !app->options.start->doctor || !process) {
+		app_flash(app, "auditview doctor PID tells whether a process can be attached to");
 		return;
 	}
 	struct strbuf b = { 0 };
-	ui->options.start->doctor(ui->options.start_ctx, (int)process->pid, &b);
-	ui_dialog(ui, strbuf_str(&b));
+	app->options.start->doctor(app->options.start_ctx, (int)process->pid, &b);
+	app_dialog(app, strbuf_str(&b));
 	strbuf_fini(&b);
 }
 
 /* ---- the screen ---- */
 
-static void act_time(struct ui *ui, struct pane *p, const struct call *c)
+static void act_time(struct app *app, struct pane *p, const struct call *c)
 {
 	static const char *const says[] = { "seconds since the start", "since the row above",
 					    "wall clock" };
-	ui->host.time_mode = (enum time_mode)((ui->host.time_mode + 1) % TIME_MODE_COUNT);
-	ui_flash(ui, "time: %s", says[ui->host.time_mode]);
-	ui_changed(ui, CHANGE_SIZE);
+	app->host.time_mode = (enum time_mode)((app->host.time_mode + 1) % TIME_MODE_COUNT);
+	app->config.time = app->host.time_mode;
+	app_flash(app, "time: %s", says[app->host.time_mode]);
+	app_changed(app, CHANGE_SIZE);
 }
 
-static void act_columns(struct ui *ui, struct pane *p, const struct call *c)
+static void act_columns(struct app *app, struct pane *p, const struct call *c)
 {
 	if (!c->text) {
-		prompt_command(ui, "columns time thread event arguments caller");
+		struct strbuf b = { 0 };
+		strbuf_adds(&b, "columns ");
+		config_columns_text(app->config.columns, &b);
+		app_prompt_command(app, strbuf_str(&b));
+		strbuf_fini(&b);
 		return;
 	}
-	struct err *err = config_columns(c->text, &ui->config.columns);
+	struct err *err = config_columns(c->text, &app->config.columns);
 	if (err)
-		ui_flash_err(ui, err);
-	ui_changed(ui, CHANGE_SIZE);
+		app_flash_err(app, err);
+	app_changed(app, CHANGE_SIZE);
 }
 
-static void act_theme(struct ui *ui, struct pane *p, const struct call *c)
+/* Show the theme that the config names. */
+static void use_theme(struct app *app)
+{
+	const struct theme *t = theme_find(app->config.theme, app->is_light);
+	app->theme_name = app->config.theme;
+	if (!t)
+		return;
+	app->theme = *t;
+	app->theme_changed = true;
+}
+
+static void act_theme(struct app *app, struct pane *p, const struct call *c)
 {
 	const char *name = c->text;
 	static const char *const cycle[] = { "dark", "light", "cb", "mono" };
 	if (!name) { /* no name: take the next theme */
 		size_t i = 0;
-		while (i < ARRAY_LEN(cycle) && strcmp(cycle[i], ui->theme_name))
+		while (i < ARRAY_LEN(cycle) && strcmp(cycle[i], app->theme_name))
 			i++;
 		name = cycle[i + 1 < ARRAY_LEN(cycle) ? i + 1 : 0];
 	}
-	const struct theme *t = theme_find(name, ui->is_light);
-	if (!t) {
-		ui_flash(ui, "no theme %s: there are auto, dark, light, cb and mono", name);
+	struct err *err = config_set(&app->config, "theme", name);
+	if (err) {
+		app_flash_err(app, err);
 		return;
 	}
-	for (size_t i = 0; i < ARRAY_LEN(cycle); i++)
-		if (!strcmp(cycle[i], name))
-			ui->theme_name = cycle[i];
-	if (!strcmp(name, "auto"))
-		ui->theme_name = "auto";
-	ui->theme = *t;
-	ui->theme_changed = true;
-	ui_flash(ui, "theme %s: %s", t->name, t->doc);
+	use_theme(app);
+	app_flash(app, "theme %s: %s; :set theme --save keeps it", app->theme.name, app->theme.doc);
 }
 
-static void act_mouse(struct ui *ui, struct pane *p, const struct call *c)
+/* A setting was changed: bring what is shown in line with the config. */
+static void use_settings(struct app *app, const char *name)
 {
-	ui->mouse = !ui->mouse;
-	ui->mouse_changed = true;
-	ui_flash(ui, ui->mouse ? "mouse on" : "mouse off: the terminal selects again");
+	struct view *s = app->host.view;
+	if (!strcmp(name, "theme"))
+		use_theme(app);
+	if (!strcmp(name, "mouse") && app->mouse != app->config.mouse) {
+		app->mouse = app->config.mouse;
+		app->mouse_changed = true;
+	}
+	if (!strcmp(name, "fold") && s)
+		view_fold_all(s, app->config.fold);
+	if (!strcmp(name, "source"))
+		source_forget();
+	app->host.time_mode = app->config.time;
+	app->wish.hide_timeline = !app->config.timeline;
+	app_relayout(app);
+	app_changed(app, CHANGE_ALL);
 }
 
-static void act_redraw(struct ui *ui, struct pane *p, const struct call *c)
+/* NAME, NAME VALUE or NAME=VALUE, each with --save. */
+static void act_set(struct app *app, struct pane *p, const struct call *c)
 {
-	ui->wants_redraw = true;
+	char name[32], *path = NULL;
+	struct strbuf value = { 0 };
+	bool saves = false;
+	if (!c->text) {
+		app_prompt_command(app, "set ");
+		return;
+	}
+	size_t n = strcspn(c->text, " =");
+	snprintf(name, sizeof(name), "%.*s", (int)n, c->text);
+	strbuf_adds(&value, c->text + n + strspn(c->text + n, " ="));
+	for (;;) { /* --save, and spaces around it */
+		while (value.n && value.s[value.n - 1] == ' ')
+			strbuf_cut(&value, value.n - 1);
+		size_t word = strlen("--save");
+		if (value.n < word || strcmp(value.s + value.n - word, "--save") != 0 ||
+		    (value.n > word && value.s[value.n - word - 1] != ' '))
+			break;
+		saves = true;
+		strbuf_cut(&value, value.n - word);
+	}
+	struct err *err = NULL;
+	if (value.n)
+		err = config_set(&app->config, name, strbuf_str(&value));
+	if (!err && value.n)
+		use_settings(app, name);
+	if (!err && saves)
+		err = config_save(&app->config, name, &path);
+	if (!err && saves)
+		app->own_columns = app->config.columns;
+	strbuf_clear(&value);
+	if (err)
+		app_flash_err(app, err);
+	else if (!config_get(&app->config, name, &value))
+		app_flash_err(app, config_set(&app->config, name, ""));
+	else if (saves)
+		app_flash(app, "%s = %s, saved in %s", name, strbuf_str(&value), path);
+	else
+		app_flash(app, "%s = %s; --save keeps it", name, strbuf_str(&value));
+	strbuf_fini(&value);
+	free(path);
 }
 
-static void act_suspend(struct ui *ui, struct pane *p, const struct call *c)
+static void act_mouse(struct app *app, struct pane *p, const struct call *c)
 {
-	ui->wants_suspend = true;
+	app->mouse = app->config.mouse = !app->mouse;
+	app->mouse_changed = true;
+	app_flash(app, app->mouse ? "mouse on" : "mouse off: the terminal selects again");
 }
 
-static void act_command(struct ui *ui, struct pane *p, const struct call *c)
+static void act_redraw(struct app *app, struct pane *p, const struct call *c)
 {
-	prompt_command(ui, c->text ? c->text : "");
+	app->wants_redraw = true;
 }
 
-static void (*const functions[ACTION_COUNT])(struct ui *, struct pane *, const struct call *) = {
+static void act_suspend(struct app *app, struct pane *p, const struct call *c)
+{
+	app->wants_suspend = true;
+}
+
+static void act_command(struct app *app, struct pane *p, const struct call *c)
+{
+	app_prompt_command(app, c->text ? c->text : "");
+}
+
+static void (*const functions[ACTION_COUNT])(struct app *, struct pane *, const struct call *) = {
 #define X(id, name, group, arg, needs, pane, does, doc) [ACTION_##id] = act_##does,
 	ACTIONS(X)
 #undef X
 };
 
-void ui_act(struct ui *ui, enum action action, uint64_t count, const char *text)
+void app_act(struct app *app, enum action action, uint64_t count, const char *text)
 {
-	struct pane *p = ui_focused(ui);
+	struct pane *p = app_focused(app);
 	if (!p || action >= ACTION_COUNT)
 		return;
-	ui->dirty = true;
+	app->dirty = true;
 	enum action_needs needs = actions[action].needs;
 	bool is_done = needs != NEEDS_FIRST && p->ops->act(p, action, count, text);
-	if (!is_done && (ui->host.view || needs != NEEDS_SESSION))
-		functions[action](ui, p, &(struct call){ action, count, text });
-	ui_tell_cursor(ui);
+	if (!is_done && (app->host.view || needs != NEEDS_SESSION))
+		functions[action](app, p, &(struct call){ action, count, text });
+	app_tell_cursor(app);
 }

@@ -1,6 +1,8 @@
 /*
  * app_header: the first line and the last line.
  */
+#include "ui/app_header.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,32 +10,39 @@
 #include <sys/wait.h>
 
 #include "base/utf8.h"
-#include "ui/ui.h"
+#include "ui/app_panes.h"
+#include "ui/app_session.h"
+#include "ui/app_state.h"
+#include "ui/app_terminal.h"
+#include "ui/area.h"
+#include "ui/keymap.h"
+#include "ui/text.h"
 
-void header_take(struct ui *ui)
+void app_header_take(struct app *app)
 {
-	struct view *s = ui->host.view;
+	struct view *s = app->host.view;
 	const struct trace_about *about = trace_about_get(s->trace);
-	struct header *h = &ui->header;
+	struct header *h = &app->header;
 	uint64_t n = s->n_events;
 	if (n != h->n_events)
-		ui->last_growth_ns = ui->host.now_ns;
+		app->last_growth_ns = app->host.now_ns;
 	/* measure the rate over about the last second */
-	if (ui->host.now_ns - ui->rate_at_ns >= 1000000000u) {
-		if (ui->rate_at_ns)
-			h->rate = (uint64_t)((double)(n - ui->rate_events) * 1e9 /
-					     (double)(ui->host.now_ns - ui->rate_at_ns));
-		ui->rate_events = n;
-		ui->rate_at_ns = ui->host.now_ns;
+	if (app->host.now_ns - app->rate_at_ns >= 1000000000u) {
+		if (app->rate_at_ns)
+			h->rate = (uint64_t)((double)(n - app->rate_events) * 1e9 /
+					     (double)(app->host.now_ns - app->rate_at_ns));
+		app->rate_events = n;
+		app->rate_at_ns = app->host.now_ns;
 	}
 	h->n_events = n;
 	h->n_lost = trace_n_lost(s->trace);
 	/* While a session runs, this is the number lost so far. If the recorder of a file ended
 	 * before its time, the number is unknown. */
 	h->is_loss_known = trace_is_loss_known(s->trace) ||
-			   (s->live && !s->finished && !s->recorder_gone);
-	h->quiet_ns = ui->last_growth_ns && ui->host.now_ns > ui->last_growth_ns
-			  ? ui->host.now_ns - ui->last_growth_ns
+			   (s->live && !s->finished && !s->recorder_gone) ||
+			   (s->is_stream && !s->is_over);
+	h->quiet_ns = app->last_growth_ns && app->host.now_ns > app->last_growth_ns
+			  ? app->host.now_ns - app->last_growth_ns
 			  : 0;
 	h->age_ns = about->last_ns;
 	h->file_bytes = about->file_bytes;
@@ -47,9 +56,10 @@ void header_take(struct ui *ui)
 	}
 }
 
-static void state_text(const struct ui *ui, struct strbuf *to, bool *ret_trouble)
+static void state_text(const struct app *app, struct strbuf *to, bool *ret_trouble)
 {
-	const struct view *s = ui->host.view;
+	const struct view *s = app->host.view;
+	struct app_held held;
 	*ret_trouble = false;
 	if (s->frozen) {
 		strbuf_adds(to, "‖ frozen");
@@ -61,6 +71,14 @@ static void state_text(const struct ui *ui, struct strbuf *to, bool *ret_trouble
 	} else if (s->live && s->recorder_gone && !s->finished) {
 		strbuf_adds(to, "! recorder gone");
 		*ret_trouble = true;
+	} else if (s->live && s->live->held && s->live->held(s->live_ctx, &held)) {
+		uint64_t now = app->host.now_ns;
+		strbuf_addf(to, "‖ held %u ", held.tid);
+		text_age(to, now > held.since_ns ? now - held.since_ns : 0);
+		if (held.n > 1)
+			strbuf_addf(to, " +%llu", (unsigned long long)held.n - 1);
+		strbuf_adds(to, ", C continues");
+		*ret_trouble = true;
 	} else if (s->has_ended && (s->live || s->finished)) {
 		if (s->end_status < 0) {
 			strbuf_adds(to, "■ ended");
@@ -70,7 +88,10 @@ static void state_text(const struct ui *ui, struct strbuf *to, bool *ret_trouble
 		} else {
 			strbuf_addf(to, "■ ended %d", WEXITSTATUS(s->end_status));
 		}
-	} else if (!s->live) {
+	} else if (s->is_stream && s->is_over) {
+		strbuf_adds(to, s->finished ? "■ ended" : "! stream cut off");
+		*ret_trouble = !s->finished;
+	} else if (!s->live && !s->is_stream) {
 		strbuf_adds(to, s->finished ? "file" : "file, growing");
 	} else if (s->detached) {
 		strbuf_adds(to, "○ detached");
@@ -78,13 +99,13 @@ static void state_text(const struct ui *ui, struct strbuf *to, bool *ret_trouble
 		strbuf_adds(to, "■ ended");
 	} else if (s->paused) {
 		strbuf_adds(to, "‖ paused");
-	} else if (ui->header.rate && ui->header.quiet_ns < 2000000000u) {
+	} else if (app->header.rate && app->header.quiet_ns < 2000000000u) {
 		strbuf_adds(to, "● live ");
-		strbuf_add_count(to, ui->header.rate);
+		strbuf_add_count(to, app->header.rate);
 		strbuf_adds(to, "/s");
-	} else if (ui->last_growth_ns && ui->header.quiet_ns >= 2000000000u) {
+	} else if (app->last_growth_ns && app->header.quiet_ns >= 2000000000u) {
 		strbuf_adds(to, "● quiet ");
-		text_age(to, ui->header.quiet_ns);
+		text_age(to, app->header.quiet_ns);
 	} else {
 		strbuf_adds(to, "● live");
 	}
@@ -99,7 +120,8 @@ struct field_text {
 enum { FIELDS_MAX = 8 };
 
 /* Collect the fields for a header of `columns` cells; returns how many there are. */
-static int take_fields(const struct header *h, int columns, struct field_text fields[FIELDS_MAX])
+static int take_fields(const struct header *h, const char *keeps, int columns,
+		       struct field_text fields[FIELDS_MAX])
 {
 	struct strbuf b = { 0 };
 	int n = 0;
@@ -107,6 +129,10 @@ static int take_fields(const struct header *h, int columns, struct field_text fi
 	if (h->n_children)
 		snprintf(fields[n++].text, sizeof(fields[0].text), "%u child%s", h->n_children,
 			 h->n_children == 1 ? "" : "ren");
+	if (keeps) {
+		fields[n].stays = true;
+		snprintf(fields[n++].text, sizeof(fields[0].text), "keeps the newest %.20s", keeps);
+	}
 	if (h->n_events)
 		strbuf_add_count(&b, h->n_events);
 	else
@@ -165,9 +191,9 @@ static int drop_fields(struct field_text *fields, int n, int room)
 	return n;
 }
 
-void draw_header(struct ui *ui, struct area a)
+void app_header_draw(struct app *app, struct area a)
 {
-	struct view *s = ui->host.view;
+	struct view *s = app->host.view;
 	int columns = a.n_columns, x = 1;
 	struct strbuf b = { 0 };
 	const struct process_info *p = view_process(s);
@@ -186,7 +212,7 @@ void draw_header(struct ui *ui, struct area a)
 	}
 	struct strbuf state = { 0 };
 	bool trouble;
-	state_text(ui, &state, &trouble);
+	state_text(app, &state, &trouble);
 	int state_w = text_width(strbuf_str(&state), state.n);
 	int name_room = columns / 3 - state_w / 2;
 	x += area_put_cut(a, 0, x, name_room < 12 ? 12 : name_room, ROLE_FOCUS, strbuf_str(&b));
@@ -208,7 +234,8 @@ void draw_header(struct ui *ui, struct area a)
 	x += 1;
 	strbuf_fini(&b);
 	struct field_text fields[FIELDS_MAX];
-	int n = take_fields(&ui->header, columns, fields);
+	const char *keeps = s->live && s->live->keeps ? s->live->keeps(s->live_ctx) : NULL;
+	int n = take_fields(&app->header, keeps, columns, fields);
 	n = drop_fields(fields, n, columns - 1 - x);
 	int at = columns - 1;
 	for (int i = n - 1; i >= 0; i--) {
@@ -220,27 +247,32 @@ void draw_header(struct ui *ui, struct area a)
 }
 
 struct key_line {
-	struct ui *ui;
+	struct app *app;
 	struct area a;
 	int x;
+	/* Only rows of this pane are shown; PANE_NONE: of all. */
+	enum pane_id only;
 	unsigned seen[ACTION_COUNT];
 };
 
 /* What a key would do now, in a word; NULL if it would do nothing. */
-static const char *label_now(const struct ui *ui, const struct key_row *row)
+static const char *label_now(const struct app *app, const struct key_row *row)
 {
 	if (row->action == ACTION_FOLLOW)
-		return !view_is_live(ui->host.view) ? NULL
-		       : ui->host.following         ? "hold still"
-						    : "follow";
+		return !view_is_live(app->host.view) ? NULL
+		       : app->host.following         ? "hold still"
+						     : "follow";
+	if (row->action == ACTION_TERMINAL && row->pane == PANE_EVENTS &&
+	    app->host.view->terminal_fd < 0 && !app->host.view->shows_terminal)
+		return NULL;
 	if (row->action == ACTION_FOLD && row->pane == PANE_EVENTS) {
-		const struct pane *p = ui->panes[PANE_EVENTS];
+		const struct pane *p = app->panes[PANE_EVENTS];
 		struct fold fold;
-		if (p && ui->host.cursor_seq != SELECTION_NONE &&
-		    folds_find(ui->host.view->folds, ui->host.cursor_seq, &fold))
-			return folds_is_open(ui->host.view->folds, fold.head) ? "fold" : "unfold";
+		if (p && app->host.cursor_seq != SELECTION_NONE &&
+		    folds_find(app->host.view->folds, app->host.cursor_seq, &fold))
+			return folds_is_open(app->host.view->folds, fold.head) ? "fold" : "unfold";
 	}
-	if (row->action == ACTION_BACK && ui_back_quits(ui) && !strcmp(row->key, "q"))
+	if (row->action == ACTION_BACK && app_back_quits(app) && !strcmp(row->key, "q"))
 		return "quit";
 	return row->label;
 }
@@ -248,30 +280,56 @@ static const char *label_now(const struct ui *ui, const struct key_row *row)
 static void one_key(void *ctx, const struct key_row *row)
 {
 	struct key_line *k = ctx;
-	if (!row->label || k->seen[row->action]++)
+	if (!row->label || (k->only != PANE_NONE && row->pane != k->only) || k->seen[row->action]++)
 		return;
-	const char *label = k->ui->host.view               ? label_now(k->ui, row)
+	const char *label = k->app->host.view              ? label_now(k->app, row)
 			    : row->action == ACTION_FOLLOW ? NULL
 							   : row->label;
 	if (!label)
 		return;
 	bool arrows = !strncmp(label, "← →", strlen("← →"));
+	int from = k->x;
 	int w = (arrows ? 0 : (int)strlen(row->key) + 1) + text_width(label, strlen(label));
 	if (k->x + w > k->a.n_columns - 1)
 		return;
 	if (!arrows)
 		k->x += area_put(k->a, 0, k->x, -1, ROLE_FOCUS, row->key) + 1;
 	k->x += area_put(k->a, 0, k->x, -1, ROLE_DIM, label) + 2;
+	if (k->app->n_key_spans < KEY_SPANS_MAX && !arrows)
+		k->app->key_spans[k->app->n_key_spans++] = (struct key_span){
+			k->a.column + from, k->a.column + k->x - 2, row->action
+		};
 }
 
-void draw_keys(struct ui *ui, struct area a)
+/* While the program has the keys, the only one that is ours is Ctrl-]; the others follow it. */
+static void draw_terminal_keys(struct app *app, struct key_line *k)
 {
-	struct pane *p = ui_focused(ui);
-	struct key_line k = { .ui = ui, .a = a, .x = 1 };
-	if (ui->count) {
+	k->only = PANE_TERMINAL;
+	if (app->after_prefix) {
+		k->x += area_put(k->a, 0, k->x, -1, ROLE_DIM, "the terminal:") + 2;
+		k->seen[ACTION_TERMINAL]++;
+	} else {
+		k->x += area_put(k->a, 0, k->x, -1, ROLE_FOCUS, "C-]") + 1;
+		k->x += area_put(k->a, 0, k->x, -1, ROLE_DIM, "to the events, then") + 2;
+		k->seen[ACTION_TERMINAL]++;
+	}
+	keymap_each(app->keys, PANE_TERMINAL, one_key, k);
+	if (app->after_prefix)
+		area_put_cut(k->a, 0, k->x, -1, ROLE_DIM, "others: the events");
+}
+
+void app_header_draw_keys(struct app *app, struct area a)
+{
+	struct pane *p = app_focused(app);
+	struct key_line k = { .app = app, .a = a, .x = 1, .only = PANE_NONE };
+	if (app_terminal_has_keys(app) || app->after_prefix) {
+		draw_terminal_keys(app, &k);
+		return;
+	}
+	if (app->count) {
 		k.x += area_printf(a, 0, 1, -1, ROLE_FOCUS, "%llu ",
-				   (unsigned long long)ui->count) +
+				   (unsigned long long)app->count) +
 		       1;
 	}
-	keymap_each(ui->keys, p ? p->id : PANE_EVENTS, one_key, &k);
+	keymap_each(app->keys, p ? p->id : PANE_EVENTS, one_key, &k);
 }

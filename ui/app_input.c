@@ -2,104 +2,156 @@
  * app_input: input from the terminal goes to the mouse functions, the prompt, the dialog, the
  * focused pane or the key table.
  */
+#include "ui/app_input.h"
+
 #include <stdlib.h>
 #include <string.h>
 
+#include "ui/app_actions.h"
+#include "ui/app_messages.h"
+#include "ui/app_mouse.h"
+#include "ui/app_panes.h"
+#include "ui/app_quit.h"
+#include "ui/app_state.h"
+#include "ui/app_terminal.h"
+#include "ui/keymap.h"
 #include "ui/pane_events.h"
-#include "ui/ui.h"
+
+/* Is it a key that acts on no event, and leaves the list in which the search goes on? */
+static bool is_for_screen(struct app *app, struct input in)
+{
+	static const enum action at_once[] = { ACTION_PANE_NEXT, ACTION_PANE_PREV, ACTION_NARROWER,
+					       ACTION_WIDER,     ACTION_ROTATE,    ACTION_REDRAW,
+					       ACTION_SUSPEND };
+	struct pane *p = app_focused(app);
+	if (in.kind != INPUT_KEY || !p || app->count || app->asked_quit || app->dialog ||
+	    app->after_prefix || prompt_is_open(&app->prompt) || app_terminal_has_keys(app))
+		return false;
+	enum action action = keymap_find(app->keys, p->id, in.key);
+	for (size_t i = 0; i < ARRAY_LEN(at_once); i++)
+		if (at_once[i] == action)
+			return true;
+	return false;
+}
 
 /* Keys typed while a search runs wait, because they act on the hit. Esc and Ctrl-C stop the search
- * and drop the waiting keys. */
-static bool wait_for_search(struct ui *ui, struct input in)
+ * and drop the waiting keys. What concerns only the screen is done at once, unless another key
+ * waits before it. */
+static bool wait_for_search(struct app *app, struct input in)
 {
-	if (!pane_events_is_searching(ui->panes[PANE_EVENTS]))
+	if (!pane_events_is_searching(app->panes[PANE_EVENTS]))
 		return false;
 	if (in.kind == INPUT_KEY &&
 	    (in.key == KEY_ESC_ || in.key == KEY_CTRL('c') || in.key == KEY_CTRL('g'))) {
-		ui->waiting.n = 0;
-		pane_events_search_stop(ui->panes[PANE_EVENTS]);
+		app->waiting.n = 0;
+		pane_events_search_stop(app->panes[PANE_EVENTS]);
 		return true;
 	}
-	return ui->waiting.n < 1000 && vec_push(&ui->waiting, in);
+	if (!app->waiting.n && is_for_screen(app, in))
+		return false;
+	return app->waiting.n < 1000 && vec_push(&app->waiting, in);
 }
 
-bool ui_input_waiting(struct ui *ui)
+bool app_input_waiting(struct app *app)
 {
-	while (ui->waiting.n && !ui->quit && !pane_events_is_searching(ui->panes[PANE_EVENTS])) {
-		struct input in = ui->waiting.v[0];
-		memmove(ui->waiting.v, ui->waiting.v + 1, --ui->waiting.n * sizeof(in));
-		ui_input(ui, in);
+	while (app->waiting.n && !app->quit && !pane_events_is_searching(app->panes[PANE_EVENTS])) {
+		struct input in = app->waiting.v[0];
+		memmove(app->waiting.v, app->waiting.v + 1, --app->waiting.n * sizeof(in));
+		app_input(app, in);
 	}
-	return pane_events_is_searching(ui->panes[PANE_EVENTS]);
+	return pane_events_is_searching(app->panes[PANE_EVENTS]);
 }
 
-/* A key that follows a new filter acts on the rows that the filter shows: work on them first, for
- * 100 ms at most. */
-static void settle_filter(struct ui *ui)
+/* A key that was typed before a frame showed the new filter acts on the rows that the filter shows:
+ * work on them first, for 100 ms at most. A key that is typed after a frame acts on what that frame
+ * showed. */
+static void settle_filter(struct app *app)
 {
 	bool changed = false;
-	ui->filter_is_new = false;
-	if (!ui->host.view)
+	app->filter_is_new = false;
+	if (!app->host.view)
 		return;
-	view_work(ui->host.view, 100000000, &changed);
-	ui_changed(ui, CHANGE_FILTER);
+	view_work(app->host.view, 100000000, &changed);
+	app_changed(app, CHANGE_FILTER);
 }
 
-void ui_input(struct ui *ui, struct input in)
+/* The answer to the question of ACTION_PAUSE; true: it was one. Only the same key again pauses. Esc
+ * goes on recording; any other key does, too, and acts as usual. */
+static bool answer_pause(struct app *app, struct input in)
 {
-	ui->dirty = true;
-	if (wait_for_search(ui, in))
+	if (!app->asked_pause)
+		return false;
+	struct pane *p = app_focused(app);
+	bool is_yes = p && in.kind == INPUT_KEY &&
+		      keymap_find(app->keys, p->id, in.key) == ACTION_PAUSE;
+	if (is_yes)
+		app_act(app, ACTION_PAUSE, 0, NULL);
+	app->asked_pause = false;
+	return is_yes || (in.kind == INPUT_KEY && in.key == KEY_ESC_);
+}
+
+void app_input(struct app *app, struct input in)
+{
+	app->dirty = true;
+	if (wait_for_search(app, in))
 		return;
-	if (ui->filter_is_new && !prompt_is_open(&ui->prompt))
-		settle_filter(ui);
+	if (app->filter_is_new && !prompt_is_open(&app->prompt))
+		settle_filter(app);
 	if (in.kind == INPUT_MOUSE) {
-		ui_mouse(ui, in);
+		if (in.mouse == MOUSE_CLICK)
+			app->asked_pause = false; /* the click closes the question */
+		app_mouse(app, in);
 		return;
 	}
 	if (in.kind != INPUT_KEY && in.kind != INPUT_PASTE)
 		return;
-	if (ui->asked_quit) {
+	if (app->asked_quit) {
 		if (in.kind == INPUT_KEY)
-			ui_answer_quit(ui, in.key);
+			app_answer_quit(app, in.key);
 		return;
 	}
-	if (ui->flash[0]) {
-		ui->flash[0] = 0;
-		ui->flash_until_ns = 0;
+	if (app->flash[0]) {
+		app->flash[0] = 0;
+		app->flash_until_ns = 0;
 	}
-	if (prompt_is_open(&ui->prompt)) {
-		prompt_input(&ui->prompt, &ui->host, in);
+	if (answer_pause(app, in))
+		return;
+	if (prompt_is_open(&app->prompt)) {
+		prompt_input(&app->prompt, &app->host, in);
 		return;
 	}
-	struct pane *p = ui_focused(ui);
+	struct pane *p = app_focused(app);
 	if (!p)
 		return;
+	app->has_typed = true;
+	if (app->after_prefix && in.kind == INPUT_KEY && app_terminal_prefixed(app, in.key))
+		return;
 	/* y copies its text; any other key closes it */
-	if (ui->dialog && in.kind == INPUT_KEY) {
+	if (app->dialog && in.kind == INPUT_KEY) {
 		if (in.key == 'y')
-			ui_copy(ui, ui->dialog, strlen(ui->dialog));
-		free(ui->dialog);
-		ui->dialog = NULL;
+			app_copy(app, app->dialog, strlen(app->dialog));
+		free(app->dialog);
+		app->dialog = NULL;
 		return;
 	}
 	if (p->ops->key && p->ops->key(p, in.key))
 		return;
 	if (in.kind == INPUT_PASTE)
 		return;
-	if (in.key >= '0' && in.key <= '9' && (in.key != '0' || ui->count) &&
-	    keymap_find(ui->keys, p->id, in.key) == ACTION_NONE) {
-		if (ui->count < 100000000)
-			ui->count = ui->count * 10 + (uint64_t)(in.key - '0');
+	if (in.key >= '0' && in.key <= '9' && (in.key != '0' || app->count) &&
+	    keymap_find(app->keys, p->id, in.key) == ACTION_NONE) {
+		if (app->count < 100000000)
+			app->count = app->count * 10 + (uint64_t)(in.key - '0');
 		return;
 	}
-	uint64_t count = ui->count;
-	ui->count = 0;
+	uint64_t count = app->count;
+	app->count = 0;
 	if (in.key == KEY_ESC_ && count)
 		return;
-	enum action action = keymap_find(ui->keys, p->id, in.key);
+	enum action action = keymap_find(app->keys, p->id, in.key);
 	if (action == ACTION_NONE) {
-		ui_flash(ui, "%s does nothing here; F1 lists the keys", key_name(in.key));
+		app_flash(app, "%s does nothing here; F1 lists the keys", key_name(in.key));
 		return;
 	}
-	ui_act(ui, action, count, NULL);
+	app_act(app, action, count, NULL);
 }

@@ -2,40 +2,75 @@
  * app_keep: the marks and the history of prompts, read from the files of keep.h and written to
  * them. With --no-config nothing is read or written.
  */
+#include "ui/app_keep.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ui/app_messages.h"
+#include "ui/app_state.h"
 #include "ui/keep.h"
-#include "ui/ui.h"
 
 /* Report once that something cannot be kept. Takes err; NULL: nothing is reported. */
-static void cannot_keep(struct ui *ui, const char *what, struct err *err)
+static void cannot_keep(struct app *app, const char *what, struct err *err)
 {
-	if (err && !ui->said_cannot_keep) {
-		ui_message(ui, "note", SELECTION_NONE, false,
-			   "%s are kept for this session only: %s", what, err->message);
-		ui->said_cannot_keep = true;
+	if (err && !app->said_cannot_keep) {
+		app_message(app, "note", SELECTION_NONE, false,
+			    "%s are kept for this session only: %s", what, err->message);
+		app->said_cannot_keep = true;
 	}
 	err_destroy(err);
 }
 
-void ui_load_history(struct ui *ui)
+void app_load_history(struct app *app)
 {
-	if (!ui->options.no_config)
-		cannot_keep(ui, "filters and searches", keep_history_load(&ui->prompt));
+	if (!app->options.no_config)
+		cannot_keep(app, "filters and searches", keep_history_load(&app->prompt));
 }
 
-void ui_keep_history(struct ui *ui, int history, const char *text)
+void app_keep_history(struct app *app, int history, const char *text)
 {
-	if (!ui->options.no_config)
-		cannot_keep(ui, "filters and searches", keep_history_add(history, text));
+	if (!app->options.no_config)
+		cannot_keep(app, "filters and searches", keep_history_add(history, text));
 }
 
-void ui_load_marks(struct ui *ui)
+void app_load_look(struct app *app)
 {
-	if (!ui->options.no_config)
-		cannot_keep(ui, "marks", keep_marks_load(ui->host.view));
+	struct keep_look look = { 0 };
+	struct view *s = app->host.view;
+	if (app->options.no_config || app->options.filter || s->live || !s->path)
+		return;
+	app->config.columns = app->own_columns;
+	cannot_keep(app, "filters and columns", keep_look_load(s, &look));
+	if (!look.filter)
+		return;
+	struct err *err = view_set_filter(s, look.filter);
+	if (look.columns)
+		app->config.columns = look.columns;
+	if (!err)
+		app_flash(app, "filter and columns as this capture was left; = shows all again");
+	err_destroy(err); /* edited by hand, or of an older version: there is none */
+	free(look.filter);
 }
 
-void ui_keep_marks(struct ui *ui)
+void app_keep_look(struct app *app)
 {
-	if (!ui->options.no_config && ui->host.view)
-		cannot_keep(ui, "marks", keep_marks_save(ui->host.view));
+	const struct view *s = app->host.view;
+	if (app->options.no_config || !s || !s->path || !strcmp(s->path, "-"))
+		return;
+	bool is_own = app->config.columns == app->own_columns;
+	cannot_keep(app, "filters and columns",
+		    keep_look_save(s, is_own ? 0 : app->config.columns));
+}
+
+void app_load_marks(struct app *app)
+{
+	if (!app->options.no_config)
+		cannot_keep(app, "marks", keep_marks_load(app->host.view));
+}
+
+void app_keep_marks(struct app *app)
+{
+	if (!app->options.no_config && app->host.view)
+		cannot_keep(app, "marks", keep_marks_save(app->host.view));
 }

@@ -4,6 +4,8 @@
  * read between them; its progress is drawn 25 times a second. If there is nothing to do, the loop
  * sleeps until something happens.
  */
+#include "ui/app_loop.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -17,14 +19,19 @@
 #include <unistd.h>
 
 #include "base/monotonic.h"
-#include "ui/term.h"
+#include "model/trace.h"
+#include "ui/app_input.h"
+#include "ui/app_messages.h"
+#include "ui/app_panes.h"
+#include "ui/app_state.h"
+#include "ui/app_write.h"
 #include "ui/pane_terminal.h"
-#include "ui/ui.h"
+#include "ui/term.h"
 
 enum { SLICE_NS = 3000000, PROGRESS_NS = 40000000 };
 
 struct loop {
-	struct ui *ui;
+	struct app *app;
 	struct terminal *term;
 	int signal_fd, inotify_fd, watch;
 	const struct trace *watched;
@@ -58,17 +65,23 @@ static void signals_read(struct loop *l)
 /* Watch the capture with inotify, so that the loop wakes up when it grows. */
 static void watch(struct loop *l)
 {
-	struct view *s = l->ui->host.view;
+	struct view *s = l->app->host.view;
 	if (!s || s->trace == l->watched)
 		return;
 	if (l->watch >= 0)
 		inotify_rm_watch(l->inotify_fd, l->watch);
 	l->watched = s->trace;
-	l->watch = s->path ? inotify_add_watch(l->inotify_fd, s->path,
-					       IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB |
-						   IN_MOVE_SELF | IN_DELETE_SELF)
-			   : -1;
-	l->ui->growth_waits = true; /* something may have been written before the watch was set */
+	char stream[32];
+	const char *path = s->path;
+	if (trace_is_stream(s->trace) || (path && !strcmp(path, "-"))) {
+		trace_watch_path(s->trace, stream);
+		path = stream;
+	}
+	l->watch = path ? inotify_add_watch(l->inotify_fd, path,
+					    IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_MOVE_SELF |
+						IN_DELETE_SELF)
+			: -1;
+	l->app->growth_waits = true; /* something may have been written before the watch was set */
 }
 
 static bool watch_read(struct loop *l)
@@ -83,14 +96,14 @@ static bool watch_read(struct loop *l)
 /* Run the user's editor on the real terminal: $EDITOR, at a line. */
 static void edit(struct loop *l)
 {
-	struct ui *ui = l->ui;
+	struct app *app = l->app;
 	const char *editor = getenv("VISUAL");
 	if (!editor || !*editor)
 		editor = getenv("EDITOR");
 	if (!editor || !*editor)
 		editor = "vi";
 	char line[32];
-	snprintf(line, sizeof(line), "+%u", ui->edit_line ? ui->edit_line : 1);
+	snprintf(line, sizeof(line), "+%u", app->edit_line ? app->edit_line : 1);
 	term_leave(l->term);
 	/* Ctrl-C and Ctrl-\ are for the editor, as in system(3) */
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, old_int, old_quit;
@@ -103,7 +116,7 @@ static void edit(struct loop *l)
 		sigprocmask(SIG_SETMASK, &l->old_mask, NULL);
 		/* $EDITOR may have arguments: let the shell split them; file and line come as
 		 * parameters, not as text */
-		execl("/bin/sh", "sh", "-c", "exec $0 \"$1\" \"$2\"", editor, line, ui->edit_file,
+		execl("/bin/sh", "sh", "-c", "exec $0 \"$1\" \"$2\"", editor, line, app->edit_file,
 		      (char *)NULL);
 		_exit(127);
 	}
@@ -115,9 +128,9 @@ static void edit(struct loop *l)
 	sigaction(SIGQUIT, &old_quit, NULL);
 	term_enter(l->term);
 	if (pid < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 127))
-		ui_flash(ui, "cannot run %s: $EDITOR names the editor", editor);
-	free(ui->edit_file);
-	ui->edit_file = NULL;
+		app_flash(app, "cannot run %s: $EDITOR names the editor", editor);
+	free(app->edit_file);
+	app->edit_file = NULL;
 }
 
 static void suspend(struct loop *l)
@@ -129,42 +142,42 @@ static void suspend(struct loop *l)
 
 static void set_theme(struct loop *l)
 {
-	struct ui *ui = l->ui;
-	for (int i = 0; i < ui->config.n_colors; i++) {
-		struct err *err = theme_set(&ui->theme, ui->config.colors[i].role,
-					    ui->config.colors[i].style);
+	struct app *app = l->app;
+	for (int i = 0; i < app->config.n_colors; i++) {
+		struct err *err = theme_set(&app->theme, app->config.colors[i].role,
+					    app->config.colors[i].style);
 		err_destroy(err);
 	}
-	term_set_theme(l->term, &ui->theme);
-	ui->theme_changed = false;
+	term_set_theme(l->term, &app->theme);
+	app->theme_changed = false;
 }
 
 /* Do what the app asked of the terminal. */
 static void serve(struct loop *l)
 {
-	struct ui *ui = l->ui;
-	if (ui->theme_changed)
+	struct app *app = l->app;
+	if (app->theme_changed)
 		set_theme(l);
-	if (ui->mouse_changed) {
-		term_set_mouse(l->term, ui->mouse);
-		ui->mouse_changed = false;
+	if (app->mouse_changed) {
+		term_set_mouse(l->term, app->mouse);
+		app->mouse_changed = false;
 	}
-	if (ui->copied) {
-		const char *refused = term_copy(l->term, ui->copied, ui->copied_bytes);
+	if (app->copied) {
+		const char *refused = term_copy(l->term, app->copied, app->copied_bytes);
 		if (refused)
-			ui_flash(ui, "not copied: %s; w writes to a file", refused);
-		free(ui->copied);
-		ui->copied = NULL;
+			app_flash(app, "not copied: %s; w writes to a file", refused);
+		free(app->copied);
+		app->copied = NULL;
 	}
-	if (ui->wants_redraw) {
+	if (app->wants_redraw) {
 		term_redraw(l->term);
-		ui->wants_redraw = false;
-		ui->dirty = true;
+		app->wants_redraw = false;
+		app->dirty = true;
 	}
-	if (ui->edit_file)
+	if (app->edit_file)
 		edit(l);
-	if (ui->wants_suspend) {
-		ui->wants_suspend = false;
+	if (app->wants_suspend) {
+		app->wants_suspend = false;
 		suspend(l);
 	}
 }
@@ -173,33 +186,33 @@ static void take_size(struct loop *l)
 {
 	int lines, columns;
 	term_size(l->term, &lines, &columns);
-	ui_resize(l->ui, lines, columns);
+	app_resize(l->app, lines, columns);
 }
 
 static void loop(struct loop *l)
 {
-	struct ui *ui = l->ui;
+	struct app *app = l->app;
 	bool more = true;
 	uint64_t drawn_ns = 0;
-	while (!ui->quit && !l->terminated) {
+	while (!app->quit && !l->terminated) {
 		watch(l);
-		if (ui->dirty && (!more || monotonic_ns() - drawn_ns >= PROGRESS_NS)) {
-			ui_draw(ui);
-			term_draw(l->term, &ui->canvas);
+		if (app->dirty && (!more || monotonic_ns() - drawn_ns >= PROGRESS_NS)) {
+			app_draw(app);
+			term_draw(l->term, &app->canvas);
 			drawn_ns = monotonic_ns();
 		}
-		struct view *s = ui->host.view;
+		struct view *s = app->host.view;
 		int live_fd = s && s->live && s->live->fd ? s->live->fd(s->live_ctx) : -1;
 		int pty = s ? s->terminal_fd : -1;
-		const struct ui_start_ops *start = ui->options.start;
-		int start_fd = !s && start && start->fd ? start->fd(ui->options.start_ctx) : -1;
+		const struct app_start_ops *start = app->options.start;
+		int start_fd = !s && start && start->fd ? start->fd(app->options.start_ctx) : -1;
 		struct pollfd fds[] = { { .fd = term_fd(l->term), .events = POLLIN },
 					{ .fd = l->signal_fd, .events = POLLIN },
 					{ .fd = l->inotify_fd, .events = POLLIN },
 					{ .fd = live_fd, .events = POLLIN },
 					{ .fd = pty, .events = POLLIN },
 					{ .fd = start_fd, .events = POLLIN } };
-		uint64_t now = monotonic_ns(), deadline = ui_deadline(ui);
+		uint64_t now = monotonic_ns(), deadline = app_deadline(app);
 		int timeout = more                     ? 0
 			      : deadline == UINT64_MAX ? -1
 			      : deadline <= now        ? 0
@@ -207,20 +220,22 @@ static void loop(struct loop *l)
 		int n = poll(fds, ARRAY_LEN(fds), timeout);
 		if (n < 0 && errno != EINTR)
 			break;
-		ui->host.now_ns = monotonic_ns();
+		app->host.now_ns = monotonic_ns();
 		if (fds[1].revents)
 			signals_read(l);
 		bool growth = fds[2].revents && watch_read(l);
 		if (fds[3].revents && s->live->read) {
 			s->live->read(s->live_ctx);
+			app_dump_answer(app);
 			growth = true;
 		}
-		if (fds[5].revents && start->read(ui->options.start_ctx))
-			ui_changed(ui, CHANGE_EVENTS);
+		if (fds[5].revents && start->read(app->options.start_ctx))
+			app_changed(app, CHANGE_EVENTS);
 		if (fds[4].revents) {
-			if (!pane_terminal_read(ui_pane(ui, PANE_TERMINAL), pty))
+			if (!pane_terminal_read(app_pane(app, PANE_TERMINAL), pty))
 				s->terminal_fd = -1;
-			ui->dirty = true;
+			app->output_at_ns = app->host.now_ns;
+			app->dirty = true;
 		}
 		/* keys first: at most 64, so that a held key does not keep the screen from being
 		 * drawn */
@@ -235,46 +250,46 @@ static void loop(struct loop *l)
 			if (in.kind == INPUT_RESIZE)
 				take_size(l);
 			else
-				ui_input(ui, in);
-			if (ui->quit)
+				app_input(app, in);
+			if (app->quit)
 				break;
 			serve(l);
 		}
-		if (ui->quit)
+		if (app->quit)
 			break;
 		/* draw a frame right after a key or a new size, then work */
-		if (ui->dirty && n > 0 && (fds[0].revents || fds[1].revents)) {
-			ui_draw(ui);
-			term_draw(l->term, &ui->canvas);
+		if (app->dirty && n > 0 && (fds[0].revents || fds[1].revents)) {
+			app_draw(app);
+			term_draw(l->term, &app->canvas);
 			drawn_ns = monotonic_ns();
 		}
-		more = ui_advance(ui, monotonic_ns(), growth, SLICE_NS);
+		more = app_advance(app, monotonic_ns(), growth, SLICE_NS);
 		serve(l);
 	}
 }
 
-struct err *ui_run(const struct ui_options *options)
+struct err *app_run(const struct app_options *options)
 {
 	struct loop l = { .signal_fd = -1, .inotify_fd = -1, .watch = -1 };
-	struct err *err = ui_create(options, &l.ui);
+	struct err *err = app_create(options, &l.app);
 	if (err)
 		return err;
-	l.ui->no_color = options->color == UI_COLOR_NEVER ||
-			 (options->color == UI_COLOR_AUTO && getenv("NO_COLOR") &&
-			  *getenv("NO_COLOR"));
-	struct term_options term = { .mouse = l.ui->mouse,
-				     .no_color = l.ui->no_color,
-				     .force_color = options->color == UI_COLOR_ALWAYS };
+	l.app->no_color = options->color == APP_COLOR_NEVER ||
+			  (options->color == APP_COLOR_AUTO && getenv("NO_COLOR") &&
+			   *getenv("NO_COLOR"));
+	struct term_options term = { .mouse = l.app->mouse,
+				     .no_color = l.app->no_color,
+				     .force_color = options->color == APP_COLOR_ALWAYS };
 	err = term_open(&term, &l.term);
 	if (!err)
 		err = signals_open(&l);
 	if (!err) {
 		l.inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-		l.ui->is_light = term_is_light(l.term);
-		l.ui->canvas.ascii = term_is_ascii(l.term);
-		const char *name = term_colors(l.term) ? l.ui->theme_name : "mono";
-		const struct theme *theme = theme_find(name, l.ui->is_light);
-		l.ui->theme = theme ? *theme : themes[0];
+		l.app->is_light = term_is_light(l.term);
+		l.app->canvas.ascii = term_is_ascii(l.term);
+		const char *name = term_colors(l.term) ? l.app->theme_name : "mono";
+		const struct theme *theme = theme_find(name, l.app->is_light);
+		l.app->theme = theme ? *theme : themes[0];
 		set_theme(&l);
 		take_size(&l);
 		loop(&l);
@@ -286,6 +301,6 @@ struct err *ui_run(const struct ui_options *options)
 	}
 	if (l.inotify_fd >= 0)
 		close(l.inotify_fd);
-	ui_destroy(l.ui);
+	app_destroy(l.app);
 	return err;
 }

@@ -1,140 +1,144 @@
 /*
  * app_panes: the open panes: their places, the focus, and the changes that are reported to them.
  */
+#include "ui/app_panes.h"
+
 #include <string.h>
 
-#include "ui/ui.h"
+#include "ui/app_messages.h"
+#include "ui/app_state.h"
 
-struct pane *ui_pane(struct ui *ui, enum pane_id id)
+struct pane *app_pane(struct app *app, enum pane_id id)
 {
-	if (ui->panes[id])
-		return ui->panes[id];
+	if (app->panes[id])
+		return app->panes[id];
 	struct pane *p = NULL;
-	struct err *err = pane_functions[id]->open(&ui->host, &p);
+	struct err *err = pane_functions[id]->open(&app->host, &p);
 	if (err) {
-		ui_flash_err(ui, err);
+		app_flash_err(app, err);
 		return NULL;
 	}
 	p->ops = pane_functions[id];
-	p->host = &ui->host;
+	p->host = &app->host;
 	p->id = id;
-	ui->panes[id] = p;
+	app->panes[id] = p;
 	return p;
 }
 
-enum pane_id ui_focused_id(const struct ui *ui)
+enum pane_id app_focused_id(const struct app *app)
 {
-	if (ui->pages.n)
-		return ui->pages.v[ui->pages.n - 1];
-	if (ui->wish.maximised != PANE_NONE)
-		return ui->wish.maximised;
-	return ui->layout.panes[ui->focus].n_lines ? ui->focus : PANE_EVENTS;
+	if (app->pages.n)
+		return app->pages.v[app->pages.n - 1];
+	if (app->wish.maximised != PANE_NONE)
+		return app->wish.maximised;
+	return app->layout.panes[app->focus].n_lines ? app->focus : PANE_EVENTS;
 }
 
-struct pane *ui_focused(struct ui *ui)
+struct pane *app_focused(struct app *app)
 {
-	return ui_pane(ui, ui_focused_id(ui));
+	return app_pane(app, app_focused_id(app));
 }
 
-bool ui_has_title(const struct ui *ui, enum pane_id id)
+bool app_has_title(const struct app *app, enum pane_id id)
 {
 	return id != PANE_TIMELINE ||
-	       (ui->pages.n && ui->pages.v[ui->pages.n - 1] == PANE_TIMELINE);
+	       (app->pages.n && app->pages.v[app->pages.n - 1] == PANE_TIMELINE);
 }
 
-void ui_relayout(struct ui *ui)
+void app_relayout(struct app *app)
 {
-	ui->wish.page = ui->pages.n ? ui->pages.v[ui->pages.n - 1] : PANE_NONE;
-	ui->host.page = ui->wish.page;
-	ui->wish.page_may_dock = ui->pages.n && panes[ui->wish.page].flags & PANE_MAY_DOCK;
-	ui->wish.page_splits = ui->pages.n && panes[ui->wish.page].flags & PANE_SPLITS &&
-			       ui->host.view;
-	ui->wish.prompt_lines = prompt_n_lines(&ui->prompt, ui->wish.n_columns);
-	if (ui->config.details)
-		ui->wish.rotate = (ui->wish.n_columns >= 160) != (ui->config.details == 1);
-	layout_make(&ui->wish, &ui->layout);
-	if (ui->layout.form != LAYOUT_TOO_SMALL)
+	app->wish.page = app->pages.n ? app->pages.v[app->pages.n - 1] : PANE_NONE;
+	app->host.page = app->wish.page;
+	app->wish.page_may_dock = app->pages.n && panes[app->wish.page].flags & PANE_MAY_DOCK;
+	app->wish.page_splits = app->pages.n && panes[app->wish.page].flags & PANE_SPLITS &&
+				app->host.view;
+	app->wish.terminal = app->host.view && app->host.view->shows_terminal;
+	app->wish.prompt_lines = prompt_n_lines(&app->prompt, app->wish.n_columns);
+	if (app->config.details)
+		app->wish.rotate = (app->wish.n_columns >= 160) != (app->config.details == 1);
+	layout_make(&app->wish, &app->layout);
+	if (app->layout.form != LAYOUT_TOO_SMALL)
 		for (int i = 0; i < PANE_COUNT; i++) {
-			const struct rect *r = &ui->layout.panes[i];
+			const struct rect *r = &app->layout.panes[i];
 			if (!r->n_lines) {
-				if (ui->panes[i])
-					ui->panes[i]->visible = false;
+				if (app->panes[i])
+					app->panes[i]->visible = false;
 				continue;
 			}
-			if (!ui->host.view && !(panes[i].flags & PANE_WITHOUT_SESSION))
+			if (!app->host.view && !(panes[i].flags & PANE_WITHOUT_SESSION))
 				continue;
-			struct pane *p = ui_pane(ui, (enum pane_id)i);
+			struct pane *p = app_pane(app, (enum pane_id)i);
 			if (!p)
 				continue;
-			p->n_lines = r->n_lines - (ui_has_title(ui, (enum pane_id)i) ? 1 : 0);
+			p->n_lines = r->n_lines - (app_has_title(app, (enum pane_id)i) ? 1 : 0);
 			p->n_columns = r->n_columns;
 			p->visible = true;
 		}
-	ui_changed(ui, CHANGE_SIZE);
+	app_changed(app, CHANGE_SIZE);
 }
 
-void ui_changed(struct ui *ui, unsigned changes)
+void app_changed(struct app *app, unsigned changes)
 {
-	struct pane *list = ui->panes[PANE_EVENTS];
+	struct pane *list = app->panes[PANE_EVENTS];
 	if (list && list->visible)
 		list->ops->update(list, changes);
-	if (ui->cursor_waits && changes & (CHANGE_FILTER | CHANGE_SIZE)) {
+	if (app->cursor_waits && changes & (CHANGE_FILTER | CHANGE_SIZE)) {
 		changes |= CHANGE_CURSOR;
-		ui->cursor_waits = false;
+		app->cursor_waits = false;
 	}
 	for (int i = 0; i < PANE_COUNT; i++)
-		if (i != PANE_EVENTS && ui->panes[i] && ui->panes[i]->visible)
-			ui->panes[i]->ops->update(ui->panes[i], changes);
-	ui->dirty = true;
+		if (i != PANE_EVENTS && app->panes[i] && app->panes[i]->visible)
+			app->panes[i]->ops->update(app->panes[i], changes);
+	app->dirty = true;
 }
 
-void ui_resize(struct ui *ui, int n_lines, int n_columns)
+void app_resize(struct app *app, int n_lines, int n_columns)
 {
-	ui->wish.n_lines = n_lines;
-	ui->wish.n_columns = n_columns;
-	if (!canvas_resize(&ui->canvas, n_lines, n_columns))
+	app->wish.n_lines = n_lines;
+	app->wish.n_columns = n_columns;
+	if (!canvas_resize(&app->canvas, n_lines, n_columns))
 		return;
-	ui->host.n_columns = ui->canvas.n_columns;
-	ui_relayout(ui);
+	app->host.n_columns = app->canvas.n_columns;
+	app_relayout(app);
 }
 
-void ui_open_page(struct ui *ui, enum pane_id id)
+void app_open_page(struct app *app, enum pane_id id)
 {
-	for (size_t i = 0; i < ui->pages.n; i++)
-		if (ui->pages.v[i] ==
+	for (size_t i = 0; i < app->pages.n; i++)
+		if (app->pages.v[i] ==
 		    id) { /* an open page comes to the front and is not stacked twice */
-			memmove(&ui->pages.v[i], &ui->pages.v[i + 1],
-				(ui->pages.n - i - 1) * sizeof(ui->pages.v[0]));
-			ui->pages.n--;
+			memmove(&app->pages.v[i], &app->pages.v[i + 1],
+				(app->pages.n - i - 1) * sizeof(app->pages.v[0]));
+			app->pages.n--;
 			break;
 		}
-	if (!vec_push(&ui->pages, id))
+	if (!vec_push(&app->pages, id))
 		return;
-	ui_relayout(ui);
-	struct pane *p = ui_pane(ui, id);
+	app_relayout(app);
+	struct pane *p = app_pane(app, id);
 	if (p)
 		p->ops->update(p, CHANGE_ALL);
 }
 
-void ui_focus(struct ui *ui, enum pane_id id)
+void app_focus(struct app *app, enum pane_id id)
 {
-	ui->focus = id;
-	if (ui->layout.panes[id].n_lines)
+	app->focus = id;
+	if (app->layout.panes[id].n_lines)
 		return;
-	ui->wish.maximised = id;
-	ui_relayout(ui);
+	app->wish.maximised = id;
+	app_relayout(app);
 }
 
-void ui_set_cursor(struct ui *ui, uint64_t seq)
+void app_set_cursor(struct app *app, uint64_t seq)
 {
-	ui->host.cursor_seq = seq;
-	ui->cursor_waits = true;
+	app->host.cursor_seq = seq;
+	app->cursor_waits = true;
 }
 
-void ui_tell_cursor(struct ui *ui)
+void app_tell_cursor(struct app *app)
 {
-	if (!ui->cursor_waits || !ui->host.view)
+	if (!app->cursor_waits || !app->host.view)
 		return;
-	ui->cursor_waits = false;
-	ui_changed(ui, CHANGE_CURSOR);
+	app->cursor_waits = false;
+	app_changed(app, CHANGE_CURSOR);
 }

@@ -1,125 +1,129 @@
 /*
  * app_places: the filter in use, the place of the cursor, and the history of both.
  */
+#include "ui/app_places.h"
+
 #include <stdlib.h>
 #include <string.h>
 
+#include "ui/app_messages.h"
+#include "ui/app_panes.h"
+#include "ui/app_state.h"
 #include "ui/pane_events.h"
-#include "ui/ui.h"
 
-void ui_remember(struct ui *ui, uint64_t seq, const char *filter_text)
+void app_remember(struct app *app, uint64_t seq, const char *filter_text)
 {
 	if (seq == SELECTION_NONE)
 		seq = 0;
-	if (ui->history_at < ui->history.n) { /* drop the places after the current one */
-		for (size_t i = ui->history_at; i < ui->history.n; i++)
-			free(ui->history.v[i].filter);
-		ui->history.n = ui->history_at;
+	if (app->history_at < app->history.n) { /* drop the places after the current one */
+		for (size_t i = app->history_at; i < app->history.n; i++)
+			free(app->history.v[i].filter);
+		app->history.n = app->history_at;
 	}
-	if (ui->history.n && ui->history.v[ui->history.n - 1].seq == seq &&
-	    !strcmp(ui->history.v[ui->history.n - 1].filter, filter_text))
+	if (app->history.n && app->history.v[app->history.n - 1].seq == seq &&
+	    !strcmp(app->history.v[app->history.n - 1].filter, filter_text))
 		return;
-	if (ui->history.n == 200) {
-		free(ui->history.v[0].filter);
-		memmove(ui->history.v, ui->history.v + 1,
-			(ui->history.n - 1) * sizeof(ui->history.v[0]));
-		ui->history.n--;
+	if (app->history.n == 200) {
+		free(app->history.v[0].filter);
+		memmove(app->history.v, app->history.v + 1,
+			(app->history.n - 1) * sizeof(app->history.v[0]));
+		app->history.n--;
 	}
 	char *filter = strdup(filter_text);
 	struct place place = { seq, filter };
-	if (!filter || !vec_push(&ui->history, place))
+	if (!filter || !vec_push(&app->history, place))
 		free(filter);
-	ui->history_at = ui->history.n;
+	app->history_at = app->history.n;
 }
 
-void ui_remember_place(struct ui *ui)
+void app_remember_place(struct app *app)
 {
-	if (ui->host.view && ui->panes[PANE_EVENTS])
-		ui_remember(ui, ui->host.cursor_seq, ui->host.view->filter_text);
+	if (app->host.view && app->panes[PANE_EVENTS])
+		app_remember(app, app->host.cursor_seq, app->host.view->filter_text);
 }
 
-bool ui_set_filter(struct ui *ui, const char *text, bool remember)
+bool app_set_filter(struct app *app, const char *text, bool remember)
 {
 	if (remember)
-		ui_remember_place(ui);
-	struct err *err = view_set_filter(ui->host.view, text);
+		app_remember_place(app);
+	struct err *err = view_set_filter(app->host.view, text);
 	if (err) {
-		ui_flash_err(ui, err);
+		app_flash_err(app, err);
 		return false;
 	}
-	toggles_read(&ui->toggles, ui->host.view->filter);
-	ui->filter_is_new = true;
-	ui_changed(ui, CHANGE_FILTER);
+	toggles_read(&app->toggles, app->host.view->filter);
+	app->filter_is_new = true;
+	app_changed(app, CHANGE_FILTER);
 	return true;
 }
 
-void ui_narrow(struct ui *ui, const char *term, bool exclude)
+void app_narrow(struct app *app, const char *term, bool exclude)
 {
 	CLEANUP(filter) struct filter *old = NULL, *added = NULL;
 	struct strbuf b = { 0 };
-	struct err *err = view_compile(ui->host.view, ui->host.view->filter_text, &old);
+	struct err *err = view_compile(app->host.view, app->host.view->filter_text, &old);
 	if (!err)
-		err = view_compile(ui->host.view, term, &added);
+		err = view_compile(app->host.view, term, &added);
 	if (err) {
-		ui_flash_err(ui, err);
+		app_flash_err(app, err);
 		return;
 	}
 	if (filter_says(old, added, exclude)) {
-		ui_flash(ui, "the filter says that already");
+		app_flash(app, "the filter says that already");
 	} else {
 		filter_and(old, added, exclude, &b);
-		ui_set_filter(ui, strbuf_str(&b), true);
+		app_set_filter(app, strbuf_str(&b), true);
 	}
 	strbuf_fini(&b);
 }
 
-void ui_anchor(struct ui *ui, uint64_t seq)
+void app_anchor(struct app *app, uint64_t seq)
 {
-	struct pane *p = ui_pane(ui, PANE_EVENTS);
+	struct pane *p = app_pane(app, PANE_EVENTS);
 	if (p)
 		pane_events_anchor(p, seq);
 }
 
-void ui_show(struct ui *ui, uint64_t seq)
+void app_show(struct app *app, uint64_t seq)
 {
-	struct pane *p = ui_pane(ui, PANE_EVENTS);
+	struct pane *p = app_pane(app, PANE_EVENTS);
 	if (p)
 		pane_events_show(p, seq);
 }
 
-void ui_goto(struct ui *ui, uint64_t seq)
+void app_goto(struct app *app, uint64_t seq)
 {
-	ui_remember_place(ui);
-	ui_show(ui, seq);
+	app_remember_place(app);
+	app_show(app, seq);
 }
 
-void ui_history_step(struct ui *ui, bool back)
+void app_history_step(struct app *app, bool back)
 {
-	if (back ? ui->history_at == 0 : ui->history_at + 1 >= ui->history.n) {
-		ui_flash(ui, back ? "nothing before this" : "nothing after this");
+	if (back ? app->history_at == 0 : app->history_at + 1 >= app->history.n) {
+		app_flash(app, back ? "nothing before this" : "nothing after this");
 		return;
 	}
 	/* add this place, so that ] comes back to it; it may be the last one already */
-	if (back && ui->history_at == ui->history.n) {
-		ui_remember_place(ui);
-		ui->history_at = ui->history.n - 1;
+	if (back && app->history_at == app->history.n) {
+		app_remember_place(app);
+		app->history_at = app->history.n - 1;
 	}
-	if (back && ui->history_at == 0) {
-		ui_flash(ui, "nothing before this");
+	if (back && app->history_at == 0) {
+		app_flash(app, "nothing before this");
 		return;
 	}
-	ui->history_at += back ? (size_t)-1 : 1;
-	struct place place = ui->history.v[ui->history_at];
-	ui->host.following = false;
+	app->history_at += back ? (size_t)-1 : 1;
+	struct place place = app->history.v[app->history_at];
+	app->host.following = false;
 	char *filter = strdup(place.filter);
 	if (!filter)
 		return;
-	if (strcmp(filter, ui->host.view->filter_text)) {
-		struct err *err = view_set_filter(ui->host.view, filter);
+	if (strcmp(filter, app->host.view->filter_text)) {
+		struct err *err = view_set_filter(app->host.view, filter);
 		err_destroy(err);
-		toggles_read(&ui->toggles, ui->host.view->filter);
+		toggles_read(&app->toggles, app->host.view->filter);
 	}
 	free(filter);
-	ui_show(ui, place.seq);
-	ui_changed(ui, CHANGE_FILTER);
+	app_show(app, place.seq);
+	app_changed(app, CHANGE_FILTER);
 }

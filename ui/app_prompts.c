@@ -1,24 +1,37 @@
 /*
  * app_prompts: the prompts: filter, search, command, file to write, note, name of a filter.
  */
+#include "ui/app_prompts.h"
+
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/nearest.h"
 #include "base/utf8.h"
-#include "ui/ui.h"
+#include "model/filter_ready.h"
+#include "model/summary_ready.h"
+#include "ui/app_keep.h"
+#include "ui/app_messages.h"
+#include "ui/app_panes.h"
+#include "ui/app_places.h"
+#include "ui/app_state.h"
+#include "ui/app_write.h"
+#include "ui/pane_events.h"
+#include "ui/pane_summary.h"
+#include "ui/text.h"
 
 /* ---- filter ---- */
 
 static void filter_check(const struct pane_host *host, const char *text, struct prompt_verdict *ret)
 {
-	struct ui *ui = host->ui;
-	struct view *s = ui->host.view;
+	struct app *app = host->app;
+	struct view *s = app->host.view;
 	CLEANUP(filter) struct filter *f = NULL;
-	struct err *err = filter_compile(text, strlen(text), s->trace, &f);
+	struct err *err = view_compile(s, text, &f);
 	*ret = (struct prompt_verdict){ 0 };
 	if (err) {
 		ret->is_error = true;
@@ -54,20 +67,44 @@ static void filter_check(const struct pane_host *host, const char *text, struct 
 	strbuf_fini(&b);
 }
 
+/* Nothing is typed: offer what was used last, and the ready filters. */
+static void filter_offer(const struct pane_host *host, struct prompt_choices *ret)
+{
+	enum { RECENT_MAX = 3 };
+	const struct prompt *p = &host->app->prompt;
+	size_t n = p->history[0].n;
+	snprintf(ret->title, sizeof(ret->title), "%s",
+		 n ? "recent, ready filters" : "ready filters");
+	for (size_t i = n; i-- > 0 && ret->list.n < RECENT_MAX;) {
+		const char *text = p->history[0].v[i];
+		bool is_known = ready_filter_find(text, strlen(text)) != NULL;
+		for (size_t k = 0; k < ret->list.n && !is_known; k++)
+			is_known = !strcmp(ret->list.v[k].text, text);
+		if (!is_known)
+			prompt_add_choice(ret, text, strlen(text), NULL, false);
+	}
+	for (size_t i = 0; i < READY_FILTERS; i++)
+		prompt_add_choice(ret, ready_filters[i].name, strlen(ready_filters[i].name),
+				  ready_filters[i].doc, false);
+}
+
 static void filter_complete_prompt(const struct pane_host *host, const char *text, size_t cursor,
 				   struct prompt_choices *ret)
 {
-	struct ui *ui = host->ui;
+	struct app *app = host->app;
 	static const char *const titles[] = {
 		[CANDIDATE_FIELD] = "fields",       [CANDIDATE_EVENT] = "event, in this capture",
 		[CANDIDATE_CATEGORY] = "category",  [CANDIDATE_THEME] = "theme",
 		[CANDIDATE_ARGUMENT] = "arguments", [CANDIDATE_MEMBER] = "members",
 		[CANDIDATE_OPERATOR] = "operators", [CANDIDATE_VALUE] = "value, in this capture",
+		[CANDIDATE_READY] = "ready filter",
 	};
 	struct filter_completion c = { 0 };
-	if (!*text)
+	if (!*text) {
+		filter_offer(host, ret);
 		return;
-	struct err *err = filter_complete(ui->host.view->trace, text, strlen(text), cursor, &c);
+	}
+	struct err *err = filter_complete(app->host.view->trace, text, strlen(text), cursor, &c);
 	if (err) {
 		err_destroy(err);
 		return;
@@ -93,39 +130,40 @@ static void filter_complete_prompt(const struct pane_host *host, const char *tex
 
 static void filter_preview(const struct pane_host *host, const char *text)
 {
-	struct ui *ui = host->ui;
+	struct app *app = host->app;
 	CLEANUP(filter) struct filter *f = NULL;
 	text += strspn(text, " ");
-	if (!strcmp(text, ui->host.view->filter_text))
+	if (!strcmp(text, app->host.view->filter_text))
 		return;
-	struct err *err = filter_compile(text, strlen(text), ui->host.view->trace, &f);
+	struct err *err = view_compile(app->host.view, text, &f);
 	if (err) {
 		err_destroy(err); /* the last correct filter stays */
 		return;
 	}
-	ui_anchor(ui, ui->anchor_seq); /* an earlier letter may have moved the cursor */
-	ui_set_filter(ui, text, false);
+	app_anchor(app, app->anchor_seq); /* an earlier letter may have moved the cursor */
+	app_set_filter(app, text, false);
 }
 
 static bool filter_accept(const struct pane_host *host, const char *text)
 {
-	struct ui *ui = host->ui;
-	ui_anchor(ui, ui->anchor_seq);
+	struct app *app = host->app;
+	app_anchor(app, app->anchor_seq);
 	/* the history gets the place before the prompt was opened, not one of the preview */
-	if (strcmp(text, ui->prompt_old_filter))
-		ui_remember(ui, ui->anchor_seq, ui->prompt_old_filter);
-	return ui_set_filter(ui, text, false);
+	if (strcmp(text, app->prompt_old_filter))
+		app_remember(app, app->anchor_seq, app->prompt_old_filter);
+	return app_set_filter(app, text, false);
 }
 
 static void filter_cancel(const struct pane_host *host)
 {
-	struct ui *ui = host->ui;
-	ui_anchor(ui, ui->anchor_seq);
-	ui_set_filter(ui, ui->prompt_old_filter, false);
+	struct app *app = host->app;
+	app_anchor(app, app->anchor_seq);
+	app_set_filter(app, app->prompt_old_filter, false);
 }
 
 static const struct prompt_ops filter_prompt = {
 	.label = "filter: ",
+	.offers = true,
 	.history = 0,
 	.check = filter_check,
 	.complete = filter_complete_prompt,
@@ -134,15 +172,15 @@ static const struct prompt_ops filter_prompt = {
 	.cancel = filter_cancel,
 };
 
-void prompt_filter(struct ui *ui, const char *text)
+void app_prompt_filter(struct app *app, const char *text)
 {
-	ui->anchor_seq = ui->host.cursor_seq;
-	free(ui->prompt_old_filter);
-	ui->prompt_old_filter = strdup(ui->host.view->filter_text);
-	if (!ui->prompt_old_filter)
+	app->anchor_seq = app->host.cursor_seq;
+	free(app->prompt_old_filter);
+	app->prompt_old_filter = strdup(app->host.view->filter_text);
+	if (!app->prompt_old_filter)
 		return;
-	prompt_open(&ui->prompt, &ui->host, &filter_prompt,
-		    text ? text : ui->host.view->filter_text);
+	prompt_open(&app->prompt, &app->host, &filter_prompt,
+		    text ? text : app->host.view->filter_text);
 }
 
 /* ---- search ---- */
@@ -160,50 +198,76 @@ static void search_check(const struct pane_host *host, const char *text, struct 
 		err_destroy(err);
 	}
 	search_fini(&probe);
+	struct app *app = host->app;
+	uint64_t n;
+	if (err || !*text || !search_is_on(&app->search) || strcmp(app->search.text, text) ||
+	    app_focused_id(app) != PANE_EVENTS)
+		return;
+	struct strbuf b = { 0 };
+	bool is_whole = pane_events_hits(app->panes[PANE_EVENTS], &n);
+	if (n)
+		strbuf_add_count(&b, n);
+	snprintf(ret->message, sizeof(ret->message), "%s%s hit%s", n ? strbuf_str(&b) : "0",
+		 is_whole ? "" : "+", n == 1 && is_whole ? "" : "s");
+	strbuf_fini(&b);
 }
 
 /* Mark the hits on the page while typing. */
 static void search_preview(const struct pane_host *host, const char *text)
 {
-	struct ui *ui = host->ui;
-	struct err *err = search_set(&ui->search, text, ui->search.backwards);
+	struct app *app = host->app;
+	struct err *err = search_set(&app->search, text, app->search.backwards);
 	err_destroy(err);
 }
 
-static bool search_run(struct ui *ui, const char *text, bool backwards)
+/* The search that was in use before the prompt was opened is in use again. */
+static void search_restore(struct app *app)
+{
+	struct err *err = search_set(&app->search,
+				     app->prompt_old_search ? app->prompt_old_search : "",
+				     app->search.backwards);
+	err_destroy(err); /* it was correct before */
+}
+
+static bool search_run(struct app *app, const char *text, bool backwards)
 {
 	struct err *err = NULL;
-	if (*text || !search_is_on(&ui->search))
-		err = search_set(&ui->search, text, backwards);
+	if (!*text) /* as in less and vim: the last pattern once more */
+		search_restore(app);
+	if (*text || !search_is_on(&app->search))
+		err = search_set(&app->search, text, backwards);
 	else
-		ui->search.backwards = backwards;
+		app->search.backwards = backwards;
 	if (err) {
-		ui_flash_err(ui, err);
+		app_flash_err(app, err);
 		return false;
 	}
-	if (!search_is_on(&ui->search))
-		ui_flash(ui, "nothing to look for");
+	if (!search_is_on(&app->search))
+		app_flash(app, "nothing to look for");
 	else
-		host_act(&ui->host, backwards ? ACTION_SEARCH_BACK : ACTION_SEARCH, 0, text);
+		host_act(&app->host,
+			 !*text      ? ACTION_HIT_NEXT
+			 : backwards ? ACTION_SEARCH_BACK
+				     : ACTION_SEARCH,
+			 0, *text ? text : NULL);
 	return true;
 }
 
 static bool search_accept(const struct pane_host *host, const char *text)
 {
-	struct ui *ui = host->ui;
-	return search_run(ui, text, false);
+	struct app *app = host->app;
+	return search_run(app, text, false);
 }
 
 static bool search_back_accept(const struct pane_host *host, const char *text)
 {
-	struct ui *ui = host->ui;
-	return search_run(ui, text, true);
+	struct app *app = host->app;
+	return search_run(app, text, true);
 }
 
 static void search_cancel(const struct pane_host *host)
 {
-	struct ui *ui = host->ui;
-	search_fini(&ui->search);
+	search_restore(host->app);
 }
 
 static const struct prompt_ops search_prompt = { .label = "/",
@@ -219,9 +283,11 @@ static const struct prompt_ops search_back_prompt = { .label = "?",
 						      .accept = search_back_accept,
 						      .cancel = search_cancel };
 
-void prompt_search(struct ui *ui, bool backwards)
+void app_prompt_search(struct app *app, bool backwards)
 {
-	prompt_open(&ui->prompt, &ui->host, backwards ? &search_back_prompt : &search_prompt, "");
+	free(app->prompt_old_search);
+	app->prompt_old_search = search_is_on(&app->search) ? strdup(app->search.text) : NULL;
+	prompt_open(&app->prompt, &app->host, backwards ? &search_back_prompt : &search_prompt, "");
 }
 
 /* ---- command line ---- */
@@ -269,10 +335,54 @@ static void complete_file(struct prompt_choices *ret, const char *typed, size_t 
 	strbuf_fini(&path);
 }
 
+static void complete_words(struct prompt_choices *ret, const char *words, const char *typed,
+			   size_t n_typed)
+{
+	for (const char *p = words; *p;) {
+		size_t n = strcspn(p, "|");
+		if (n >= n_typed && !memcmp(p, typed, n_typed))
+			prompt_add_choice(ret, p, n, NULL, false);
+		p += n + (p[n] == '|');
+	}
+}
+
+/* NAME VALUE --save; `arg` has n bytes before the cursor. */
+static void complete_setting(struct prompt_choices *ret, const char *arg, size_t n)
+{
+	size_t n_name = strcspn(arg, " =");
+	struct config_setting setting;
+	size_t i = 0, from = 0;
+	if (n <= n_name) {
+		snprintf(ret->title, sizeof(ret->title), "settings");
+		for (; config_setting_at(i, &setting); i++)
+			if (!strncmp(setting.name, arg, n))
+				prompt_add_choice(ret, setting.name, strlen(setting.name),
+						  setting.doc, false);
+		return;
+	}
+	while (config_setting_at(i, &setting) &&
+	       (strlen(setting.name) != n_name || memcmp(setting.name, arg, n_name) != 0))
+		i++;
+	for (size_t k = 0; k < n; k++) /* the word at the cursor */
+		if (arg[k] == ' ' || arg[k] == '=')
+			from = k + 1;
+	ret->from += from;
+	size_t gap = n_name + strspn(arg + n_name, " =");
+	if (from > gap || arg[from] == '-') {
+		snprintf(ret->title, sizeof(ret->title), "keep it");
+		if (n - from <= strlen("--save") && !strncmp("--save", arg + from, n - from))
+			prompt_add_choice(ret, "--save", strlen("--save"),
+					  "into the file config, for later sessions", false);
+	} else if (config_setting_at(i, &setting) && strchr(setting.values, '|')) {
+		snprintf(ret->title, sizeof(ret->title), "%s", setting.name);
+		complete_words(ret, setting.values, arg + from, n - from);
+	}
+}
+
 static void command_complete(const struct pane_host *host, const char *text, size_t cursor,
 			     struct prompt_choices *ret)
 {
-	struct ui *ui = host->ui;
+	struct app *app = host->app;
 	size_t word = strcspn(text, " ");
 	if (cursor <= word) {
 		ret->from = 0;
@@ -299,11 +409,8 @@ static void command_complete(const struct pane_host *host, const char *text, siz
 	ret->to = strlen(text);
 	switch (actions[action].arg) {
 	case TAKES_THEME: {
-		static const char *const names[] = { "dark", "light", "cb", "mono", "auto" };
 		snprintf(ret->title, sizeof(ret->title), "themes");
-		for (size_t i = 0; i < ARRAY_LEN(names); i++)
-			if (!strncmp(names[i], arg, n))
-				prompt_add_choice(ret, names[i], strlen(names[i]), NULL, false);
+		complete_words(ret, "dark|light|cb|mono|auto", arg, n);
 		break;
 	}
 	case TAKES_EVENT:
@@ -314,16 +421,18 @@ static void command_complete(const struct pane_host *host, const char *text, siz
 				    ret, catalog_events[i].name, strlen(catalog_events[i].name),
 				    catalog_theme_name(catalog_events[i].theme), false);
 		break;
-	case TAKES_GROUP: {
-		static const char *const names[] = { "event",   "category", "theme",
-						     "caller",  "file",     "host",
-						     "command", "thread",   "process" };
-		snprintf(ret->title, sizeof(ret->title), "group by");
-		for (size_t i = 0; i < ARRAY_LEN(names); i++)
-			if (!strncmp(names[i], arg, n))
-				prompt_add_choice(ret, names[i], strlen(names[i]), NULL, false);
+	case TAKES_GROUP:
+		snprintf(ret->title, sizeof(ret->title), "group by, or a ready summary");
+		for (size_t i = 0; pane_summary_field_at(i); i++)
+			if (!strncmp(pane_summary_field_at(i), arg, n))
+				prompt_add_choice(ret, pane_summary_field_at(i),
+						  strlen(pane_summary_field_at(i)), NULL, false);
+		for (size_t i = 0; i < READY_SUMMARIES; i++)
+			if (!strncmp(ready_summaries[i].name, arg, n))
+				prompt_add_choice(ret, ready_summaries[i].name,
+						  strlen(ready_summaries[i].name),
+						  ready_summaries[i].doc, false);
 		break;
-	}
 	case TAKES_WRITE: {
 		static const char *const names[] = { "shown ", "marked ", "all " };
 		snprintf(ret->title, sizeof(ret->title), "what to write");
@@ -333,7 +442,7 @@ static void command_complete(const struct pane_host *host, const char *text, siz
 		break;
 	}
 	case TAKES_FILTER:
-		if (ui->host.view) {
+		if (app->host.view) {
 			filter_complete_prompt(host, arg, n, ret);
 			ret->from += word + 1;
 			ret->to += word + 1;
@@ -343,7 +452,19 @@ static void command_complete(const struct pane_host *host, const char *text, siz
 	case TAKES_COUNT:
 	case TAKES_TEXT: break;
 	case TAKES_FILE: complete_file(ret, arg, n); break;
+	case TAKES_SET: complete_setting(ret, arg, n); break;
 	}
+}
+
+/* The theme that a command names, "" if none is typed yet; NULL: it is not about themes. */
+static const char *theme_word(const char *text)
+{
+	static const char *const heads[] = { "theme ", "set theme ", "set theme=" };
+	for (size_t i = 0; i < ARRAY_LEN(heads); i++)
+		if (!strncmp(text, heads[i], strlen(heads[i])))
+			return strchr(text + strlen(heads[i]), ' ') ? NULL
+								    : text + strlen(heads[i]);
+	return NULL;
 }
 
 static void command_check(const struct pane_host *host, const char *text,
@@ -352,6 +473,15 @@ static void command_check(const struct pane_host *host, const char *text,
 	*ret = (struct prompt_verdict){ 0 };
 	text += strspn(text, " ");
 	size_t n = strcspn(text, " ");
+	const char *theme = theme_word(text);
+	if (theme && *theme && !theme_find(theme, false)) { /* so the begun word is completed */
+		ret->is_error = true;
+		ret->at = (size_t)(theme - text);
+		ret->n_bytes = strlen(theme);
+		snprintf(ret->message, sizeof(ret->message),
+			 "no theme %.40s: dark, light, cb, mono, auto", theme);
+		return;
+	}
 	if (!n || (*text >= '0' && *text <= '9') || action_find(text, n) != ACTION_NONE)
 		return;
 	for (int a = 0; a < ACTION_COUNT; a++)
@@ -367,33 +497,39 @@ static void command_check(const struct pane_host *host, const char *text,
 		 near ? "; nearest is " : "", near ? near : "");
 }
 
+/* Show the theme that is in use again. */
+static void command_cancel(const struct pane_host *host)
+{
+	struct app *app = host->app;
+	const struct theme *t = theme_find(app->theme_name, app->is_light);
+	if (t && strcmp(t->name, app->theme.name)) {
+		app->theme = *t;
+		app->theme_changed = true;
+	}
+}
+
+/* Show the theme that is typed or chosen. */
 static void command_preview(const struct pane_host *host, const char *text)
 {
-	struct ui *ui = host->ui;
-	if (!strncmp(text, "theme ", 6) && theme_find(text + 6, ui->is_light)) {
-		ui->theme = *theme_find(text + 6, ui->is_light);
-		ui->theme_changed = true;
+	struct app *app = host->app;
+	const char *name = theme_word(text);
+	const struct theme *t = name ? theme_find(name, app->is_light) : NULL;
+	if (!t) {
+		command_cancel(host);
+		return;
 	}
+	app->theme = *t;
+	app->theme_changed = true;
 }
 
 static bool command_accept(const struct pane_host *host, const char *text)
 {
-	struct ui *ui = host->ui;
-	prompt_close(&ui->prompt); /* the command may open another prompt */
-	prompt_remember(&ui->prompt, 2, text);
-	ui_keep_history(ui, 2, text);
-	ui_command(ui, text);
+	struct app *app = host->app;
+	prompt_close(&app->prompt); /* the command may open another prompt */
+	prompt_remember(&app->prompt, 2, text);
+	app_keep_history(app, 2, text);
+	app_command(app, text);
 	return true;
-}
-
-static void command_cancel(const struct pane_host *host)
-{
-	struct ui *ui = host->ui;
-	const struct theme *t = theme_find(ui->theme_name, ui->is_light);
-	if (t && strcmp(t->name, ui->theme.name)) {
-		ui->theme = *t;
-		ui->theme_changed = true;
-	}
 }
 
 static const struct prompt_ops command_prompt = { .label = ":",
@@ -404,19 +540,19 @@ static const struct prompt_ops command_prompt = { .label = ":",
 						  .accept = command_accept,
 						  .cancel = command_cancel };
 
-void prompt_command(struct ui *ui, const char *text)
+void app_prompt_command(struct app *app, const char *text)
 {
-	prompt_open(&ui->prompt, &ui->host, &command_prompt, text);
+	prompt_open(&app->prompt, &app->host, &command_prompt, text);
 }
 
-bool ui_command(struct ui *ui, const char *text)
+bool app_command(struct app *app, const char *text)
 {
 	text += strspn(text, " ");
 	size_t n = strcspn(text, " ");
 	if (!n)
 		return true;
 	if (*text >= '0' && *text <= '9') {
-		host_act(&ui->host, ACTION_GOTO, 0, text);
+		host_act(&app->host, ACTION_GOTO, 0, text);
 		return true;
 	}
 	enum action action = action_find(text, n), only = ACTION_NONE;
@@ -430,9 +566,9 @@ bool ui_command(struct ui *ui, const char *text)
 		action = only; /* the name is the beginning of exactly one action */
 	if (action == ACTION_NONE) {
 		struct prompt_verdict v;
-		command_check(&ui->host, text, &v);
-		ui_flash(ui, "%.*s: %s", (int)n, text,
-			 v.is_error ? v.message : "matches several actions");
+		command_check(&app->host, text, &v);
+		app_flash(app, "%.*s: %s", (int)n, text,
+			  v.is_error ? v.message : "matches several actions");
 		return false;
 	}
 	const char *arg = text + n;
@@ -440,7 +576,7 @@ bool ui_command(struct ui *ui, const char *text)
 	uint64_t count = 0;
 	if (actions[action].arg == TAKES_COUNT && *arg)
 		count = strtoull(arg, NULL, 10);
-	host_act(&ui->host, action, count, *arg ? arg : NULL);
+	host_act(&app->host, action, count, *arg ? arg : NULL);
 	return true;
 }
 
@@ -468,8 +604,8 @@ static void write_check(const struct pane_host *host, const char *text, struct p
 
 static bool write_accept(const struct pane_host *host, const char *text)
 {
-	struct ui *ui = host->ui;
-	return ui_write(ui, text);
+	struct app *app = host->app;
+	return app_write(app, text);
 }
 
 static const struct prompt_ops write_prompt = { .label = "write: ",
@@ -478,17 +614,52 @@ static const struct prompt_ops write_prompt = { .label = "write: ",
 						.check = write_check,
 						.accept = write_accept };
 
-void prompt_write(struct ui *ui)
+void app_prompt_write(struct app *app)
 {
-	prompt_open(&ui->prompt, &ui->host, &write_prompt, "shown ");
+	prompt_open(&app->prompt, &app->host, &write_prompt, "shown ");
+}
+
+static void dump_complete(const struct pane_host *host, const char *text, size_t cursor,
+			  struct prompt_choices *ret)
+{
+	complete_file(ret, text, cursor);
+	ret->from = 0;
+	ret->to = strlen(text);
+}
+
+static void dump_check(const struct pane_host *host, const char *text, struct prompt_verdict *ret)
+{
+	*ret = (struct prompt_verdict){ 0 };
+	snprintf(ret->message, sizeof(ret->message), "a new file: the capture of what is kept");
+}
+
+static bool dump_accept(const struct pane_host *host, const char *text)
+{
+	return app_dump(host->app, text);
+}
+
+static const struct prompt_ops dump_prompt = { .label = "dump to: ",
+					       .history = -1,
+					       .complete = dump_complete,
+					       .check = dump_check,
+					       .accept = dump_accept };
+
+void app_prompt_dump(struct app *app)
+{
+	char name[64];
+	time_t now = time(NULL);
+	struct tm tm;
+	gmtime_r(&now, &tm);
+	strftime(name, sizeof(name), "kept_%Y%m%dT%H%M%SZ.avc", &tm);
+	prompt_open(&app->prompt, &app->host, &dump_prompt, name);
 }
 
 static bool note_accept(const struct pane_host *host, const char *text)
 {
-	struct ui *ui = host->ui;
-	if (ui->host.cursor_seq != SELECTION_NONE)
-		view_mark_note(ui->host.view, ui->host.cursor_seq, text);
-	ui_keep_marks(ui);
+	struct app *app = host->app;
+	if (app->host.cursor_seq != SELECTION_NONE)
+		view_mark_note(app->host.view, app->host.cursor_seq, text);
+	app_keep_marks(app);
 	return true;
 }
 
@@ -496,21 +667,21 @@ static const struct prompt_ops note_prompt = {
 	.label = "note: ", .history = -1, .accept = note_accept
 };
 
-void prompt_note(struct ui *ui)
+void app_prompt_note(struct app *app)
 {
-	const struct mark *m = view_mark(ui->host.view, ui->host.cursor_seq);
-	prompt_open(&ui->prompt, &ui->host, &note_prompt, m && m->note ? m->note : "");
+	const struct mark *m = view_mark(app->host.view, app->host.cursor_seq);
+	prompt_open(&app->prompt, &app->host, &note_prompt, m && m->note ? m->note : "");
 }
 
 static bool name_accept(const struct pane_host *host, const char *text)
 {
-	struct ui *ui = host->ui;
-	struct err *err = config_keep_filter(&ui->config, text, ui->host.view->filter_text);
+	struct app *app = host->app;
+	struct err *err = config_keep_filter(&app->config, text, app->host.view->filter_text);
 	if (err) {
-		ui_flash_err(ui, err);
+		app_flash_err(app, err);
 		return false;
 	}
-	ui_flash(ui, "kept as %s; l lists the kept filters", text);
+	app_flash(app, "kept as %s; l lists the kept filters", text);
 	return true;
 }
 
@@ -518,11 +689,11 @@ static const struct prompt_ops name_prompt = {
 	.label = "keep this filter as: ", .history = -1, .accept = name_accept
 };
 
-void prompt_save_filter(struct ui *ui)
+void app_prompt_save_filter(struct app *app)
 {
-	if (!*ui->host.view->filter_text) {
-		ui_flash(ui, "there is no filter to keep: f makes one");
+	if (!*app->host.view->filter_text) {
+		app_flash(app, "there is no filter to keep: f makes one");
 		return;
 	}
-	prompt_open(&ui->prompt, &ui->host, &name_prompt, "");
+	prompt_open(&app->prompt, &app->host, &name_prompt, "");
 }

@@ -1,63 +1,76 @@
 /*
  * app_quit: if the program of a session was started here, leaving asks what to do with it.
  */
-#include "ui/ui.h"
+#include "ui/app_quit.h"
 
-bool ui_must_ask(const struct view *s)
+#include "ui/app_messages.h"
+#include "ui/app_session.h"
+#include "ui/app_state.h"
+
+bool app_must_ask(const struct view *s)
 {
 	return s && s->live && s->live->must_ask && !s->has_ended && !s->is_left &&
 	       s->live->must_ask(s->live_ctx);
 }
 
-void ui_ask_quit(struct ui *ui, bool goes_back)
+void app_ask_quit(struct app *app, bool goes_back)
 {
-	const struct process_info *p = view_process(ui->host.view);
+	const struct process_info *p = view_process(app->host.view);
 	struct strbuf name = { 0 };
 	if (p)
-		text_program(&name, ui->host.view->trace, p->name);
-	ui->asked_quit = true;
-	ui->asked_back = goes_back;
-	bool room = ui->canvas.n_columns >= 100;
-	ui_flash(ui, "end %.*s (%u)? %s  w wait  d detach  t term  k kill  Esc stay",
-		 room ? 40 : 20, name.n ? strbuf_str(&name) : "the program", p ? p->pid : 0,
-		 room ? "it was started here " : "");
+		text_program(&name, app->host.view->trace, p->name);
+	app->asked_quit = true;
+	app->asked_back = goes_back;
+	bool room = app->canvas.n_columns >= 100;
+	app_flash(app, "end %.*s (%u)? %s  w wait  d detach  t term  k kill  Esc stay",
+		  room ? 40 : 20, name.n ? strbuf_str(&name) : "the program", p ? p->pid : 0,
+		  room ? "it was started here " : "");
 	strbuf_fini(&name);
-	ui->flash_until_ns = UINT64_MAX;
+	app->flash_until_ns = UINT64_MAX;
 }
 
-void ui_quit(struct ui *ui)
+void app_quit(struct app *app)
 {
 	/* the question about a program of a session below is asked in that session */
-	while (ui->levels.n && !ui_must_ask(ui->host.view)) {
+	while (app->levels.n && !app_must_ask(app->host.view)) {
 		bool any = false;
-		for (size_t i = 0; i < ui->levels.n; i++)
-			any |= ui_must_ask(ui->levels.v[i].view);
+		for (size_t i = 0; i < app->levels.n; i++)
+			any |= app_must_ask(app->levels.v[i].view);
 		if (!any)
 			break;
-		ui_pop_source(ui);
+		app_pop_source(app);
 	}
-	if (ui_must_ask(ui->host.view))
-		ui_ask_quit(ui, false);
+	if (app_must_ask(app->host.view))
+		app_ask_quit(app, false);
 	else
-		ui->quit = true;
+		app->quit = true;
 }
 
-void ui_answer_quit(struct ui *ui, int key)
+void app_quit_watch(struct app *app)
 {
-	ui->asked_quit = false;
-	ui->flash[0] = 0;
+	if (!app->asked_quit || app_must_ask(app->host.view))
+		return;
+	app->asked_quit = false;
+	app->flash[0] = 0;
+	app_flash(app, "the program has ended meanwhile: %s leaves", app->asked_back ? "q" : "Q");
+}
+
+void app_answer_quit(struct app *app, int key)
+{
+	app->asked_quit = false;
+	app->flash[0] = 0;
 	if (key != 'w' && key != 'd' && key != 't' && key != 'k')
 		return;
-	if (ui->host.view->live->leave) {
-		struct err *err = ui->host.view->live->leave(ui->host.view->live_ctx, key);
+	if (app->host.view->live->leave) {
+		struct err *err = app->host.view->live->leave(app->host.view->live_ctx, key);
 		if (err) {
-			ui_flash_err(ui, err);
+			app_flash_err(app, err);
 			return;
 		}
 	}
-	ui->host.view->is_left = true;
-	if (ui->asked_back)
-		ui_pop_source(ui);
+	app->host.view->is_left = true;
+	if (app->asked_back)
+		app_pop_source(app);
 	else
-		ui_quit(ui);
+		app_quit(app);
 }

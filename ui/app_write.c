@@ -4,6 +4,8 @@
  * An existing file is never overwritten, and symbolic links are not followed. If writing fails, the
  * file is removed.
  */
+#include "ui/app_write.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -18,7 +20,8 @@
 #include "base/utf8.h"
 #include "export/exporter.h"
 #include "import/import.h"
-#include "ui/ui.h"
+#include "ui/app_messages.h"
+#include "ui/app_state.h"
 
 static struct err *export_rows(struct view *s, const struct selection *rows,
 			       const struct exporter_format *format, int fd, const char *path)
@@ -107,8 +110,25 @@ static struct err *choose_rows(struct view *s, const char *what, struct selectio
 	return NULL;
 }
 
-/* Read "what PATH", or a path alone. A path with blanks may be quoted, but need not be. *ret_path
- * is malloc'ed. */
+/* Read a path. With blanks it may be quoted, but need not be. *ret_path is malloc'ed. */
+static struct err *read_path(const char *text, const char *what, char **ret_path)
+{
+	size_t n = strlen(text);
+	while (n && text[n - 1] == ' ')
+		n--;
+	if (n > 2 && (text[0] == '"' || text[0] == '\'') && text[n - 1] == text[0])
+		text++, n -= 2;
+	if (!n)
+		return err_create(ERR_USAGE, "where to? write the name of a file%s%s%s",
+				  *what ? " behind \"" : "", what, *what ? "\"" : "");
+	const char *home = text[0] == '~' && (n == 1 || text[1] == '/') ? getenv("HOME") : NULL;
+	if (asprintf(ret_path, "%s%.*s", home ? home : "", (int)n - (home != NULL),
+		     text + (home != NULL)) < 0)
+		return err_no_memory();
+	return NULL;
+}
+
+/* Read "what PATH", or a path alone. */
 static struct err *read_words(const char *text, const char **ret_what, char **ret_path)
 {
 	static const char *const words[] = { "shown", "marked", "all" };
@@ -122,24 +142,12 @@ static struct err *read_words(const char *text, const char **ret_what, char **re
 			break;
 		}
 	}
-	size_t n = strlen(text);
-	while (n && text[n - 1] == ' ')
-		n--;
-	if (n > 2 && (text[0] == '"' || text[0] == '\'') && text[n - 1] == text[0])
-		text++, n -= 2;
-	if (!n)
-		return err_create(ERR_USAGE, "where to? write the name of a file behind \"%s\"",
-				  *ret_what);
-	const char *home = text[0] == '~' && (n == 1 || text[1] == '/') ? getenv("HOME") : NULL;
-	if (asprintf(ret_path, "%s%.*s", home ? home : "", (int)n - (home != NULL),
-		     text + (home != NULL)) < 0)
-		return err_no_memory();
-	return NULL;
+	return read_path(text, *ret_what, ret_path);
 }
 
-bool ui_write(struct ui *ui, const char *text)
+bool app_write(struct app *app, const char *text)
 {
-	struct view *s = ui->host.view;
+	struct view *s = app->host.view;
 	const char *what;
 	char *path = NULL;
 	const struct exporter_format *format = NULL;
@@ -160,19 +168,54 @@ bool ui_write(struct ui *ui, const char *text)
 	if (!err)
 		err = write_rows(s, rows, format, path);
 	if (err) {
-		ui_flash_err(ui, err);
+		app_flash_err(app, err);
 	} else {
 		struct strbuf b = { 0 }, safe = { 0 };
 		strbuf_add_count(&b, n);
 		utf8_escape(&safe, path, strlen(path), 0);
-		ui_flash(ui, "%s event%s written to %s (%s)", strbuf_str(&b), n == 1 ? "" : "s",
-			 strbuf_str(&safe), is_capture ? "capture" : format->name);
-		ui_message(ui, "written", SELECTION_NONE, false, "%s event%s (%s) to %s, %s",
-			   strbuf_str(&b), n == 1 ? "" : "s", what, strbuf_str(&safe),
-			   is_capture ? "a capture" : format->doc);
+		app_flash(app, "%s event%s written to %s (%s)", strbuf_str(&b), n == 1 ? "" : "s",
+			  strbuf_str(&safe), is_capture ? "capture" : format->name);
+		app_message(app, "written", SELECTION_NONE, false, "%s event%s (%s) to %s, %s",
+			    strbuf_str(&b), n == 1 ? "" : "s", what, strbuf_str(&safe),
+			    is_capture ? "a capture" : format->doc);
 		strbuf_fini(&b);
 		strbuf_fini(&safe);
 	}
 	free(path);
 	return !err;
+}
+
+bool app_dump(struct app *app, const char *text)
+{
+	const struct app_live_ops *l = app->host.view->live;
+	struct stat st;
+	char *path = NULL;
+	struct err *err = read_path(text + strspn(text, " "), "", &path);
+	if (!err && !lstat(path, &st))
+		err = err_create(ERR_USAGE, "cannot write %s: it exists", path);
+	if (!err)
+		err = l && l->dump ? l->dump(app->host.view->live_ctx, path)
+				   : err_create(ERR_UNSUPPORTED, "this session cannot do that");
+	free(path);
+	if (!err) {
+		app_flash(app, "writing what is kept …");
+		return true;
+	}
+	app_flash_err(app, err);
+	return false;
+}
+
+void app_dump_answer(struct app *app)
+{
+	const struct app_live_ops *l = app->host.view ? app->host.view->live : NULL;
+	char text[512];
+	bool failed;
+	if (!l || !l->answer || !l->answer(app->host.view->live_ctx, text, sizeof(text), &failed))
+		return;
+	struct strbuf safe = { 0 };
+	utf8_escape(&safe, text, strlen(text), 0);
+	app_flash(app, "%s", strbuf_str(&safe));
+	app_message(app, failed ? "! warning" : "written", SELECTION_NONE, failed, "%s",
+		    strbuf_str(&safe));
+	strbuf_fini(&safe);
 }

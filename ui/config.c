@@ -3,7 +3,6 @@
  */
 #include "ui/config.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,18 +10,47 @@
 #include <unistd.h>
 
 #include "base/folder.h"
-#include "base/io.h"
 #include "base/nearest.h"
 #include "base/new_file.h"
 #include "base/roff.h"
 #include "base/strbuf.h"
+#include "model/trace.h"
+#include "ui/keymap.h"
 #include "ui/keys.h"
 #include "ui/panes.h"
 
 static const char *const column_names[COLUMN_COUNT] = {
-	[COLUMN_TIME] = "time",   [COLUMN_PROCESS] = "process",     [COLUMN_THREAD] = "thread",
-	[COLUMN_EVENT] = "event", [COLUMN_ARGUMENTS] = "arguments", [COLUMN_CALLER] = "caller",
+	[COLUMN_SEQ] = "seq",         [COLUMN_TIME] = "time",
+	[COLUMN_PROCESS] = "process", [COLUMN_PID] = "pid",
+	[COLUMN_INTERP] = "interp",   [COLUMN_THREAD] = "thread",
+	[COLUMN_EVENT] = "event",     [COLUMN_ARGUMENTS] = "arguments",
+	[COLUMN_CALLER] = "caller",   [COLUMN_PACKAGE] = "package",
 };
+
+void config_columns_text(unsigned columns, struct strbuf *to)
+{
+	const char *gap = "";
+	for (unsigned i = 0; i < COLUMN_COUNT; i++)
+		if (columns & 1u << i) {
+			strbuf_addf(to, "%s%s", gap, column_names[i]);
+			gap = " ";
+		}
+}
+
+/* n 0: no column was named. */
+static struct err *no_column(const char *name, size_t n)
+{
+	struct strbuf all = { 0 };
+	config_columns_text((1u << COLUMN_COUNT) - 1, &all);
+	const char *near = n ? nearest_of(name, n, NEAREST_WORD, column_names, COLUMN_COUNT) : NULL;
+	struct err *err = n ? err_create(ERR_SYNTAX, "no column \"%.*s\": expected %s%s%s", (int)n,
+					 name, strbuf_str(&all), near ? "; nearest is " : "",
+					 near ? near : "")
+			    : err_create(ERR_SYNTAX, "no column named: expected %s",
+					 strbuf_str(&all));
+	strbuf_fini(&all);
+	return err;
+}
 
 struct err *config_columns(const char *text, unsigned *ret)
 {
@@ -35,21 +63,13 @@ struct err *config_columns(const char *text, unsigned *ret)
 		while (i < COLUMN_COUNT &&
 		       (strlen(column_names[i]) != n || memcmp(column_names[i], p, n)))
 			i++;
-		if (i == COLUMN_COUNT) {
-			const char *near = nearest_of(p, n, NEAREST_WORD, column_names,
-						      COLUMN_COUNT);
-			return err_create(ERR_SYNTAX,
-					  "no column \"%.*s\": expected time process thread event "
-					  "arguments caller%s%s",
-					  (int)n, p, near ? "; nearest is " : "", near ? near : "");
-		}
+		if (i == COLUMN_COUNT)
+			return no_column(p, n);
 		bits |= 1u << i;
 		p += n;
 	}
 	if (!bits)
-		return err_create(
-		    ERR_SYNTAX,
-		    "no column named: expected time process thread event arguments caller");
+		return no_column("", 0);
 	*ret = bits;
 	return NULL;
 }
@@ -60,7 +80,7 @@ struct err *config_init(struct config *c)
 			      .follow = true,
 			      .fold = true,
 			      .timeline = true,
-			      .columns = (1u << COLUMN_COUNT) - 1 };
+			      .columns = COLUMNS_AT_FIRST };
 	c->theme = strdup("auto");
 	return c->theme ? NULL : err_no_memory();
 }
@@ -68,6 +88,7 @@ struct err *config_init(struct config *c)
 void config_fini(struct config *c)
 {
 	free(c->theme);
+	free(c->mine);
 	for (size_t i = 0; i < c->source_dirs.n; i++)
 		free(c->source_dirs.v[i]);
 	vec_fini(&c->source_dirs);
@@ -148,11 +169,13 @@ static struct err *set_choice(const char *v, const char *const *words, size_t n,
 	return err;
 }
 
+static const char *const time_words[TIME_MODE_COUNT] = { "start", "delta", "clock" };
+static const char *const details_words[] = { "auto", "right", "below" };
+
 static struct err *set_time(struct config *c, const char *v)
 {
-	static const char *const words[] = { "start", "delta", "clock" };
-	int mode;
-	struct err *err = set_choice(v, words, ARRAY_LEN(words), &mode);
+	int mode = (int)c->time;
+	struct err *err = set_choice(v, time_words, ARRAY_LEN(time_words), &mode);
 	if (!err)
 		c->time = (enum time_mode)mode;
 	return err;
@@ -160,8 +183,7 @@ static struct err *set_time(struct config *c, const char *v)
 
 static struct err *set_details(struct config *c, const char *v)
 {
-	static const char *const words[] = { "auto", "right", "below" };
-	return set_choice(v, words, ARRAY_LEN(words), &c->details);
+	return set_choice(v, details_words, ARRAY_LEN(details_words), &c->details);
 }
 
 static struct err *set_columns(struct config *c, const char *v)
@@ -180,24 +202,100 @@ static struct err *set_source(struct config *c, const char *v)
 	return NULL;
 }
 
-/* To add a setting, add a row here and a set_ function; the manual and "did you mean" follow. */
+static struct err *set_mine(struct config *c, const char *v)
+{
+	char *copy = *v == '/' ? strdup(v) : NULL;
+	if (*v != '/')
+		return err_create(ERR_SYNTAX, "expected a folder that begins with /");
+	if (!copy)
+		return err_no_memory();
+	trace_add_mine(v);
+	free(c->mine);
+	c->mine = copy;
+	return NULL;
+}
+
+static const char *get_theme(const struct config *c, struct strbuf *b)
+{
+	return c->theme;
+}
+
+static const char *get_mouse(const struct config *c, struct strbuf *b)
+{
+	return c->mouse ? "on" : "off";
+}
+
+static const char *get_follow(const struct config *c, struct strbuf *b)
+{
+	return c->follow ? "on" : "off";
+}
+
+static const char *get_fold(const struct config *c, struct strbuf *b)
+{
+	return c->fold ? "on" : "off";
+}
+
+static const char *get_timeline(const struct config *c, struct strbuf *b)
+{
+	return c->timeline ? "on" : "off";
+}
+
+static const char *get_time(const struct config *c, struct strbuf *b)
+{
+	return time_words[c->time];
+}
+
+static const char *get_details(const struct config *c, struct strbuf *b)
+{
+	return details_words[c->details];
+}
+
+static const char *get_columns(const struct config *c, struct strbuf *b)
+{
+	config_columns_text(c->columns, b);
+	return strbuf_str(b);
+}
+
+static const char *get_source(const struct config *c, struct strbuf *b)
+{
+	return c->source_dirs.n ? c->source_dirs.v[c->source_dirs.n - 1] : "";
+}
+
+static const char *get_mine(const struct config *c, struct strbuf *b)
+{
+	return c->mine ? c->mine : "";
+}
+
+/* To add a setting, add a row here, a set_ and a get_ function; `:set`, the manual and "did you
+ * mean" follow. */
 static const struct {
 	const char *name;
 	struct err *(*set)(struct config *c, const char *value);
+	const char *(*get)(const struct config *c, struct strbuf *b); /* borrowed; may be in b */
 	const char *values, *doc;
+	bool is_list; /* a further line of the file adds to it */
 } settings[] = {
-	{ "theme", set_theme, "auto|dark|light|cb|mono",
-	  "Colours. auto asks the terminal for its background." },
-	{ "mouse", set_mouse, "on|off", "Click, wheel and drag." },
-	{ "follow", set_follow, "on|off", "Begin live sessions at the newest event." },
-	{ "fold", set_fold, "on|off", "Fold imports, start-up and repeats at first." },
-	{ "timeline", set_timeline, "on|off", "The timeline above the list." },
-	{ "time", set_time, "start|delta|clock", "How times are shown." },
-	{ "details", set_details, "auto|right|below", "Where arguments and stack are shown." },
-	{ "columns", set_columns, "LIST",
-	  "Columns of the list, of: time process thread event arguments caller." },
-	{ "source", set_source, "DIR",
-	  "A folder to look for source files in; may be given several times." },
+	{ "theme", set_theme, get_theme, "auto|dark|light|cb|mono",
+	  "Colours. auto asks the terminal for its background.", false },
+	{ "mouse", set_mouse, get_mouse, "on|off", "Click, wheel and drag.", false },
+	{ "follow", set_follow, get_follow, "on|off", "Begin live sessions at the newest event.",
+	  false },
+	{ "fold", set_fold, get_fold, "on|off", "Fold imports, start-up and repeats at first.",
+	  false },
+	{ "timeline", set_timeline, get_timeline, "on|off", "The timeline above the list.", false },
+	{ "time", set_time, get_time, "start|delta|clock", "How times are shown.", false },
+	{ "details", set_details, get_details, "auto|right|below",
+	  "Where arguments and stack are shown.", false },
+	{ "columns", set_columns, get_columns, "LIST",
+	  "Columns of the list, of: seq time process pid interp thread event arguments caller "
+	  "package. process is shown if there are several, pid always.",
+	  false },
+	{ "source", set_source, get_source, "DIR",
+	  "A folder to look for source files in; may be given several times.", true },
+	{ "mine", set_mine, get_mine, "DIR",
+	  "The code below this folder is your own, and no other is, as with --mine; may be given "
+	  "several times.",
+	  true },
 };
 
 void config_manual(struct strbuf *to)
@@ -219,6 +317,46 @@ void config_manual(struct strbuf *to)
 	for (size_t i = 0; i < ARRAY_LEN(forms); i++)
 		roff_add_entry(to, forms[i][0], forms[i][1]);
 	strbuf_fini(&name);
+}
+
+/* ARRAY_LEN(settings): there is none of that name. */
+static size_t setting_find(const char *name)
+{
+	size_t i = 0;
+	while (i < ARRAY_LEN(settings) && strcmp(settings[i].name, name))
+		i++;
+	return i;
+}
+
+struct err *config_set(struct config *c, const char *name, const char *value)
+{
+	size_t i = setting_find(name);
+	const char *names[ARRAY_LEN(settings)];
+	if (i < ARRAY_LEN(settings))
+		return settings[i].set(c, value);
+	for (size_t k = 0; k < ARRAY_LEN(settings); k++)
+		names[k] = settings[k].name;
+	const char *near = nearest_of(name, strlen(name), NEAREST_WORD, names, ARRAY_LEN(settings));
+	return err_create(ERR_SYNTAX, "no setting \"%s\"%s%s", name, near ? "; nearest is " : "",
+			  near ? near : "");
+}
+
+bool config_setting_at(size_t i, struct config_setting *ret)
+{
+	if (i >= ARRAY_LEN(settings))
+		return false;
+	*ret = (struct config_setting){ settings[i].name, settings[i].values, settings[i].doc };
+	return true;
+}
+
+bool config_get(const struct config *c, const char *name, struct strbuf *to)
+{
+	size_t i = setting_find(name);
+	struct strbuf b = { 0 };
+	if (i < ARRAY_LEN(settings))
+		strbuf_adds(to, settings[i].get(c, &b));
+	strbuf_fini(&b);
+	return i < ARRAY_LEN(settings);
 }
 
 static struct err *add_filter(struct config *c, const char *name, const char *text, bool kept)
@@ -316,18 +454,10 @@ static struct err *one_line(struct config *c, struct keymap *keys, char *line, b
 		c->n_colors++;
 		return NULL;
 	}
-	const char *names[ARRAY_LEN(settings)];
-	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
-		if (!strcmp(settings[i].name, name))
-			return settings[i].set(c, value);
-		names[i] = settings[i].name;
-	}
-	const char *near = nearest_of(name, strlen(name), NEAREST_WORD, names, ARRAY_LEN(settings));
-	return err_create(ERR_SYNTAX, "no setting \"%s\"%s%s", name, near ? "; nearest is " : "",
-			  near ? near : "");
+	return config_set(c, name, value);
 }
 
-static void parse(struct config *c, struct keymap *keys, const char *text, size_t n,
+void config_parse(struct config *c, struct keymap *keys, const char *text, size_t n,
 		  void (*report)(void *, int, const char *), void *ctx, bool kept)
 {
 	int number = 0;
@@ -351,12 +481,6 @@ static void parse(struct config *c, struct keymap *keys, const char *text, size_
 	}
 }
 
-void config_parse(struct config *c, struct keymap *keys, const char *text, size_t n_bytes,
-		  void (*report)(void *, int, const char *), void *ctx)
-{
-	parse(c, keys, text, n_bytes, report, ctx, false);
-}
-
 void config_load(struct config *c, struct keymap *keys, void (*report)(void *, int, const char *),
 		 void *ctx)
 {
@@ -374,13 +498,26 @@ void config_load(struct config *c, struct keymap *keys, void (*report)(void *, i
 		/* many users keep the file elsewhere, behind a symbolic link */
 		err = folder_read_file(path, true, 1 << 20, &text);
 		if (!err)
-			parse(c, keys, strbuf_str(&text), text.n, report, ctx, i == 1);
+			config_parse(c, keys, strbuf_str(&text), text.n, report, ctx, i == 1);
 		else if (err->code == ERR_DENIED)
 			report(ctx, 0, err->message);
 		err_destroy(err);
 		strbuf_fini(&text);
 		free(path);
 	}
+}
+
+/* The path of one of the user's files, whose folder is made if need be; malloc'ed. */
+static struct err *file_path(const char *name, char **ret)
+{
+	char *folder = NULL, *path = NULL;
+	struct err *err = folder_find(FOLDER_CONFIG, true, &folder);
+	if (!err && asprintf(&path, "%s/%s", folder, name) < 0)
+		err = err_no_memory();
+	free(folder);
+	if (!err)
+		*ret = path;
+	return err;
 }
 
 struct err *config_keep_filter(struct config *c, const char *name, const char *text)
@@ -401,29 +538,85 @@ struct err *config_keep_filter(struct config *c, const char *name, const char *t
 		}
 	if (!c->uses_files)
 		return NULL; /* --no-config: the filter is kept for this session only */
-	char *folder = NULL, *path = NULL;
+	char *path = NULL;
 	struct strbuf lines = { 0 };
-	CLEANUP(new_file) struct new_file *f = NULL;
-	err = folder_find(FOLDER_CONFIG, true, &folder);
-	if (!err && asprintf(&path, "%s/filters", folder) < 0) {
-		path = NULL;
-		err = err_no_memory();
-	}
+	err = file_path("filters", &path);
 	strbuf_adds(&lines, "# filters kept by auditview; edit freely\n");
 	for (size_t i = 0; i < c->filters.n; i++)
 		if (c->filters.v[i].is_kept)
 			strbuf_addf(&lines, "filter %s = %s\n", c->filters.v[i].name,
 				    c->filters.v[i].text);
-	if (!err && lines.failed)
-		err = err_no_memory();
 	if (!err)
-		err = new_file_open(path, NEW_FILE_REGULAR, &f);
-	if (!err && !io_write(new_file_fd(f), strbuf_str(&lines), lines.n))
-		err = err_sys(errno, "cannot write %s", path);
-	if (!err)
-		err = new_file_finish(take_ptr(f));
+		err = new_file_write(path, NEW_FILE_REGULAR, &lines);
 	strbuf_fini(&lines);
-	free(folder);
 	free(path);
+	return err;
+}
+
+/* Copy the lines of a config file, with "NAME = VALUE" in the place of the last line that sets the
+ * name; at the end if there is none. */
+static void put_setting(struct strbuf *to, const struct strbuf *old, const char *name,
+			const char *value)
+{
+	size_t from = 0, to_at = 0, n_name = strlen(name);
+	bool is_there = false;
+	for (size_t at = 0; at < old->n;) {
+		size_t n = strcspn(old->s + at, "\n"), k = at;
+		k += strspn(old->s + k, " \t\r");
+		if (!strncmp(old->s + k, name, n_name) &&
+		    old->s[k + n_name + strspn(old->s + k + n_name, " \t")] == '=') {
+			is_there = true;
+			from = at;
+			to_at = at + n;
+		}
+		at += n + 1;
+	}
+	if (!is_there) {
+		strbuf_add(to, strbuf_str(old), old->n);
+		if (old->n && old->s[old->n - 1] != '\n')
+			strbuf_addc(to, '\n');
+		strbuf_addf(to, "%s = %s\n", name, value);
+		return;
+	}
+	strbuf_add(to, old->s, from);
+	strbuf_addf(to, "%s = %s", name, value);
+	strbuf_add(to, old->s + to_at, old->n - to_at);
+}
+
+struct err *config_save(const struct config *c, const char *name, char **ret_path)
+{
+	enum { FILE_MAX = 1 << 20 };
+	struct strbuf value = { 0 }, old = { 0 }, lines = { 0 };
+	char *path = NULL;
+	struct err *err = NULL;
+	size_t i = setting_find(name);
+	if (!c->uses_files)
+		return err_create(ERR_USAGE, "auditview runs with --no-config: nothing is saved");
+	if (!config_get(c, name, &value) || !value.n || memchr(value.s, '\n', value.n))
+		err = err_create(ERR_USAGE, "cannot save %s: it has no value", name);
+	if (!err)
+		err = file_path("config", &path);
+	if (!err)
+		err = err_ignore(folder_read_file(path, false, FILE_MAX, &old), ERR_NOT_FOUND);
+	if (!err && (old.n >= FILE_MAX || memchr(strbuf_str(&old), 0, old.n)))
+		err = err_create(ERR_DENIED, "%s is not changed: it is no text of less than 1 MiB",
+				 path);
+	if (!err && settings[i].is_list) { /* another line */
+		strbuf_add(&lines, strbuf_str(&old), old.n);
+		if (old.n && old.s[old.n - 1] != '\n')
+			strbuf_addc(&lines, '\n');
+		strbuf_addf(&lines, "%s = %s\n", name, strbuf_str(&value));
+	} else if (!err) {
+		put_setting(&lines, &old, name, strbuf_str(&value));
+	}
+	if (!err)
+		err = new_file_write(path, NEW_FILE_REGULAR, &lines);
+	strbuf_fini(&value);
+	strbuf_fini(&old);
+	strbuf_fini(&lines);
+	if (err)
+		free(path);
+	else
+		*ret_path = path;
 	return err;
 }

@@ -16,6 +16,7 @@
 #include "model/catalog.h"
 #include "model/gist.h"
 #include "model/value_text.h"
+#include "ui/text.h"
 #include "ui/view.h"
 
 void text_string(struct strbuf *to, struct trace *t, uint32_t string)
@@ -248,45 +249,39 @@ static uint32_t read_args(struct view *s, const struct event *e, struct arg_node
 	return n;
 }
 
+/* Where an event comes from that is not in the catalogue. Returns the cells used. */
+static int add_origin(struct strbuf *to, const struct name_facts *f)
+{
+	const char *word = f->event ? "" : f->is_own ? EVENT_TEXT_OWN : "[unknown] ";
+	strbuf_adds(to, word);
+	return (int)strlen(word);
+}
+
 void event_text_gist(struct strbuf *to, struct view *s, const struct event *e, int limit)
 {
 	if (limit <= 0)
 		return;
 	int used = 0;
-	if (!view_name(s, e->name)->event) {
-		strbuf_adds(to, "[unknown] ");
-		used = 10;
-	}
+	used = add_origin(to, view_name(s, e->name));
 	if (limit > used)
 		gist_add_event(to, s->trace, e, (size_t)(limit - used));
 }
 
-unsigned event_arg_reading(const struct catalog_event *e, uint32_t arg)
+/* Append "name=value", cut to `room` cells. Of a path, the end says more than the beginning; of a
+ * URL, the host does. */
+static void cut_arg(struct strbuf *to, const struct strbuf *one, bool is_text, int room)
 {
-	for (uint8_t i = 0; e && i < e->n_gist; i++)
-		if (e->gist_parts[i].kind == GIST_ARG && e->gist_parts[i].arg == arg)
-			switch (e->gist_parts[i].reading) {
-			case READING_OFLAGS:
-			case READING_FAMILY:
-			case READING_SOCKTYPE:
-			case READING_SIGNAL:
-			case READING_ERRNO:
-			case READING_FCNTL:
-			case READING_FLOCK:
-			case READING_LOCKF:
-			case READING_MMAP:
-			case READING_RLIMIT:
-			case READING_SYSLOG:
-			case READING_HKEY:
-			case READING_OCTAL: return e->gist_parts[i].reading;
-			default: break;
-			}
-	/* permission bits, whether or not the gist mentions them; in other events `mode` is a text
-	 * or another number */
-	if (e && arg < e->n_args && !strcmp(e->args[arg].name, "mode") && e->args[arg].meaning &&
-	    strstr(e->args[arg].meaning, "permission"))
-		return READING_OCTAL;
-	return READING_VALUE;
+	enum { VALUE_LEAST = 10 };
+	const char *text = strbuf_str(one), *value = strchr(text, '=');
+	size_t n_name = value ? (size_t)(value - text) + 1 : 0;
+	int name_w = text_width(text, n_name);
+	if (is_text && value && room - name_w >= VALUE_LEAST && strchr(value, '/') &&
+	    !strchr(value, ' ') && !strstr(value, "://")) {
+		strbuf_add(to, text, n_name);
+		text_cut(to, value + 1, one->n - n_name, room - name_w, true);
+	} else {
+		text_cut(to, text, one->n, room, false);
+	}
 }
 
 void event_text_args(struct strbuf *to, struct view *s, const struct event *e, int limit)
@@ -295,10 +290,7 @@ void event_text_args(struct strbuf *to, struct view *s, const struct event *e, i
 	uint32_t total, n = read_args(s, e, args, &total);
 	const struct name_facts *f = view_name(s, e->name);
 	int used = 0;
-	if (!f->event) {
-		strbuf_adds(to, "[unknown] ");
-		used = 10;
-	}
+	used = add_origin(to, f);
 	/* `self` is the least informative argument: if room is short, it goes last. */
 	uint32_t first = 0;
 	if (n > 1 && limit < 60 && args[0].v.tag == VALUE_OBJECT && !strcmp(args[0].name, "self"))
@@ -309,7 +301,7 @@ void event_text_args(struct strbuf *to, struct view *s, const struct event *e, i
 		utf8_escape(&one, args[i].name, strlen(args[i].name), 0);
 		strbuf_addc(&one, '=');
 		struct value_iter it = args[i].it;
-		unsigned reading = args[i].v.tag == VALUE_INT ? event_arg_reading(f->event, i)
+		unsigned reading = args[i].v.tag == VALUE_INT ? catalog_arg_reading(f->event, i)
 							      : READING_VALUE;
 		if (reading != READING_VALUE)
 			gist_add_value(&one, &it, &args[i].v, reading);
@@ -330,7 +322,7 @@ void event_text_args(struct strbuf *to, struct view *s, const struct event *e, i
 		} else if (limit - used - gap >= 9 || k == 0) {
 			if (gap)
 				strbuf_addc(to, ' ');
-			text_cut(to, strbuf_str(&one), one.n, limit - used - gap, false);
+			cut_arg(to, &one, args[i].v.tag == VALUE_STR, limit - used - gap);
 			strbuf_fini(&one);
 			return;
 		} else {
@@ -346,8 +338,10 @@ void event_text_args(struct strbuf *to, struct view *s, const struct event *e, i
 
 /* ---- from where ---- */
 
-bool event_caller_frame(struct view *s, const struct event *e, struct frame_info *ret,
-			bool *ret_is_library)
+/* Find the frame that the caller column names. *ret_is_library: no frame is the user's own. Returns
+ * false if there is no stack. */
+static bool event_caller_frame(struct view *s, const struct event *e, struct frame_info *ret,
+			       bool *ret_is_library)
 {
 	uint32_t frame = trace_caller(s->trace, e->stack);
 	*ret_is_library = frame == 0;
@@ -366,7 +360,7 @@ bool event_caller_frame(struct view *s, const struct event *e, struct frame_info
 	return false;
 }
 
-void frame_text_place(struct strbuf *to, struct view *s, const struct frame_info *f)
+void text_place(struct strbuf *to, struct view *s, const struct frame_info *f)
 {
 	if (f->kind == FRAME_NATIVE)
 		text_string(to, s->trace, f->module);
@@ -384,11 +378,11 @@ void event_text_caller(struct strbuf *to, struct view *s, const struct event *e,
 		return;
 	if (library) {
 		strbuf_addc(to, '(');
-		frame_text_place(to, s, &f);
+		text_place(to, s, &f);
 		strbuf_addc(to, ')');
 		return;
 	}
-	frame_text_place(to, s, &f);
+	text_place(to, s, &f);
 	if (!function)
 		return;
 	size_t n;
@@ -413,7 +407,7 @@ void event_text_line(struct strbuf *to, struct view *s, const struct event *e)
 	event_text_caller(to, s, e, true);
 }
 
-void note_text(struct strbuf *to, struct view *s, const struct trace_note *n)
+void text_note(struct strbuf *to, struct view *s, const struct trace_note *n)
 {
 	const struct note_info *i = &n->note;
 	const struct process_info *p = trace_process(s->trace, i->process);
@@ -452,6 +446,7 @@ void note_text(struct strbuf *to, struct view *s, const struct trace_note *n)
 	case NOTE_MESSAGE:
 	case NOTE_WARNING:
 	case NOTE_GOODBYE:
+	case NOTE_COUNTED:
 	case NOTE_KIND_COUNT: break;
 	}
 	if (i->text) {

@@ -24,26 +24,20 @@ int event_text_time_width(const struct view *s, enum time_mode mode, int decimal
 /* Append "main", "T-1" or, if limit is 8 or more, "Thread-1 (work)", cut. */
 void event_text_thread(struct strbuf *to, const struct view *s, uint32_t thread, int limit);
 void event_text_name(struct strbuf *to, const struct view *s, uint32_t name);
+#define EVENT_TEXT_OWN "own " /* before the values of an event of the program itself */
 /* Append the values that matter, as the catalogue's gist names them. */
 void event_text_gist(struct strbuf *to, struct view *s, const struct event *e, int limit);
-/* How the gist reads an argument if it is a number with a name (AF_INET, O_RDONLY, SIGTERM); else
- * READING_VALUE. */
-unsigned event_arg_reading(const struct catalog_event *e, uint32_t arg);
 /* Append name=literal …, and "…+3" for three arguments that did not fit. */
 void event_text_args(struct strbuf *to, struct view *s, const struct event *e, int limit);
 /* Append "file.py:line function", or "(file.py:line)" if no frame is the user's own. If `function`
  * is false, the function is left out. */
 void event_text_caller(struct strbuf *to, struct view *s, const struct event *e, bool function);
-/* Find the frame that the caller column names. *ret_is_library: no frame is the user's own. Returns
- * false if there is no stack. */
-bool event_caller_frame(struct view *s, const struct event *e, struct frame_info *ret,
-			bool *ret_is_library);
 /* "db.py:8" of a frame. */
-void frame_text_place(struct strbuf *to, struct view *s, const struct frame_info *f);
+void text_place(struct strbuf *to, struct view *s, const struct frame_info *f);
 /* Append one line for search and copy: all columns, arguments in full, no limits. */
 void event_text_line(struct strbuf *to, struct view *s, const struct event *e);
 /* Append the text of a note: "312 events in 4.1 ms: the ring was full". */
-void note_text(struct strbuf *to, struct view *s, const struct trace_note *n);
+void text_note(struct strbuf *to, struct view *s, const struct trace_note *n);
 
 /* Append a string of the capture, escaped. */
 void text_string(struct strbuf *to, struct trace *t, uint32_t string);

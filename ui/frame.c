@@ -1,12 +1,14 @@
 /*
  * frame: rules with titles, and boxes.
  */
+#include "ui/area.h"
 #include "ui/frame.h"
+#include "ui/text.h"
 
 #include <string.h>
 
-void draw_title(struct area a, bool focus, const char *title, const char *subject,
-		const char *facts)
+void frame_draw_title(struct area a, bool focus, const char *title, const char *subject,
+		      const char *facts)
 {
 	const char *rule = focus ? "━" : "─";
 	enum role role = focus ? ROLE_FOCUS : ROLE_DIM;
@@ -35,8 +37,8 @@ void draw_title(struct area a, bool focus, const char *title, const char *subjec
 	}
 }
 
-struct area draw_box(struct area all, int line, int column, int n_lines, int n_columns,
-		     const char *title)
+struct area frame_draw_box(struct area all, int line, int column, int n_lines, int n_columns,
+			   const char *title)
 {
 	struct area a = area_sub(all, line, column, n_lines, n_columns);
 	area_clear(a);

@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include "base/folder.h"
-#include "base/io.h"
 #include "base/new_file.h"
 #include "base/utf8.h"
+#include "ui/config.h"
 #include "ui/prompt.h"
 #include "ui/view.h"
 
@@ -61,17 +61,6 @@ static struct err *read_lines(const char *path, struct strbuf *to)
 	return err;
 }
 
-/* Replace the content of the file with `text`. */
-static struct err *write_whole(const char *path, unsigned flags, const struct strbuf *text)
-{
-	CLEANUP(new_file) struct new_file *f = NULL;
-	struct err *err = text->failed ? err_no_memory()
-				       : new_file_open(path, flags | NEW_FILE_REGULAR, &f);
-	if (!err && !io_write(new_file_fd(f), strbuf_str(text), text->n))
-		err = err_sys(errno, "cannot write %s", path);
-	return err ? err : new_file_finish(take_ptr(f));
-}
-
 /* ---- history ---- */
 
 struct err *keep_history_load(struct prompt *p)
@@ -99,7 +88,8 @@ struct err *keep_history_load(struct prompt *p)
 			for (size_t i = 0; i < p->history[h].n; i++)
 				strbuf_addf(&shorter, "%s %s\n", history_names[h],
 					    p->history[h].v[i]);
-		err_destroy(write_whole(path, 0, &shorter)); /* the next start tries again */
+		err_destroy(new_file_write(path, NEW_FILE_REGULAR,
+					   &shorter)); /* the next start tries again */
 	}
 	strbuf_fini(&text);
 	strbuf_fini(&shorter);
@@ -139,6 +129,66 @@ struct err *keep_history_add(int history, const char *text)
 	if (fd >= 0)
 		close(fd);
 	strbuf_fini(&line);
+	free(path);
+	return err;
+}
+
+/* ---- how a capture was looked at ---- */
+
+/* A line: when the capture began, its columns, its filter. Returns the filter; NULL: the line is of
+ * another capture, or malformed. */
+static const char *look_of_line(const struct view *s, const char *line, unsigned *ret_columns)
+{
+	uint64_t begun;
+	int n = 0;
+	if (sscanf(line, "%" SCNu64 " %x %n", &begun, ret_columns, &n) != 2 || !n ||
+	    begun != trace_about_get(s->trace)->wall_anchor_ns ||
+	    !utf8_is_valid(line + n, strlen(line + n)))
+		return NULL;
+	return line + n;
+}
+
+struct err *keep_look_load(const struct view *s, struct keep_look *ret)
+{
+	char *path = keep_state_path("views", false), *line;
+	struct strbuf text = { 0 };
+	struct err *err = path ? read_lines(path, &text) : NULL;
+	err = err_ignore(err, ERR_NOT_FOUND);
+	for (char *rest = text.s; !err && (line = next_line(&rest));) {
+		unsigned columns;
+		const char *filter = look_of_line(s, line, &columns);
+		if (!filter)
+			continue;
+		ret->filter = strdup(filter);
+		ret->columns = columns & ((1u << COLUMN_COUNT) - 1);
+		break;
+	}
+	strbuf_fini(&text);
+	free(path);
+	return err;
+}
+
+struct err *keep_look_save(const struct view *s, unsigned columns)
+{
+	char *path = keep_state_path("views", true), *line;
+	struct strbuf old = { 0 }, text = { 0 };
+	unsigned unused, n = 1;
+	bool is_known = false, is_plain = !*s->filter_text && !columns;
+	struct err *err = path ? read_lines(path, &old) : NULL;
+	err = err_ignore(err, ERR_NOT_FOUND);
+	if (!is_plain && !strchr(s->filter_text, '\n'))
+		strbuf_addf(&text, "%" PRIu64 " %x %s\n", trace_about_get(s->trace)->wall_anchor_ns,
+			    columns, s->filter_text);
+	for (char *rest = old.s; !err && (line = next_line(&rest));) {
+		if (look_of_line(s, line, &unused))
+			is_known = true;
+		else if (n++ < KEEP_VIEWS_MAX)
+			strbuf_addf(&text, "%s\n", line);
+	}
+	if (path && !err && (!is_plain || is_known))
+		err = new_file_write(path, NEW_FILE_REGULAR, &text);
+	strbuf_fini(&old);
+	strbuf_fini(&text);
 	free(path);
 	return err;
 }
@@ -209,10 +259,7 @@ static struct err *marks_read(const struct view *s, const char *path, marks_vec 
 	uint64_t begun = 0;
 	bool is_ours = false;
 	char *line;
-	if (err && err->code == ERR_NOT_FOUND) {
-		err_destroy(err);
-		err = NULL;
-	}
+	err = err_ignore(err, ERR_NOT_FOUND);
 	for (char *rest = text.s; !err && (line = next_line(&rest));) {
 		if (!strncmp(line, marks_head, sizeof(marks_head) - 1))
 			is_ours = sscanf(line + sizeof(marks_head) - 1, "%" SCNu64, &begun) == 1 &&
@@ -299,7 +346,8 @@ static struct err *marks_save(struct view *s, const char *path)
 			    m->note ? m->note : "");
 	}
 	if (!err && (text.n || is_there))
-		err = write_whole(path, is_there ? 0 : NEW_FILE_GROWS, &text);
+		err = new_file_write(path, NEW_FILE_REGULAR | (is_there ? 0 : NEW_FILE_GROWS),
+				     &text);
 	if (!err && !text.n && is_there && unlink(path) != 0)
 		err = err_sys(errno, "cannot remove %s", path);
 	strbuf_fini(&text);

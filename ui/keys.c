@@ -1,5 +1,5 @@
 /*
- * keys: the default bindings; the user's have precedence.
+ * keys: the default bindings, and the names of keys.
  */
 #include "ui/keys.h"
 
@@ -9,12 +9,12 @@
 
 #include "base/strbuf.h"
 #include "base/utf8.h"
-#include "base/vec.h"
 
 /* clang-format off */
 const struct key_row key_defaults[] = {
 	/* shown in the last line, in this order */
 	{ PANE_ANY, "F1", ACTION_HELP, "help" },
+	{ PANE_EVENTS, "C-]", ACTION_TERMINAL, "terminal" },
 	{ PANE_EVENTS, "/", ACTION_SEARCH, "search" },
 	{ PANE_EVENTS, "f", ACTION_FILTER, "filter" },
 	{ PANE_EVENTS, "Enter", ACTION_OPEN, "open" },
@@ -74,6 +74,11 @@ const struct key_row key_defaults[] = {
 	{ PANE_INSIDE, "+", ACTION_INCLUDE, "only this module" },
 	{ PANE_INSIDE, "S", ACTION_SORT, "sort" },
 
+	{ PANE_IMPORTS, "Enter", ACTION_OPEN, "these events" },
+	{ PANE_IMPORTS, "S", ACTION_SORT, "sort, or tree" },
+	{ PANE_IMPORTS, "+", ACTION_INCLUDE, "only this module" },
+	{ PANE_IMPORTS, "-", ACTION_EXCLUDE, "not this" },
+
 	{ PANE_DIFF, "Enter", ACTION_OPEN, "go there" },
 	{ PANE_DIFF, "+", ACTION_INCLUDE, "filter on this" },
 	{ PANE_DIFF, "-", ACTION_EXCLUDE, "not this" },
@@ -109,20 +114,33 @@ const struct key_row key_defaults[] = {
 	{ PANE_CATALOG, "-", ACTION_EXCLUDE, "not" },
 
 	{ PANE_LESSONS, "Enter", ACTION_OPEN, "begin" },
-	{ PANE_LESSON, "Enter", ACTION_OPEN, "next" },
+	{ PANE_LESSON, "Enter", ACTION_OPEN, "answer, next" },
 	{ PANE_LESSON, "h", ACTION_HINT, "hint" },
 	{ PANE_LESSON, "r", ACTION_TRY, "run again" },
 	{ PANE_LESSON, "Esc", ACTION_BACK, "leave, the place is kept" },
 
-	{ PANE_TERMINAL, "C-]", ACTION_BACK, "back to auditview" },
+	/* while the program has the keys, these follow Ctrl-] */
+	{ PANE_TERMINAL, "C-]", ACTION_TERMINAL, "to the events" },
+	{ PANE_TERMINAL, "z", ACTION_MAXIMISE, "zoom" },
+	{ PANE_TERMINAL, "<", ACTION_NARROWER, "smaller" },
+	{ PANE_TERMINAL, ">", ACTION_WIDER, "larger" },
+	{ PANE_TERMINAL, "x", ACTION_TERMINAL_CLOSE, "close" },
+	{ PANE_TERMINAL, "]", ACTION_TERMINAL_KEY, "send C-]" },
 
 	{ PANE_START, "Enter", ACTION_OPEN, "attach, open, learn" },
 	{ PANE_START, "Tab", ACTION_PANE_NEXT, "next list" },
+	{ PANE_START, "/", ACTION_NARROW, "narrow" },
 	{ PANE_START, "d", ACTION_DOCTOR, "doctor" },
 	{ PANE_START, ":", ACTION_COMMAND, "command" },
 	{ PANE_START, "q", ACTION_QUIT, "quit" },
 
 	{ PANE_HELP, "/", ACTION_SEARCH, "search" },
+
+	/* pages of text, as in less */
+	{ PANE_HELP, "Space", ACTION_PAGE_DOWN, "page" }, { PANE_HELP, "b", ACTION_PAGE_UP, NULL },
+	{ PANE_MESSAGES, "Space", ACTION_PAGE_DOWN, NULL }, { PANE_MESSAGES, "b", ACTION_PAGE_UP, NULL },
+	{ PANE_BYTES, "Space", ACTION_PAGE_DOWN, NULL }, { PANE_BYTES, "b", ACTION_PAGE_UP, NULL },
+	{ PANE_CATALOG, "Space", ACTION_PAGE_DOWN, NULL }, { PANE_CATALOG, "b", ACTION_PAGE_UP, NULL },
 
 	/* the others */
 	{ PANE_ANY, "j", ACTION_DOWN, NULL }, { PANE_ANY, "Down", ACTION_DOWN, NULL },
@@ -137,6 +155,9 @@ const struct key_row key_defaults[] = {
 	{ PANE_ANY, "e", ACTION_FIRST_NEXT, NULL }, { PANE_ANY, "E", ACTION_FIRST_PREV, NULL },
 	{ PANE_ANY, "Enter", ACTION_OPEN, NULL },
 	{ PANE_ANY, "/", ACTION_SEARCH, NULL }, { PANE_ANY, "?", ACTION_SEARCH_BACK, NULL },
+	/* as in htop; F1 and F4 have the same meaning there */
+	{ PANE_ANY, "F3", ACTION_SEARCH, NULL }, { PANE_ANY, "F5", ACTION_CALLERS, NULL },
+	{ PANE_ANY, "F6", ACTION_SORT, NULL }, { PANE_ANY, "F10", ACTION_QUIT, NULL },
 	{ PANE_ANY, "n", ACTION_HIT_NEXT, NULL }, { PANE_ANY, "N", ACTION_HIT_PREV, NULL },
 	{ PANE_ANY, "f", ACTION_FILTER, NULL }, { PANE_ANY, "F4", ACTION_FILTER, NULL },
 	{ PANE_ANY, "+", ACTION_INCLUDE, NULL }, { PANE_ANY, "-", ACTION_EXCLUDE, NULL },
@@ -144,7 +165,7 @@ const struct key_row key_defaults[] = {
 	{ PANE_ANY, "Space", ACTION_TOGGLE, NULL },
 	{ PANE_ANY, "z", ACTION_FOLD, NULL }, { PANE_ANY, "Z", ACTION_FOLD_ALL, NULL },
 	{ PANE_ANY, "t", ACTION_CALLERS, NULL }, { PANE_ANY, "s", ACTION_SUMMARY, NULL },
-	{ PANE_ANY, "P", ACTION_PROCESSES, NULL }, { PANE_ANY, "i", ACTION_TIMELINE, NULL },
+	{ PANE_ANY, "I", ACTION_IMPORTS, NULL }, { PANE_ANY, "P", ACTION_PROCESSES, NULL }, { PANE_ANY, "i", ACTION_TIMELINE, NULL },
 	{ PANE_ANY, "c", ACTION_EXPLAIN, NULL }, { PANE_ANY, "x", ACTION_BYTES, NULL },
 	{ PANE_ANY, "o", ACTION_SOURCE_EDIT, NULL },
 	{ PANE_ANY, "S", ACTION_SORT, NULL }, { PANE_ANY, "b", ACTION_GROUP_BY, NULL },
@@ -153,7 +174,7 @@ const struct key_row key_defaults[] = {
 	{ PANE_ANY, "m", ACTION_MARK, NULL }, { PANE_ANY, "M", ACTION_NOTE, NULL },
 	{ PANE_ANY, "'", ACTION_MARK_NEXT, NULL }, { PANE_ANY, "\"", ACTION_MARKS, NULL },
 	{ PANE_ANY, "y", ACTION_COPY, NULL }, { PANE_ANY, "Y", ACTION_COPY_COMMAND, NULL },
-	{ PANE_ANY, "w", ACTION_WRITE, NULL },
+	{ PANE_ANY, "w", ACTION_WRITE, NULL }, { PANE_ANY, "W", ACTION_DUMP, NULL },
 	{ PANE_ANY, "p", ACTION_FREEZE, NULL }, { PANE_ANY, "R", ACTION_ATTACH, NULL },
 	{ PANE_ANY, "D", ACTION_DETACH, NULL }, { PANE_ANY, "H", ACTION_PAUSE, NULL },
 	{ PANE_ANY, "C", ACTION_CHILDREN, NULL }, { PANE_ANY, "d", ACTION_DOCTOR, NULL },
@@ -162,6 +183,7 @@ const struct key_row key_defaults[] = {
 	{ PANE_ANY, "\\", ACTION_MAXIMISE, NULL }, { PANE_ANY, "|", ACTION_ROTATE, NULL },
 	{ PANE_ANY, ":", ACTION_COMMAND, NULL }, { PANE_ANY, "h", ACTION_HELP, NULL },
 	{ PANE_ANY, "!", ACTION_MESSAGES, NULL }, { PANE_ANY, "C-l", ACTION_REDRAW, NULL },
+	{ PANE_ANY, "C-]", ACTION_TERMINAL, NULL },
 	{ PANE_ANY, "C-z", ACTION_SUSPEND, NULL }, { PANE_ANY, "Esc", ACTION_CANCEL, NULL },
 	{ PANE_ANY, "Bksp", ACTION_BACK, NULL },
 	{ PANE_ANY, "F", ACTION_FOLLOW, "follow" },
@@ -222,120 +244,4 @@ const char *key_name(int key)
 	} else
 		snprintf(text, sizeof(text), "?");
 	return text;
-}
-
-struct bound {
-	struct key_row row;
-	int key;
-	char *owned; /* the user's spelling of the key, or NULL */
-};
-
-struct keymap {
-	VEC(struct bound) rows; /* the user's rows come first */
-	size_t n_user;
-};
-
-struct err *keymap_create(struct keymap **ret)
-{
-	CLEANUP(keymap) struct keymap *m = calloc(1, sizeof(*m));
-	if (!m || !vec_reserve(&m->rows, n_key_defaults))
-		return err_no_memory();
-	for (size_t i = 0; i < n_key_defaults; i++) {
-		struct bound b = { key_defaults[i], key_parse(key_defaults[i].key), NULL };
-		CHECK(b.key != 0);
-		m->rows.v[m->rows.n++] = b;
-	}
-	*ret = take_ptr(m);
-	return NULL;
-}
-
-void keymap_destroy(struct keymap *m)
-{
-	if (!m)
-		return;
-	for (size_t i = 0; i < m->rows.n; i++)
-		free(m->rows.v[i].owned);
-	vec_fini(&m->rows);
-	free(m);
-}
-
-struct err *keymap_bind(struct keymap *m, enum pane_id pane, const char *key, enum action action)
-{
-	int code = key_parse(key);
-	if (!code)
-		return err_create(ERR_SYNTAX,
-				  "no such key \"%s\": expected one character, C-x, F1 to F12, Up "
-				  "Down Left Right "
-				  "PgUp PgDn Home End Bksp Del Ins Tab S-Tab Enter Esc or Space",
-				  key);
-	char *owned = strdup(key);
-	if (!owned || !vec_reserve(&m->rows, 1)) {
-		free(owned);
-		return err_no_memory();
-	}
-	memmove(&m->rows.v[1], &m->rows.v[0], m->rows.n * sizeof(m->rows.v[0]));
-	m->rows.v[0] = (struct bound){ { pane, owned, action, NULL }, code, owned };
-	m->rows.n++;
-	m->n_user++;
-	return NULL;
-}
-
-/* Find the row that decides `key` in `pane`: the user's for the pane, the default for the pane, the
- * user's for all panes, the default for all. */
-static const struct bound *find(const struct keymap *m, enum pane_id pane, int key)
-{
-	for (int any = 0; any < 2; any++)
-		for (size_t i = 0; i < m->rows.n; i++)
-			if (m->rows.v[i].key == key &&
-			    m->rows.v[i].row.pane == (any ? PANE_ANY : pane))
-				return &m->rows.v[i];
-	return NULL;
-}
-
-enum action keymap_find(const struct keymap *m, enum pane_id pane, int key)
-{
-	const struct bound *b = find(m, pane, key);
-	return b ? b->row.action : ACTION_NONE;
-}
-
-void keymap_each(const struct keymap *m, enum pane_id pane,
-		 void (*fn)(void *, const struct key_row *), void *ctx)
-{
-	for (size_t i = 0; i < m->rows.n; i++) {
-		const struct bound *b = &m->rows.v[i];
-		if ((b->row.pane == pane || b->row.pane == PANE_ANY) &&
-		    b->row.action != ACTION_NONE && find(m, pane, b->key) == b)
-			fn(ctx, &b->row);
-	}
-}
-
-struct keys_of {
-	enum action action;
-	struct strbuf *to;
-	size_t start;
-};
-
-static void add_key(void *ctx, const struct key_row *row)
-{
-	struct keys_of *k = ctx;
-	if (row->action != k->action)
-		return;
-	if (k->to->n > k->start)
-		strbuf_addc(k->to, ' ');
-	static const char *const arrows[][2] = {
-		{ "Up", "↑" }, { "Down", "↓" }, { "Left", "←" }, { "Right", "→" }
-	};
-	for (size_t i = 0; i < ARRAY_LEN(arrows); i++)
-		if (!strcmp(arrows[i][0], row->key)) {
-			strbuf_adds(k->to, arrows[i][1]);
-			return;
-		}
-	strbuf_adds(k->to, row->key);
-}
-
-void keymap_keys_of(const struct keymap *m, enum pane_id pane, enum action action,
-		    struct strbuf *to)
-{
-	struct keys_of k = { action, to, to->n };
-	keymap_each(m, pane, add_key, &k);
 }

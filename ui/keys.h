@@ -25,24 +25,6 @@ struct key_row {
 extern const struct key_row key_defaults[];
 extern const size_t n_key_defaults;
 
-struct keymap; /* the defaults and the user's rows */
-
-MUST_CHECK struct err *keymap_create(struct keymap **ret);
-void keymap_destroy(struct keymap *m);
-DEFINE_CLEANUP(keymap);
-/* Bind a key; ACTION_NONE unbinds it. Errors: ERR_SYNTAX for an unknown key name. */
-MUST_CHECK struct err *keymap_bind(struct keymap *m, enum pane_id pane, const char *key,
-				   enum action action);
-enum action keymap_find(const struct keymap *m, enum pane_id pane, int key);
-
-/* Call fn for the rows that apply in a pane, in table order, the pane's own first. Rows that others
- * override are left out. */
-void keymap_each(const struct keymap *m, enum pane_id pane,
-		 void (*fn)(void *ctx, const struct key_row *row), void *ctx);
-/* Append the keys of an action in a pane, "f F4"; "" if it has none. */
-void keymap_keys_of(const struct keymap *m, enum pane_id pane, enum action action,
-		    struct strbuf *to);
-
 /* "j" "C-l" "F1" "PgUp" "Space" … → key; 0 if the name is not known. */
 int key_parse(const char *name);
 /* The name of a key, as help prints it. Valid until the next call. */

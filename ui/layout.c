@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { CATEGORIES_WIDTH = 27, DOCK_LINES = 12, DETAILS_MIN = 7 };
+enum { CATEGORIES_WIDTH = 27, DOCK_LINES = 12, DETAILS_MIN = 7, WITH_DETAILS_MIN = 18 };
 
 static int clamp(int v, int low, int high)
 {
@@ -36,6 +36,16 @@ static void details_beside(struct layout *l, struct rect r)
 	l->panes[PANE_ARGUMENTS] = (struct rect){ r.line, r.column, upper, r.n_columns };
 	l->panes[PANE_STACK] = (struct rect){ r.line + upper, r.column, r.n_lines - upper,
 					      r.n_columns };
+}
+
+/* Give the program's terminal the lower part of the body; returns the rest. */
+static struct rect terminal_below(struct layout *l, const struct layout_wish *w, struct rect body)
+{
+	int n = w->n_lines < 36 ? body.n_lines / 2 : body.n_lines / 3;
+	n = clamp(n + w->terminal_delta, 4, body.n_lines - 5);
+	body.n_lines -= n;
+	l->panes[PANE_TERMINAL] = (struct rect){ body.line + body.n_lines, 0, n, body.n_columns };
+	return body;
 }
 
 void layout_make(const struct layout_wish *w, struct layout *l)
@@ -97,6 +107,11 @@ void layout_make(const struct layout_wish *w, struct layout *l)
 		l->panes[PANE_EVENTS] = body;
 		return;
 	}
+	bool has_terminal = w->terminal && w->page == PANE_NONE;
+	if (has_terminal) {
+		body = terminal_below(l, w, body);
+		l->body = body;
+	}
 	if (l->form != LAYOUT_DRAWER) {
 		int width = clamp(CATEGORIES_WIDTH + w->categories_delta, 18, columns / 3);
 		l->panes[PANE_CATEGORIES] = (struct rect){ body.line, 0, body.n_lines, width };
@@ -114,6 +129,8 @@ void layout_make(const struct layout_wish *w, struct layout *l)
 		bar(l, body.line, body.column + body.n_columns, body.n_lines);
 		details_beside(l, (struct rect){ body.line, body.column + body.n_columns + 1,
 						 body.n_lines, width });
+		l->panes[PANE_EVENTS] = body;
+	} else if (has_terminal && body.n_lines < WITH_DETAILS_MIN) {
 		l->panes[PANE_EVENTS] = body;
 	} else {
 		int n = clamp(body.n_lines / 3, DETAILS_MIN, body.n_lines - 6);

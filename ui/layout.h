@@ -7,6 +7,9 @@
  *   80 … 119         details below the list, categories a drawer over it
  *   120 … 159        categories at the left, details below the list
  *   160 …            details at the right; other panes open as a dock of 12 lines at the bottom
+ *
+ * The program's terminal, when it is shown, has the lower part of the body. If less than 18 lines
+ * are left above it, the details that would be below the list are not shown.
  */
 #pragma once
 #include <stdbool.h>
@@ -20,10 +23,11 @@ struct rect {
 struct layout_wish {
 	int n_lines, n_columns;
 	/* lines and columns that the user added or removed */
-	int details_delta, side_delta, categories_delta;
+	int details_delta, side_delta, categories_delta, terminal_delta;
 	bool rotate; /* show details at the other place */
 	bool drawer; /* the categories' drawer is open */
 	bool hide_timeline;
+	bool terminal;          /* the program's terminal is below the list */
 	int prompt_lines;       /* lines of the prompt with its error: 1, 3 or 4 */
 	enum pane_id maximised; /* PANE_NONE: none */
 	enum pane_id page;      /* a pane that takes the body (or the dock); PANE_NONE: none */

@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "base/folder.h"
-#include "base/io.h"
 #include "base/new_file.h"
 #include "base/strbuf.h"
 #include "model/lesson.h"
+#include "ui/area.h"
 #include "ui/keep.h"
 
 void lesson_steps_read(unsigned steps[LESSONS_MAX])
@@ -49,14 +49,11 @@ void lesson_steps_set(int number, unsigned done)
 	steps[number] = done;
 	char *path = keep_state_path("lessons", true);
 	struct strbuf text = { 0 };
-	CLEANUP(new_file) struct new_file *f = NULL;
 	for (int i = 0; i < LESSONS_MAX; i++)
 		if (steps[i])
 			strbuf_addf(&text, "%d %u\n", i, steps[i]);
-	struct err *err = path ? new_file_open(path, NEW_FILE_REGULAR, &f) : NULL;
-	if (!err && f && io_write(new_file_fd(f), strbuf_str(&text), text.n))
-		err = new_file_finish(take_ptr(f));
-	err_destroy(err); /* the lessons work without the file */
+	/* the lessons work without the file */
+	err_destroy(path ? new_file_write(path, NEW_FILE_REGULAR, &text) : NULL);
 	strbuf_fini(&text);
 	free(path);
 }

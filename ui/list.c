@@ -61,6 +61,7 @@ bool list_act(struct list *l, enum action a, uint64_t count)
 
 bool list_click(struct list *l, int line)
 {
+	line -= l->n_head;
 	if (line < 0 || l->top + (uint64_t)line >= l->n)
 		return false;
 	l->cursor = l->top + (uint64_t)line;

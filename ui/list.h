@@ -10,6 +10,7 @@
 struct list {
 	uint64_t n, cursor, top;
 	int n_lines; /* of the screen */
+	int n_head;  /* lines of the pane above the first entry; not clicked */
 };
 
 /* the cursor stays inside and on the screen */

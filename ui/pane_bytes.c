@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+#include "ui/area.h"
 #include "ui/pane_arguments.h"
 #include "ui/pane_host.h"
 
@@ -135,17 +137,13 @@ static void draw_bytes(const struct pane *p, struct area a)
 	}
 }
 
-static bool hex_digit(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 /* Convert "5a 04" to bytes; returns false if the text is not of that form. */
 static bool hex_parse(const char *text, unsigned char *to, size_t *ret_n)
 {
 	size_t n = 0;
 	while (*text && n < 64) {
-		if (!hex_digit(text[0]) || !hex_digit(text[1]) || (text[2] && text[2] != ' '))
+		if (utf8_hex_digit(text[0]) < 0 || utf8_hex_digit(text[1]) < 0 ||
+		    (text[2] && text[2] != ' '))
 			return false;
 		unsigned v;
 		sscanf(text, "%2x", &v);

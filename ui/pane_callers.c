@@ -11,6 +11,7 @@
 
 #include "model/calltree.h"
 #include "model/group.h"
+#include "ui/area.h"
 #include "ui/pane_host.h"
 
 #define NODE_REST UINT32_MAX
@@ -211,6 +212,7 @@ static bool go_on(struct callers *c, uint64_t budget_ns)
 static void update_callers(struct pane *p, unsigned changes)
 {
 	struct callers *c = (struct callers *)p;
+	p->list.n_head = 1;
 	uint64_t budget_ns = 3000000;
 	if (changes & (CHANGE_FILTER | CHANGE_SIZE)) /* most trees are complete in that time */
 		for (int i = 0; i < 16 && go_on(c, budget_ns); i++)
@@ -283,7 +285,7 @@ static void draw_callers(const struct pane *p, struct area a)
 		if (has_frame) {
 			struct frame_info place = f;
 			place.line = f.first_line;
-			frame_text_place(&b, s, &place);
+			text_place(&b, s, &place);
 			area_put_cut(a, y + 1, at_x, place_w, ROLE_DIM, strbuf_str(&b));
 		}
 		strbuf_clear(&b);

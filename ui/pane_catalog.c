@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include "model/explain.h"
+#include "ui/area.h"
 #include "ui/pane_host.h"
+#include "ui/text.h"
 
 struct cat_line {
 	enum catalog_theme theme;
@@ -168,7 +170,7 @@ static void draw_catalog(const struct pane *p, struct area a)
 				text_count(&b, n, 9);
 			int count_w = text_width(strbuf_str(&b), b.n);
 			area_put_cut(left, y, 3, w - 5 - count_w,
-				     n || !p->host->view ? theme_role(l->theme) : ROLE_DIM,
+				     n || !p->host->view ? view_role(l->theme) : ROLE_DIM,
 				     l->event->name);
 			area_put_right(left, y, w - 1 - count_w, count_w, ROLE_TEXT,
 				       strbuf_str(&b));
@@ -267,7 +269,7 @@ static bool act_catalog(struct pane *p, enum action action, uint64_t count, cons
 			host_flash(p->host, "%s has no example that runs here", l->event->name);
 			return true;
 		} else {
-			struct ui_source source = { .terminal_fd = -1 };
+			struct app_source source = { .terminal_fd = -1 };
 			struct err *err = p->host->start->run(p->host->start_ctx, l->event->name,
 							      NULL, &source);
 			const struct pane_host *host = p->host;

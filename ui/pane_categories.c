@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include "model/tally.h"
+#include "ui/area.h"
 #include "ui/pane_host.h"
+#include "ui/text.h"
 
 enum entry_kind { ENTRY_THEME, ENTRY_CATEGORY, ENTRY_EVENT };
 
@@ -57,6 +59,18 @@ static void close_categories(struct pane *p)
 	vec_fini(&c->entries);
 	tally_destroy(c->tally);
 	free(c);
+}
+
+/* The events of no theme are the program's own, unless a name of CPython is among them. */
+static const char *theme_text(const struct categories *c, enum catalog_theme theme)
+{
+	struct view *s = c->pane.host->view;
+	bool all_own = theme == THEME_UNKNOWN;
+	for (uint32_t i = 1; all_own && i <= trace_n_names(s->trace); i++) {
+		const struct name_facts *f = view_name(s, i);
+		all_own = f->event || f->is_own;
+	}
+	return all_own ? "own events" : catalog_theme_name(theme);
 }
 
 static bool category_is_open(const struct categories *c, const char *name, size_t n)
@@ -299,9 +313,9 @@ static void draw_categories(const struct pane *p, struct area a)
 		struct strbuf b = { 0 }, count = { 0 };
 		text_count(&count, e->on ? e->shown : e->all, 11);
 		int count_w = text_width(strbuf_str(&count), count.n);
-		enum role role = e->on ? theme_role(e->theme) : ROLE_DIM;
+		enum role role = e->on ? view_role(e->theme) : ROLE_DIM;
 		if (e->kind == ENTRY_THEME) {
-			strbuf_adds(&b, catalog_theme_name(e->theme));
+			strbuf_adds(&b, theme_text(c, e->theme));
 		} else if (e->kind == ENTRY_CATEGORY && e->has_children) {
 			strbuf_add(&b, e->name, e->n_name);
 			strbuf_adds(&b, ".*");
@@ -312,7 +326,7 @@ static void draw_categories(const struct pane *p, struct area a)
 		} else {
 			strbuf_add(&b, e->name, e->n_name);
 		}
-		area_put_cut(a, y, x, a.n_columns - x - count_w - 1, role, strbuf_str(&b));
+		area_put_middle(a, y, x, a.n_columns - x - count_w - 1, role, strbuf_str(&b));
 		area_put_right(a, y, a.n_columns - count_w, count_w, e->on ? ROLE_TEXT : ROLE_DIM,
 			       strbuf_str(&count));
 		strbuf_fini(&b);
@@ -459,7 +473,7 @@ static void line_categories(const struct pane *p, uint64_t entry, struct strbuf 
 		return;
 	const struct entry *e = &c->entries.v[entry];
 	if (e->kind == ENTRY_THEME)
-		strbuf_adds(to, catalog_theme_name(e->theme));
+		strbuf_adds(to, theme_text(c, e->theme));
 	else
 		strbuf_add(to, e->name, e->n_name);
 	strbuf_addc(to, ' ');

@@ -13,11 +13,12 @@
 #include <unistd.h>
 
 #include "base/utf8.h"
-#include "export/export_words.h"
 #include "export/export_diff.h"
+#include "export/export_words.h"
 #include "export/exporter.h"
 #include "model/diff.h"
 #include "model/gist.h"
+#include "ui/area.h"
 #include "ui/pane_host.h"
 
 struct diff_pane {
@@ -166,6 +167,7 @@ static bool work_diff(struct pane *p, uint64_t budget_ns)
 static void update_diff(struct pane *p, unsigned changes)
 {
 	struct diff_pane *d = (struct diff_pane *)p;
+	p->list.n_head = 1;
 	if (changes & CHANGE_FILTER && d->other) {
 		struct err *err = begin(d);
 		if (err)
@@ -239,7 +241,8 @@ static void draw_diff(const struct pane *p, struct area a)
 			strbuf_addf(&b, " and %u below it", row->n_below);
 		if (row->kind == REACH_FILE)
 			gist_cut_path(&b, (size_t)(a_x - text_x - 1 > 8 ? a_x - text_x - 1 : 8));
-		area_put_cut(a, y + 1, text_x, a_x - text_x - 1, role, strbuf_str(&b));
+		/* what differs is mostly at the end: a port, an argument, a submodule */
+		area_put_middle(a, y + 1, text_x, a_x - text_x - 1, role, strbuf_str(&b));
 		for (int k = 0; k < 2; k++) {
 			strbuf_clear(&b);
 			text_count(&b, k ? row->n_b : row->n_a, 7);

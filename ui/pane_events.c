@@ -6,20 +6,28 @@
  * none. The cursor belongs to an event, not to a line number: if the event is still shown after a
  * filter or a fold, the cursor stays on it.
  */
+#include "base/utf8.h"
 #include "ui/pane_events.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/monotonic.h"
 #include "model/first_seen.h"
-#include "ui/skim.h"
+#include "ui/area.h"
+#include "ui/events_facts.h"
+#include "ui/hits.h"
 #include "ui/pane_host.h"
+#include "ui/text.h"
+
+/* A hit that is found within this time is in the first frame after the key; frames are drawn within
+ * 8 ms. */
+enum { SEARCH_AT_ONCE_NS = 4000000 };
 
 struct columns {
-	int time, time_w, decimals, pid, pid_w, thread, thread_w, event, event_w, args, args_w,
-	    caller, caller_w;
+	int seq, seq_w, time, time_w, decimals, host, host_w, pid, pid_w, interp, interp_w, thread,
+	    thread_w, event, event_w, package, package_w, args, args_w, caller, caller_w;
 	bool names, function;
 };
 
@@ -33,7 +41,7 @@ struct events {
 	/* a search, done in slices */
 	bool searching, search_back, wrapped;
 	uint64_t search_at, search_from, n_searched;
-	struct skim *skim;
+	struct hits *hits;
 };
 
 static struct err *open_events(const struct pane_host *host, struct pane **ret)
@@ -41,15 +49,35 @@ static struct err *open_events(const struct pane_host *host, struct pane **ret)
 	struct events *e = calloc(1, sizeof(*e));
 	if (!e)
 		return err_no_memory();
-	e->cursor_seq = 0;
+	e->hits = hits_create();
+	if (!e->hits) {
+		free(e);
+		return err_no_memory();
+	}
 	*ret = &e->pane;
 	return NULL;
 }
 
 static void close_events(struct pane *p)
 {
-	skim_destroy(((struct events *)p)->skim);
+	hits_destroy(((struct events *)p)->hits);
 	free(p);
+}
+
+/* Put a column of this width at x, or none; returns where the next one begins. */
+static int place(int *ret_x, int width, int x)
+{
+	*ret_x = x;
+	return width ? x + width + 1 : x;
+}
+
+/* At least five, so that a capture that begins to grow does not move the columns. */
+static int digits(uint64_t n)
+{
+	int w = 5;
+	for (uint64_t limit = 100000; n >= limit && w < 19; limit *= 10)
+		w++;
+	return w;
 }
 
 static void size_columns(struct events *e)
@@ -57,7 +85,9 @@ static void size_columns(struct events *e)
 	const struct pane_host *host = e->pane.host;
 	struct view *s = host->view;
 	struct columns *c = &e->columns;
+	enum { ARGS_ENOUGH = 60, CALLER_MORE = 40 };
 	int w = e->pane.n_columns, screen = host->n_columns;
+	bool is_wide = false;
 	unsigned on = host->config->columns;
 	*c = (struct columns){ 0 };
 	c->names = screen >= 100;
@@ -66,11 +96,20 @@ static void size_columns(struct events *e)
 	c->event_w = screen >= 160 ? 24 : screen >= 120 ? 20 : 17;
 	c->thread_w = screen >= 160 ? 8 : screen >= 120 ? 6 : 4;
 	c->caller_w = screen >= 220 ? 32 : screen >= 160 ? 23 : 20;
+	c->host_w = trace_n_hosts(s->trace) ? screen >= 120 ? 10 : 6 : 0;
 	c->pid_w = view_has_processes(s) ? 6 : 0;
 	if (!view_has_threads(s) || !(on & 1u << COLUMN_THREAD))
 		c->thread_w = 0;
 	if (!(on & 1u << COLUMN_PROCESS))
-		c->pid_w = 0;
+		c->pid_w = c->host_w = 0;
+	if (on & 1u << COLUMN_PID)
+		c->pid_w = 7; /* the largest pid is 4 194 304 (proc(5), pid_max) */
+	if (on & 1u << COLUMN_INTERP)
+		c->interp_w = 3;
+	if (on & 1u << COLUMN_PACKAGE)
+		c->package_w = 14;
+	if (on & 1u << COLUMN_SEQ)
+		c->seq_w = digits(s->n_events);
 	if (!(on & 1u << COLUMN_CALLER))
 		c->caller_w = 0;
 	if (!(on & 1u << COLUMN_EVENT))
@@ -80,20 +119,28 @@ static void size_columns(struct events *e)
 				? event_text_time_width(s, host->time_mode, c->decimals)
 				: 0;
 		int x = 3;
-		c->time = x;
-		x += c->time_w ? c->time_w + 1 : 0;
-		c->pid = x;
-		x += c->pid_w ? c->pid_w + 1 : 0;
-		c->thread = x;
-		x += c->thread_w ? c->thread_w + 1 : 0;
-		c->event = x;
-		x += c->event_w ? c->event_w + 1 : 0;
+		x = place(&c->seq, c->seq_w, x);
+		x = place(&c->time, c->time_w, x);
+		x = place(&c->host, c->host_w, x);
+		x = place(&c->pid, c->pid_w, x);
+		x = place(&c->interp, c->interp_w, x);
+		x = place(&c->thread, c->thread_w, x);
+		x = place(&c->event, c->event_w, x);
+		x = place(&c->package, c->package_w, x);
 		c->args = x;
 		c->args_w = w - x - (c->caller_w ? c->caller_w + 1 : 0);
+		/* a wide list: the caller takes half of what the arguments need not have */
+		if (c->caller_w && c->args_w > ARGS_ENOUGH && !is_wide) {
+			int more = (c->args_w - ARGS_ENOUGH) / 2;
+			c->caller_w += more < CALLER_MORE ? more : CALLER_MORE;
+			is_wide = true;
+			continue;
+		}
 		c->caller = w - c->caller_w;
 		if (c->args_w >= 20)
 			return;
-		/* narrow the columns in this order: names, decimals, function, thread, file */
+		/* narrow the columns in this order: names, decimals, function, thread, file; those
+		 * that were asked for by name go late */
 		if (c->names)
 			c->names = false;
 		else if (c->decimals > 3)
@@ -102,10 +149,18 @@ static void size_columns(struct events *e)
 			c->function = false, c->caller_w = 12;
 		else if (c->thread_w)
 			c->thread_w = 0;
+		else if (c->interp_w)
+			c->interp_w = 0;
 		else if (c->pid_w)
 			c->pid_w = 0;
+		else if (c->host_w)
+			c->host_w = 0;
 		else if (c->caller_w)
 			c->caller_w = 0;
+		else if (c->package_w)
+			c->package_w = 0;
+		else if (c->seq_w)
+			c->seq_w = 0;
 		else if (c->event_w > 17)
 			c->event_w = 17;
 		else if (c->decimals > 0)
@@ -171,6 +226,36 @@ static void update_events(struct pane *p, unsigned changes)
 
 /* ---- drawing ---- */
 
+/* The host of a process, in a capture of several. */
+static void put_package(struct area a, int y, const struct columns *c, struct trace *t,
+			uint32_t stack)
+{
+	const struct trace_package *p = trace_package(t, trace_stack_package(t, stack));
+	struct strbuf b = { 0 };
+	if (p)
+		utf8_escape(&b, p->name, p->n_name, 0);
+	area_put_cut(a, y, c->package, c->package_w, ROLE_DIM, strbuf_str(&b));
+	strbuf_fini(&b);
+}
+
+static void put_host(struct area a, int y, const struct columns *c, struct trace *t,
+		     uint32_t process)
+{
+	struct strbuf b = { 0 };
+	size_t n;
+	const char *host = trace_process_host(t, process, &n);
+	utf8_escape(&b, n ? host : "unknown", n ? n : 7, 0);
+	area_put_cut(a, y, c->host, c->host_w, ROLE_DIM, strbuf_str(&b));
+	strbuf_fini(&b);
+}
+
+static void put_number(struct area a, int y, int x, int width, const char *sign, uint64_t n)
+{
+	char text[32];
+	snprintf(text, sizeof(text), "%s%llu", sign, (unsigned long long)n);
+	area_put_right(a, y, x, width, ROLE_DIM, text);
+}
+
 static void put_time(const struct events *e, struct area a, int y, uint64_t ns, uint64_t before)
 {
 	struct strbuf b = { 0 };
@@ -186,7 +271,7 @@ static void draw_note(const struct events *e, struct area a, int y, uint32_t id)
 	const struct pane_host *host = e->pane.host;
 	const struct trace_note *n = trace_note_get(host->view->trace, id);
 	struct strbuf b = { 0 };
-	note_text(&b, host->view, n);
+	text_note(&b, host->view, n);
 	int x = 3;
 	if (n->note.kind == NOTE_LOST) {
 		x += area_put(a, y, x, -1, ROLE_DIM, "─ ─ ");
@@ -208,13 +293,15 @@ static void draw_note(const struct events *e, struct area a, int y, uint32_t id)
  * hooks are called in the order they were added, and the first one that raises ends the round
  * (CPython v3.13.0 Python/sysmodule.c, sys_audit_tstate). A hook that is called before it does not
  * learn of the veto, and a hook after it is not called at all. */
-static void put_args(struct area a, int y, int x, int limit, const char *text)
+static void put_args(struct area a, int y, int x, int limit, const char *text, bool is_own)
 {
 	static const char *const words[] = { "[cut]", "[lost]", "[unknown]" };
 	int used = area_put_cut(a, y, x, limit, ROLE_TEXT, text);
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
 		if (!strncmp(text, words[i], strlen(words[i])) && used >= (int)strlen(words[i]))
 			area_mark(a, y, x, (int)strlen(words[i]), 0, ROLE_TROUBLE);
+	if (is_own && used >= (int)strlen(EVENT_TEXT_OWN))
+		area_mark(a, y, x, (int)strlen(EVENT_TEXT_OWN), 0, ROLE_DIM);
 }
 
 static void fold_text(struct strbuf *to, struct view *s, const struct event *e,
@@ -226,7 +313,9 @@ static void fold_text(struct strbuf *to, struct view *s, const struct event *e,
 		strbuf_add_count(&tail, fold->n_hidden + 1);
 	} else if (fold->kind == FOLD_STARTUP) {
 		strbuf_add_count(&head, fold->n_hidden + 1);
-		strbuf_adds(&head, " before the first line");
+		strbuf_adds(&head, fold->n_hidden ? " events" : " event");
+		strbuf_adds(&head, " before your first line · Enter");
+		strbuf_adds(&head, limit >= 54 ? " looks inside" : limit >= 47 ? " opens" : "");
 	} else {
 		strbuf_adds(&tail, "  +");
 		strbuf_add_count(&tail, fold->n_hidden);
@@ -268,11 +357,17 @@ static void draw_event(const struct events *p, struct area a, int y, uint64_t se
 		area_put(a, y, 1, 1, is_head ? ROLE_DIM : ROLE_TEXT, sign);
 	put_time(p, a, y, e.time_ns, before_ns);
 	struct strbuf b = { 0 };
+	if (c->host_w)
+		put_host(a, y, c, s->trace, e.process);
 	if (c->pid_w) {
 		const struct process_info *process = trace_process(s->trace, e.process);
-		char pid[16];
-		snprintf(pid, sizeof(pid), "%u", process ? process->pid : 0);
-		area_put_right(a, y, c->pid, c->pid_w, ROLE_DIM, pid);
+		put_number(a, y, c->pid, c->pid_w, "", process ? process->pid : 0);
+	}
+	if (c->seq_w)
+		put_number(a, y, c->seq, c->seq_w, "", seq);
+	if (c->interp_w) {
+		const struct thread_info *thread = trace_thread(s->trace, e.thread);
+		put_number(a, y, c->interp, c->interp_w, "i", thread ? thread->interpreter : 0);
 	}
 	if (c->thread_w) {
 		event_text_thread(&b, s, e.thread, c->thread_w);
@@ -286,17 +381,37 @@ static void draw_event(const struct events *p, struct area a, int y, uint64_t se
 		event_text_name(&b, s, e.name);
 	area_put_cut(a, y, c->event, c->event_w, facts->role, strbuf_str(&b));
 	strbuf_clear(&b);
+	if (c->package_w)
+		put_package(a, y, c, s->trace, e.stack);
+	int args_w = c->args_w;
+	/* no code of the user has run yet, so there is no caller */
+	bool is_startup = is_head && !is_open && fold.kind == FOLD_STARTUP;
+	if (is_startup && c->caller_w)
+		args_w = c->caller + c->caller_w - c->args;
 	if (is_head && !is_open)
-		fold_text(&b, s, &e, &fold, c->args_w, c->names);
+		fold_text(&b, s, &e, &fold, args_w, c->names);
 	else if (c->names)
 		event_text_args(&b, s, &e, c->args_w);
 	else
 		event_text_gist(&b, s, &e, c->args_w);
-	put_args(a, y, c->args, c->args_w, strbuf_str(&b));
-	if (c->caller_w) {
+	put_args(a, y, c->args, args_w, strbuf_str(&b), facts->is_own);
+	if (c->caller_w && !is_startup) {
 		strbuf_clear(&b);
 		event_text_caller(&b, s, &e, c->function);
-		area_put_cut(a, y, c->caller, c->caller_w, ROLE_DIM, strbuf_str(&b));
+		/* the function is cut before the line number is */
+		size_t n_place = b.n;
+		if (c->function && text_width(strbuf_str(&b), b.n) > c->caller_w) {
+			struct strbuf place = { 0 };
+			event_text_caller(&place, s, &e, false);
+			n_place = place.n;
+			strbuf_fini(&place);
+		}
+		if (text_width(strbuf_str(&b), n_place) > c->caller_w - (n_place < b.n ? 2 : 0)) {
+			strbuf_cut(&b, n_place);
+			area_put_middle(a, y, c->caller, c->caller_w, ROLE_DIM, strbuf_str(&b));
+		} else {
+			area_put_cut(a, y, c->caller, c->caller_w, ROLE_DIM, strbuf_str(&b));
+		}
 	}
 	strbuf_fini(&b);
 }
@@ -381,55 +496,15 @@ static void draw_events(const struct pane *p, struct area a)
 
 static void title_events(const struct pane *p, struct strbuf *subject, struct strbuf *facts)
 {
-	const struct pane_host *host = p->host;
-	struct view *s = host->view;
-	uint64_t n = view_n_shown(s), all = s->n_events;
-	strbuf_adds(subject, s->filter_text);
-	if (s->filter) {
-		if (s->filter_done < 1)
-			strbuf_addf(facts, "counting %.0f %% · ", s->filter_done * 100);
-		if (n)
-			strbuf_add_count(facts, n);
-		else
-			strbuf_adds(facts, "0");
-		strbuf_adds(facts, " of ");
-		strbuf_add_count(facts, all);
-	} else if (host->n_columns >= 160) {
-		strbuf_adds(facts, "all ");
-		strbuf_add_count(facts, all);
-	}
-	if (s->fold_on && folds_n(s->folds)) {
-		strbuf_adds(facts, facts->n ? " · " : "");
-		if (host->n_columns >= 120 && !s->filter) {
-			strbuf_add_count(facts, folds_n(s->folds));
-			strbuf_adds(facts, " folds");
-		} else {
-			strbuf_adds(facts, "imports folded");
-		}
-	}
-	uint64_t lost = trace_n_lost(s->trace);
-	if (lost) {
-		strbuf_adds(facts, facts->n ? " · " : "");
-		strbuf_add_count(facts, lost);
-		strbuf_adds(facts, " lost");
-	}
 	const struct events *e = (const struct events *)p;
-	if (e->searching) {
-		strbuf_adds(facts, facts->n ? " · " : "");
-		uint64_t n_all = view_n_shown(s);
-		strbuf_addf(facts, "searching %.0f %%, Esc stops",
-			    n_all ? (double)e->n_searched * 100 / (double)n_all : 0);
-	}
-	if (host->following) {
-		strbuf_adds(facts, facts->n ? " · " : "");
-		strbuf_adds(facts, "following");
-	} else if (view_is_live(s) && p->list.n > p->list.top + (uint64_t)p->n_lines) {
-		strbuf_adds(facts, facts->n ? " · +" : "+");
-		strbuf_add_count(facts, p->list.n - p->list.top - (uint64_t)p->n_lines);
-		strbuf_adds(facts, " below");
-	} else if (!view_is_live(s) && s->has_ended && !s->filter) {
-		strbuf_adds(facts, facts->n ? " · ended" : "ended");
-	}
+	uint64_t n = view_n_shown(p->host->view);
+	struct events_facts f = { .pane = p,
+				  .hits = e->hits,
+				  .is_searching = e->searching,
+				  .searched = n ? (double)e->n_searched / (double)n : 0,
+				  .on_note = e->on_note };
+	strbuf_adds(subject, p->host->view->filter_text);
+	events_facts_add(&f, facts);
 }
 
 /* ---- actions ---- */
@@ -456,6 +531,13 @@ static void go_seq(struct events *e, uint64_t seq)
 bool pane_events_is_searching(const struct pane *p)
 {
 	return p && ((const struct events *)p)->searching;
+}
+
+bool pane_events_hits(const struct pane *p, uint64_t *ret_n)
+{
+	const struct events *e = (const struct events *)p;
+	uint64_t place;
+	return hits_place(e->hits, p->host->view, p->host->search, 0, &place, ret_n);
 }
 
 void pane_events_search_stop(struct pane *p)
@@ -575,68 +657,29 @@ static void step_story(struct events *e, bool forward, uint64_t count)
 	go_seq(e, at);
 }
 
-static bool hit(struct events *e, uint64_t seq)
-{
-	const struct pane_host *host = e->pane.host;
-	struct event event;
-	if (!trace_event(host->view->trace, seq, &event))
-		return false;
-	if (e->skim && !skim_may_match(e->skim, host->view, &event))
-		return false;
-	struct strbuf b = { 0 };
-	event_text_line(&b, host->view, &event);
-	bool found = search_match(host->search, strbuf_str(&b), b.n);
-	strbuf_fini(&b);
-	return found;
-}
-
-static void search_start(struct events *e, bool forward, bool from_here)
+/* The next event of the search that may have a hit; SELECTION_NONE: there is none this way. */
+static uint64_t next_candidate(struct events *e)
 {
 	struct view *s = e->pane.host->view;
-	if (!search_is_on(e->pane.host->search)) {
-		host_flash(e->pane.host, "nothing to look for yet: / asks");
-		return;
-	}
-	if (!e->skim)
-		e->skim = skim_create();
-	if (e->skim)
-		skim_begin(e->skim, e->pane.host->search);
-	e->searching = true;
-	e->n_searched = 0;
-	e->wrapped = false;
-	e->search_back = !forward;
-	e->search_from = e->cursor_seq;
-	e->search_at = e->cursor_seq;
-	if (!from_here) {
-		e->search_at = forward         ? e->cursor_seq + 1
-			       : e->cursor_seq ? e->cursor_seq - 1
-					       : s->n_events;
-	}
+	uint64_t at = hits_skip(e->hits, s, e->pane.host->search, e->search_at, !e->search_back);
+	if (at == SELECTION_NONE)
+		return at;
+	return e->search_back ? selection_prev(s->shown, at) : selection_next(s->shown, at);
 }
 
-static uint64_t clock_ns(void)
+static bool work_search(struct events *e, uint64_t budget_ns)
 {
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-static bool work_events(struct pane *p, uint64_t budget_ns)
-{
-	struct events *e = (struct events *)p;
+	struct pane *p = &e->pane;
 	struct view *s = p->host->view;
-	if (!e->searching)
-		return false;
-	uint64_t begin_ns = clock_ns();
+	uint64_t begin_ns = monotonic_ns();
 	host_redraw(p->host); /* show the progress */
 	for (;;) {
-		if (++e->n_searched % 64 == 0) { /* the text of a line may take some µs */
+		if (++e->n_searched % 64 == 0)
 			trace_trim(s->trace);
-			if (clock_ns() - begin_ns >= budget_ns)
-				return true;
-		}
-		uint64_t at = e->search_back ? selection_prev(s->shown, e->search_at)
-					     : selection_next(s->shown, e->search_at);
+		/* the text of a line may take some µs */
+		if (e->n_searched % 16 == 0 && monotonic_ns() - begin_ns >= budget_ns)
+			return true;
+		uint64_t at = next_candidate(e);
 		if (at == SELECTION_NONE ||
 		    (e->wrapped && (e->search_back ? at < e->search_from : at > e->search_from))) {
 			if (!e->wrapped && at == SELECTION_NONE) { /* continue from the other end */
@@ -648,7 +691,7 @@ static bool work_events(struct pane *p, uint64_t budget_ns)
 			host_flash(p->host, "no hit for %s", p->host->search->text);
 			return false;
 		}
-		if (hit(e, at)) {
+		if (hits_has(e->hits, s, p->host->search, at)) {
 			e->searching = false;
 			host_follow(p->host, false);
 			host_goto(p->host, at);
@@ -670,6 +713,41 @@ static bool work_events(struct pane *p, uint64_t budget_ns)
 	}
 }
 
+static void search_start(struct events *e, bool forward, bool from_here)
+{
+	struct view *s = e->pane.host->view;
+	if (!search_is_on(e->pane.host->search)) {
+		host_flash(e->pane.host, "nothing to look for yet: / asks");
+		return;
+	}
+	e->searching = true;
+	e->n_searched = 0;
+	e->wrapped = false;
+	e->search_back = !forward;
+	e->search_from = e->cursor_seq;
+	e->search_at = e->cursor_seq;
+	if (!from_here) {
+		e->search_at = forward         ? e->cursor_seq + 1
+			       : e->cursor_seq ? e->cursor_seq - 1
+					       : s->n_events;
+	}
+	work_search(e, SEARCH_AT_ONCE_NS);
+}
+
+static bool work_events(struct pane *p, uint64_t budget_ns)
+{
+	struct events *e = (struct events *)p;
+	if (e->searching)
+		return work_search(e, budget_ns);
+	if (!search_is_on(p->host->search))
+		return false;
+	bool changed = false;
+	bool more = hits_work(e->hits, p->host->view, p->host->search, budget_ns, &changed);
+	if (changed)
+		host_redraw(p->host);
+	return more;
+}
+
 static void open_line(struct events *e)
 {
 	const struct pane_host *host = e->pane.host;
@@ -680,7 +758,7 @@ static void open_line(struct events *e)
 	}
 	if (host->view->fold_on && folds_find(host->view->folds, e->cursor_seq, &fold) &&
 	    fold.n_hidden) {
-		if (fold.kind == FOLD_IMPORT && !folds_is_open(host->view->folds, fold.head))
+		if (fold.kind != FOLD_EQUAL && !folds_is_open(host->view->folds, fold.head))
 			host_open_page(host, PANE_INSIDE);
 		else
 			view_fold_toggle(host->view, e->cursor_seq);
@@ -779,7 +857,7 @@ static void line_events(const struct pane *p, uint64_t entry, struct strbuf *to)
 	if (!view_line(p->host->view, entry, &line))
 		return;
 	if (line.is_note)
-		note_text(to, p->host->view, trace_note_get(p->host->view->trace, line.note));
+		text_note(to, p->host->view, trace_note_get(p->host->view->trace, line.note));
 	else if (trace_event(p->host->view->trace, line.seq, &event))
 		event_text_line(to, p->host->view, &event);
 }

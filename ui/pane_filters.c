@@ -1,12 +1,18 @@
 /*
- * pane_filters: the filter in use and the kept filters, each with the number of events that it
- * alone shows.
+ * pane_filters: the filter in use, the kept filters, the ready ones (filter_ready.h) and the ready
+ * summaries (summary_ready.h), each with the number of events that it alone shows.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/filter_ready.h"
+#include "model/summary_ready.h"
+#include "ui/area.h"
 #include "ui/pane_host.h"
+
+#define NAME_COLUMNS 20
+#define HEAD_LINES   3
 
 struct kept_count {
 	char *text; /* the filter it was counted for */
@@ -19,9 +25,41 @@ struct kept_count {
 
 struct filters {
 	struct pane pane;
-	VEC(struct kept_count) counts; /* by config.filters */
+	VEC(struct kept_count) counts; /* [row] */
 	uint64_t counted_events;
 };
+
+struct row {
+	const char *name;
+	const char *text;  /* the filter; of a ready one its name */
+	const char *says;  /* what the second column says of it */
+	const char *means; /* the expression */
+	bool is_ready;
+	bool is_summary;
+};
+
+static size_t n_rows(const struct pane_host *host)
+{
+	return host->config->filters.n + READY_FILTERS + READY_SUMMARIES;
+}
+
+/* i < n_rows(): the kept filters come first. */
+static struct row row_at(const struct pane_host *host, size_t i)
+{
+	if (i < host->config->filters.n) {
+		const struct named_filter *n = &host->config->filters.v[i];
+		return (struct row){ n->name, n->text, n->text, n->text, false, false };
+	}
+	i -= host->config->filters.n;
+	if (i >= READY_FILTERS) {
+		const struct ready_summary *s = &ready_summaries[i - READY_FILTERS];
+		const struct ready_filter *f = ready_filter_find(s->filter, strlen(s->filter));
+		return (
+		    struct row){ s->name, s->filter, s->doc, f ? f->text : s->filter, true, true };
+	}
+	const struct ready_filter *r = &ready_filters[i];
+	return (struct row){ r->name, r->name, r->doc, r->text, true, false };
+}
 
 static void forget(struct filters *f)
 {
@@ -38,6 +76,7 @@ static struct err *open_filters(const struct pane_host *host, struct pane **ret)
 	struct filters *f = calloc(1, sizeof(*f));
 	if (!f)
 		return err_no_memory();
+	f->pane.list.n_head = HEAD_LINES;
 	*ret = &f->pane;
 	return NULL;
 }
@@ -54,17 +93,16 @@ static void update_filters(struct pane *p, unsigned changes)
 {
 	struct filters *f = (struct filters *)p;
 	struct view *s = p->host->view;
-	bool same = f->counts.n == p->host->config->filters.n && f->counted_events == s->n_events;
+	size_t n = n_rows(p->host);
+	bool same = f->counts.n == n && f->counted_events == s->n_events;
 	for (size_t i = 0; same && i < f->counts.n; i++)
-		same = !strcmp(f->counts.v[i].text, p->host->config->filters.v[i].text);
+		same = !strcmp(f->counts.v[i].text, row_at(p->host, i).text);
 	if (!same) {
 		forget(f);
 		f->counted_events = s->n_events;
-		for (size_t i = 0; i < p->host->config->filters.n; i++) {
-			struct kept_count c = { .text = strdup(
-						    p->host->config->filters.v[i].text) };
-			struct err *err = c.text ? filter_compile(c.text, strlen(c.text), s->trace,
-								  &c.filter)
+		for (size_t i = 0; i < n; i++) {
+			struct kept_count c = { .text = strdup(row_at(p->host, i).text) };
+			struct err *err = c.text ? view_compile(s, c.text, &c.filter)
 						 : err_no_memory();
 			if (!err)
 				err = filter_run_create(s->trace, c.filter, s->cache, &c.run);
@@ -78,7 +116,7 @@ static void update_filters(struct pane *p, unsigned changes)
 			}
 		}
 	}
-	list_set(&p->list, p->host->config->filters.n, p->n_lines - 2);
+	list_set(&p->list, n, p->n_lines - HEAD_LINES);
 }
 
 static bool work_filters(struct pane *p, uint64_t budget_ns)
@@ -123,31 +161,33 @@ static void draw_filters(const struct pane *p, struct area a)
 	const struct filters *f = (const struct filters *)p;
 	const struct pane_host *host = p->host;
 	area_put(a, 0, 2, -1, ROLE_DIM, "now");
-	area_put_cut(a, 0, 20, -1, ROLE_TEXT,
+	area_put_cut(a, 0, NAME_COLUMNS + 7, -1, ROLE_TEXT,
 		     *host->view->filter_text ? host->view->filter_text : "everything is shown");
-	if (!host->config->filters.n) {
-		area_put(a, 2, 2, -1, ROLE_TEXT, "no filter is kept yet");
-		area_put(a, 3, 2, -1, ROLE_DIM, ":filter-save NAME keeps the one in use");
-	}
-	for (int y = 0; y < p->list.n_lines && p->list.top + (uint64_t)y < host->config->filters.n;
-	     y++) {
+	area_put(a, 1, 2, -1, ROLE_DIM, "this line means");
+	area_put_cut(a, 1, NAME_COLUMNS + 7, -1, ROLE_DIM, row_at(host, p->list.cursor).means);
+	for (int y = 0; y < p->list.n_lines && p->list.top + (uint64_t)y < n_rows(host); y++) {
 		size_t i = p->list.top + (uint64_t)y;
-		const struct named_filter *n = &host->config->filters.v[i];
+		struct row row = row_at(host, i);
 		struct strbuf b = { 0 };
-		bool on = says(host, n->text, NULL);
-		area_put(a, y + 2, 2, 3, ROLE_TEXT, on ? "[x]" : "[ ]");
-		area_put_cut(a, y + 2, 6, 13, ROLE_TEXT, n->name);
+		bool on = !row.is_summary && says(host, row.text, NULL);
+		/* s is the key of the summary */
+		area_put(a, y + HEAD_LINES, 2, 3, row.is_summary ? ROLE_DIM : ROLE_TEXT,
+			 row.is_summary ? " s "
+			 : on           ? "[x]"
+					: "[ ]");
+		area_put_cut(a, y + HEAD_LINES, 6, NAME_COLUMNS, ROLE_TEXT, row.name);
 		if (i < f->counts.n && f->counts.v[i].failed)
 			strbuf_adds(&b, "cannot be read");
 		else if (i < f->counts.n)
 			text_count(&b, f->counts.v[i].n, 12);
-		area_put_cut(a, y + 2, 20, a.n_columns - 36, ROLE_TEXT, n->text);
-		area_put_right(a, y + 2, a.n_columns - 15, 14, ROLE_DIM, strbuf_str(&b));
+		area_put_cut(a, y + HEAD_LINES, NAME_COLUMNS + 7, a.n_columns - NAME_COLUMNS - 23,
+			     row.is_ready ? ROLE_DIM : ROLE_TEXT, row.says);
+		area_put_right(a, y + HEAD_LINES, a.n_columns - 15, 14, ROLE_DIM, strbuf_str(&b));
 		strbuf_fini(&b);
-		search_mark(host->search, a, y + 2);
+		search_mark(host->search, a, y + HEAD_LINES);
 		if (i == p->list.cursor) {
-			area_put(a, y + 2, 0, 1, ROLE_FOCUS, "▌");
-			area_bar(a, y + 2);
+			area_put(a, y + HEAD_LINES, 0, 1, ROLE_FOCUS, "▌");
+			area_bar(a, y + HEAD_LINES);
 		}
 	}
 }
@@ -157,12 +197,17 @@ static bool act_filters(struct pane *p, enum action action, uint64_t count, cons
 	const struct pane_host *host = p->host;
 	if (list_act(&p->list, action, count))
 		return true;
-	if (p->list.cursor >= host->config->filters.n)
+	if (p->list.cursor >= n_rows(host))
 		return false;
-	const struct named_filter *n = &host->config->filters.v[p->list.cursor];
+	struct row row = row_at(host, p->list.cursor);
+	if (row.is_summary && (action == ACTION_OPEN || action == ACTION_TOGGLE)) {
+		host_close_pages(host, ALL_PAGES);
+		host_act(host, ACTION_SUMMARY, 0, row.name);
+		return true;
+	}
 	switch ((int)action) {
 	case ACTION_OPEN: {
-		char *copy = strdup(n->text);
+		char *copy = strdup(row.text);
 		host_close_pages(host, ALL_PAGES);
 		if (copy)
 			host_set_filter(host, copy, true);
@@ -171,8 +216,8 @@ static bool act_filters(struct pane *p, enum action action, uint64_t count, cons
 	}
 	case ACTION_TOGGLE: {
 		struct strbuf b = { 0 };
-		if (!says(host, n->text, &b)) {
-			host_narrow(host, n->text, false);
+		if (!says(host, row.text, &b)) {
+			host_narrow(host, row.text, false);
 			return true;
 		}
 		host_set_filter(host, strbuf_str(&b), true);
@@ -180,7 +225,11 @@ static bool act_filters(struct pane *p, enum action action, uint64_t count, cons
 		return true;
 	}
 	case ACTION_EXCLUDE: {
-		char *name = strdup(n->name);
+		if (row.is_ready) {
+			host_flash(host, "%s is shipped with auditview: it stays", row.name);
+			return true;
+		}
+		char *name = strdup(row.name);
 		struct err *err = name ? config_keep_filter(host->config, name, NULL)
 				       : err_no_memory();
 		if (err)
@@ -198,14 +247,14 @@ static bool act_filters(struct pane *p, enum action action, uint64_t count, cons
 static void title_filters(const struct pane *p, struct strbuf *subject, struct strbuf *facts)
 {
 	(void)subject;
-	strbuf_addf(facts, "%zu kept", p->host->config->filters.n);
+	strbuf_addf(facts, "%zu kept · %d ready · %d summaries", p->host->config->filters.n,
+		    READY_FILTERS, READY_SUMMARIES);
 }
 
 static void line_filters(const struct pane *p, uint64_t entry, struct strbuf *to)
 {
-	if (entry < p->host->config->filters.n)
-		strbuf_addf(to, "%s %s", p->host->config->filters.v[entry].name,
-			    p->host->config->filters.v[entry].text);
+	if (entry < n_rows(p->host))
+		strbuf_addf(to, "%s %s", row_at(p->host, entry).name, row_at(p->host, entry).says);
 }
 
 const struct pane_ops pane_filters_ops = {

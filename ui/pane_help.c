@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "model/fields.h"
+#include "ui/area.h"
+#include "ui/keymap.h"
 #include "ui/keys.h"
 #include "ui/pane_host.h"
 
@@ -88,6 +90,7 @@ static void build(struct help *h)
 		{ "[cut]", "the capture holds only the beginning" },
 		{ "[lost]", "events are missing at this very place" },
 		{ "[unknown]", "no entry in the catalogue: shown raw" },
+		{ "own", "the program's own event, by sys.audit()" },
 		{ "??", "could not be read" },
 		{ "◂", "caller: the innermost frame that is yours" },
 	};

@@ -25,7 +25,7 @@
 
 struct keymap;
 struct prompt_ops;
-struct ui;
+struct app;
 
 struct message {
 	uint64_t wall_ns; /* CLOCK_REALTIME */
@@ -48,34 +48,34 @@ enum which_pages { PAGE_ON_TOP, ALL_PAGES };
 
 /* The verbs, as the app provides them. The functions below say what they mean. */
 struct host_ops {
-	void (*act)(struct ui *ui, enum action action, uint64_t count, const char *text);
-	void (*flash)(struct ui *ui, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
-	void (*flash_err)(struct ui *ui, struct err *err);
-	void (*dialog)(struct ui *ui, const char *text);
-	void (*copy)(struct ui *ui, const char *text, size_t n_bytes);
-	void (*redraw)(struct ui *ui);
-	void (*changed)(struct ui *ui, unsigned changes);
-	bool (*set_filter)(struct ui *ui, const char *text, bool remember);
-	void (*narrow)(struct ui *ui, const char *term, bool exclude);
-	void (*go_to)(struct ui *ui, uint64_t seq);
-	void (*set_cursor)(struct ui *ui, uint64_t seq);
-	void (*follow)(struct ui *ui, bool on);
-	void (*remember_place)(struct ui *ui);
-	void (*focus)(struct ui *ui, enum pane_id id);
-	void (*open_page)(struct ui *ui, enum pane_id id);
-	void (*close_pages)(struct ui *ui, enum which_pages which);
-	struct pane *(*pane)(struct ui *ui, enum pane_id id);
-	struct err *(*open_source)(struct ui *ui, struct ui_source *source,
+	void (*act)(struct app *app, enum action action, uint64_t count, const char *text);
+	void (*flash)(struct app *app, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
+	void (*flash_err)(struct app *app, struct err *err);
+	void (*dialog)(struct app *app, const char *text);
+	void (*copy)(struct app *app, const char *text, size_t n_bytes);
+	void (*redraw)(struct app *app);
+	void (*changed)(struct app *app, unsigned changes);
+	bool (*set_filter)(struct app *app, const char *text, bool remember);
+	void (*narrow)(struct app *app, const char *term, bool exclude);
+	void (*go_to)(struct app *app, uint64_t seq);
+	void (*set_cursor)(struct app *app, uint64_t seq);
+	void (*follow)(struct app *app, bool on);
+	void (*remember_place)(struct app *app);
+	void (*focus)(struct app *app, enum pane_id id);
+	void (*open_page)(struct app *app, enum pane_id id);
+	void (*close_pages)(struct app *app, enum which_pages which);
+	struct pane *(*pane)(struct app *app, enum pane_id id);
+	struct err *(*open_source)(struct app *app, struct app_source *source,
 				   enum session_place place);
-	void (*ask)(struct ui *ui, const struct prompt_ops *prompt);
-	void (*keep_marks)(struct ui *ui);
+	void (*ask)(struct app *app, const struct prompt_ops *prompt);
+	void (*keep_marks)(struct app *app);
 };
 
 /* The facts. They change between two calls of a pane's functions, and never during one, except by a
  * verb. */
 struct pane_host {
 	const struct host_ops *ops;
-	struct ui *ui; /* for the verbs */
+	struct app *app; /* for the verbs */
 
 	struct view *view;   /* NULL while the start page is all there is */
 	uint64_t cursor_seq; /* the event whose details are shown; SELECTION_NONE */
@@ -93,7 +93,7 @@ struct pane_host {
 	const message_vec *messages;
 	char *const *source_dirs; /* [SOURCE_DIRS_MAX], set by :source; a NULL ends the list */
 
-	const struct ui_start_ops *start; /* may be NULL */
+	const struct app_start_ops *start; /* may be NULL */
 	void *start_ctx;
 	bool no_config; /* no file of the user is read or written */
 };
@@ -143,7 +143,7 @@ void host_close_pages(const struct pane_host *h, enum which_pages which);
 struct pane *host_pane(const struct pane_host *h, enum pane_id id);
 /* Open another session. Takes over source. The panes of the former session are closed: unless its
  * row in PANES says that it stays, the pane that calls this is destroyed. */
-MUST_CHECK struct err *host_open_source(const struct pane_host *h, struct ui_source *source,
+MUST_CHECK struct err *host_open_source(const struct pane_host *h, struct app_source *source,
 					enum session_place place);
 
 /* Open a prompt with an empty text. */

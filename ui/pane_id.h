@@ -32,6 +32,7 @@ enum pane_flag {
 	X(SUMMARY,    summary,    "summary",     "Summary",           PANE_IS_PAGE | PANE_MAY_DOCK)                                   \
 	X(CALLERS,    callers,    "callers",     "Callers",           PANE_IS_PAGE | PANE_MAY_DOCK)                                   \
 	X(INSIDE,     inside,     "inside",      "Inside",            PANE_IS_PAGE)                                                   \
+	X(IMPORTS,    imports,    "imports",     "Imports",           PANE_IS_PAGE | PANE_MAY_DOCK)                                   \
 	X(DIFF,       diff,       "diff",        "Diff",              PANE_IS_PAGE)                                                   \
 	X(PROCESSES,  processes,  "processes",   "Processes",         PANE_IS_PAGE | PANE_MAY_DOCK)                                   \
 	X(BYTES,      bytes,      "bytes",       "Bytes",             PANE_IS_PAGE)                                                   \
@@ -41,7 +42,7 @@ enum pane_flag {
 	X(CATALOG,    catalog,    "catalogue",   "Catalogue",         PANE_IS_PAGE | PANE_WITHOUT_SESSION)                            \
 	X(LESSONS,    lessons,    "lessons",     "Learn",             PANE_IS_PAGE | PANE_WITHOUT_SESSION | PANE_STAYS)               \
 	X(LESSON,     lesson,     "lesson",      "Lesson",            PANE_IS_PAGE | PANE_WITHOUT_SESSION | PANE_STAYS | PANE_SPLITS) \
-	X(TERMINAL,   terminal,   "terminal",    "Terminal",          PANE_IS_PAGE | PANE_MAY_DOCK)                                   \
+	X(TERMINAL,   terminal,   "terminal",    "Terminal",          0)                                                              \
 	X(START,      start,      "start",       "Python processes",  PANE_IS_PAGE | PANE_WITHOUT_SESSION | PANE_STAYS)               \
 	X(HELP,       help,       "help",        "Help",              PANE_IS_PAGE | PANE_WITHOUT_SESSION)
 /* clang-format on */

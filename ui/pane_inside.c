@@ -8,9 +8,11 @@
 #include "base/utf8.h"
 #include "model/arguments.h"
 #include "model/group.h"
+#include "ui/area.h"
 #include "ui/pane_host.h"
 
 enum { MODULES_MAX = 5000 };
+#define STARTED "python started"
 
 struct module {
 	uint64_t seq;    /* seq of its import event */
@@ -143,9 +145,20 @@ static void build(struct inside *p)
 	p->head = fold.head;
 	uint32_t import_name = trace_name_find(s->trace, "import", 6),
 		 open_name = trace_name_find(s->trace, "open", 4);
-	uint32_t dlopen_name = trace_name_find(s->trace, "import", 6);
-	(void)dlopen_name;
 	uint32_t current = UINT32_MAX;
+	if (fold.kind ==
+	    FOLD_STARTUP) { /* its first event is no import; all imports are below it */
+		struct module m = { .seq = fold.head,
+				    .parent = UINT32_MAX,
+				    .begin_ns = head.time_ns,
+				    .end_ns = head.time_ns,
+				    .name = strdup(STARTED) };
+		if (!vec_push(&p->modules, m)) {
+			free(m.name);
+			return;
+		}
+		current = 0;
+	}
 	for (uint64_t seq = fold.head; seq <= fold.last && p->modules.n < MODULES_MAX; seq++) {
 		struct fold other;
 		if (!trace_event(s->trace, seq, &e) || e.thread != head.thread)
@@ -153,11 +166,13 @@ static void build(struct inside *p)
 		if (seq != fold.head &&
 		    !(folds_find_member(s->folds, seq, &other) && other.head == fold.head))
 			continue;
+		bool is_root = seq == fold.head && fold.kind != FOLD_STARTUP;
 		uint64_t cause = seq == fold.head ? SELECTION_NONE : relation_cause(s->trace, seq);
-		uint32_t parent = cause == SELECTION_NONE
-				      ? (seq == fold.head ? UINT32_MAX : current)
-				      : module_of(p, cause);
-		if (parent == UINT32_MAX && seq != fold.head)
+		uint32_t parent = cause == SELECTION_NONE ? (is_root ? UINT32_MAX
+							     : fold.kind == FOLD_STARTUP ? 0
+											 : current)
+							  : module_of(p, cause);
+		if (parent == UINT32_MAX && !is_root)
 			parent = 0;
 		if (e.name == import_name) {
 			struct module m = { .seq = seq,
@@ -188,7 +203,7 @@ static void build(struct inside *p)
 				arguments_skip(&a, &arg);
 			}
 		} else if (e.name == open_name && parent != UINT32_MAX &&
-			   !p->modules.v[parent].from) {
+			   (parent || fold.kind != FOLD_STARTUP) && !p->modules.v[parent].from) {
 			char *path = first_text(s, &e);
 			size_t n = path ? strlen(path) : 0;
 			if (n > 4 && !strcmp(path + n - 4, ".pyc"))
@@ -252,7 +267,8 @@ static void draw_inside(const struct pane *pane, struct area a)
 			has_children = p->modules.v[k].parent == i;
 		if (has_children)
 			area_put(a, y + 1, x, 1, ROLE_DIM, m->closed ? "▸" : "▾");
-		area_put_cut(a, y + 1, x + 2, count_x - x - 3, ROLE_TEXT, m->name ? m->name : "?");
+		area_put_middle(a, y + 1, x + 2, count_x - x - 3, ROLE_TEXT,
+				m->name ? m->name : "?");
 		text_count(&b, m->n_events, 7);
 		area_put_right(a, y + 1, count_x, 7, ROLE_TEXT, strbuf_str(&b));
 		double ns = (double)(m->end_ns - m->begin_ns);
@@ -325,7 +341,8 @@ static void title_inside(const struct pane *pane, struct strbuf *subject, struct
 	const struct inside *p = (const struct inside *)pane;
 	if (!p->modules.n)
 		return;
-	strbuf_addf(subject, "import %s", p->modules.v[0].name ? p->modules.v[0].name : "");
+	const char *name = p->modules.v[0].name ? p->modules.v[0].name : "";
+	strbuf_addf(subject, "%s%s", strcmp(name, STARTED) ? "import " : "", name);
 	strbuf_add_number_of(facts, p->modules.v[0].n_events, "event");
 	strbuf_adds(facts, ", ");
 	text_duration(facts, p->modules.v[0].end_ns - p->modules.v[0].begin_ns);
@@ -335,7 +352,7 @@ static void title_inside(const struct pane *pane, struct strbuf *subject, struct
 static bool term_inside(const struct pane *pane, struct strbuf *to)
 {
 	const struct module *m = current_module(pane);
-	if (!m || !m->name)
+	if (!m || !m->name || !strcmp(m->name, STARTED))
 		return false;
 	strbuf_adds(to, "import.module == ");
 	filter_quote(to, m->name, strlen(m->name));

@@ -11,9 +11,12 @@
 #include "base/wrap.h"
 #include "model/lesson.h"
 #include "model/own.h"
+#include "ui/area.h"
 #include "ui/lesson_steps.h"
 #include "ui/pane_host.h"
 #include "ui/prompt.h"
+
+enum { TRIES = 3 };
 
 struct lesson_pane {
 	struct pane pane;
@@ -22,8 +25,9 @@ struct lesson_pane {
 	bool answered, hint, failed, on_second, running;
 	char answer[100]; /* the answer, as the user typed it */
 	struct strbuf truth, after;
-	char said[160]; /* "no, look again" */
-	int top;        /* the text scrolls */
+	char said[200];   /* "no, look again" */
+	int top;          /* the program scrolls */
+	unsigned n_wrong; /* answers to this step */
 };
 
 static struct err *open_lesson(const struct pane_host *host, struct pane **ret)
@@ -46,8 +50,8 @@ static void close_lesson(struct pane *p)
 static void run_program(struct lesson_pane *l, bool second)
 {
 	const struct pane_host *host = l->pane.host;
-	const struct ui_start_ops *ops = host->start;
-	struct ui_source source = { .terminal_fd = -1 };
+	const struct app_start_ops *ops = host->start;
+	struct app_source source = { .terminal_fd = -1 };
 	if (!ops || !ops->run) {
 		host_flash(host,
 			   "programs cannot be run here: auditview lesson %d holds it as text",
@@ -75,6 +79,7 @@ static void begin_step(struct lesson_pane *l, size_t step)
 	l->answered = l->hint = false;
 	l->answer[0] = l->said[0] = 0;
 	l->top = 0;
+	l->n_wrong = 0;
 	strbuf_clear(&l->truth);
 	strbuf_clear(&l->after);
 	const struct lesson_step *s = &l->lesson->steps[step];
@@ -123,6 +128,40 @@ static void find_truth(struct lesson_pane *l)
 	own_fini(&own);
 }
 
+/* The list shows also what Python does before and after the program. Such a count is right, too,
+ * and is explained. */
+static bool is_right_with_startup(struct lesson_pane *l, const char *answer)
+{
+	const struct lesson_step *s = &l->lesson->steps[l->step];
+	struct strbuf all = { 0 };
+	if (s->kind != LESSON_NUMBER)
+		return false;
+	struct err *err = lesson_truth_of_all(s, l->pane.host->view->trace, &all);
+	bool right = !err && lesson_is_right(s, strbuf_str(&all), answer);
+	err_destroy(err);
+	if (right)
+		snprintf(l->said, sizeof(l->said),
+			 "Right: the list shows %s, of which the program caused %s; Python's own "
+			 "start and end are the others.",
+			 strbuf_str(&all), strbuf_str(&l->truth));
+	strbuf_fini(&all);
+	return right;
+}
+
+/* Show the answer; the step is not counted as completed. */
+static void tell_truth(struct lesson_pane *l)
+{
+	if (!l->truth.n)
+		find_truth(l);
+	l->answered = true;
+	l->said[0] = 0;
+	if (l->lesson->steps[l->step].kind != LESSON_GUESS)
+		snprintf(l->said, sizeof(l->said), "It is %s.", strbuf_str(&l->truth));
+	snprintf(l->answer, sizeof(l->answer), "%s", strbuf_str(&l->truth));
+	strbuf_clear(&l->after);
+	lesson_after(&l->after, &l->lesson->steps[l->step], strbuf_str(&l->truth));
+}
+
 static bool answer_accept(const struct pane_host *host, const char *text)
 {
 	struct lesson_pane *l = (struct lesson_pane *)host_pane(host, PANE_LESSON);
@@ -136,13 +175,19 @@ static bool answer_accept(const struct pane_host *host, const char *text)
 	snprintf(l->answer, sizeof(l->answer), "%s", text);
 	if (!l->truth.n)
 		find_truth(l);
-	if (s->kind != LESSON_GUESS && !lesson_is_right(s, strbuf_str(&l->truth), text)) {
-		snprintf(
-		    l->said, sizeof(l->said),
-		    "No. Look again: h gives a hint, f filters the events below, Right tells.");
+	l->said[0] = 0;
+	if (s->kind != LESSON_GUESS && !lesson_is_right(s, strbuf_str(&l->truth), text) &&
+	    !is_right_with_startup(l, text)) {
+		if (++l->n_wrong >= TRIES)
+			tell_truth(l);
+		else
+			snprintf(
+			    l->said, sizeof(l->said),
+			    "No. h gives a hint, f filters the events below, → tells the answer.");
 		return true;
 	}
-	l->said[0] = 0;
+	if (s->kind != LESSON_GUESS && !l->said[0])
+		snprintf(l->said, sizeof(l->said), "Right.");
 	l->answered = true;
 	strbuf_clear(&l->after);
 	lesson_after(&l->after, s, strbuf_str(&l->truth));
@@ -183,58 +228,48 @@ static int put_text(struct area a, int y, int indent, enum role role, const char
 	return y;
 }
 
-static void draw_lesson(const struct pane *p, struct area a)
+/* The guess beside the truth, on one scale. Returns the line after it. */
+static int draw_guess(const struct lesson_pane *l, struct area a, int y)
 {
-	const struct lesson_pane *l = (const struct lesson_pane *)p;
-	if (!l->lesson) {
-		area_put(a, 1, 2, -1, ROLE_DIM, "no lesson was chosen; :lessons lists them");
-		return;
-	}
+	double guess = atof(l->answer), truth = atof(strbuf_str(&l->truth));
+	double most = guess > truth ? guess : truth;
+	int width = a.n_columns - 12, at_guess = most > 0 ? (int)(guess / most * (width - 1)) : 0,
+	    at_truth = most > 0 ? (int)(truth / most * (width - 1)) : 0;
+	struct strbuf b = { 0 };
+	strbuf_addf(&b, "%.0f you said", guess);
+	area_put(a, y, 5 + (at_guess < width - 14 ? at_guess : width - 14), -1, ROLE_DIM,
+		 strbuf_str(&b));
+	strbuf_clear(&b);
+	strbuf_adds(&b, strbuf_str(&l->truth));
+	strbuf_adds(&b, truth == 1 ? " event" : " events");
+	int x = 5 + (at_truth < width - 12 ? at_truth : width - 12);
+	area_put(a, abs(at_truth - at_guess) < 26 ? y + 2 : y, x, -1, ROLE_FOCUS, strbuf_str(&b));
+	strbuf_fini(&b);
+	area_fill(a, y + 1, 5, width, ROLE_DIM, "─");
+	area_put(a, y + 1, 5, 1, ROLE_DIM, "├");
+	area_put(a, y + 1, 4 + width, 1, ROLE_DIM, "┤");
+	area_put(a, y + 1, 5 + at_guess, 1, ROLE_FOCUS, "┼");
+	area_put(a, y + 1, 5 + at_truth, 1, ROLE_FOCUS, "┼");
+	return y + 3;
+}
+
+/* What a lesson says is drawn twice, first above the area, where nothing is seen, to measure it. */
+#define NOWHERE (-100000)
+
+/* The task and the question, or what came of it. Returns the line after it. */
+static int draw_question(const struct lesson_pane *l, struct area a, int y, bool with_text)
+{
 	const struct lesson_step *s = &l->lesson->steps[l->step];
-	int y = -l->top;
-	if (l->step == 0 && !l->answered) {
-		y = put_text(a, y, 1, ROLE_DIM, l->lesson->about) + 1;
-	}
-	const char *program = l->on_second ? l->lesson->second_program : l->lesson->program;
-	for (const char *q = program; *q; y++) {
-		size_t n = strcspn(q, "\n");
-		area_put_n(a, y, 5, -1, ROLE_FOCUS, q, n);
-		q += n + (q[n] == '\n');
-	}
-	y++;
-	y = put_text(a, y, 1, ROLE_TEXT, s->text) + 1;
-	if (l->failed) {
-		put_text(a, y, 1, ROLE_TROUBLE, "the program could not be run; r tries again");
-		return;
-	}
-	if (!is_ready(l)) {
-		put_text(a, y, 1, ROLE_DIM, "it is running; its events come in below");
-		return;
-	}
+	if (with_text)
+		y = put_text(a, y, 1, ROLE_TEXT, s->text) + 1;
+	if (l->failed)
+		return put_text(a, y, 1, ROLE_TROUBLE,
+				"the program could not be run; r tries again");
+	if (!is_ready(l))
+		return put_text(a, y, 1, ROLE_DIM, "it is running; its events come in below");
 	y = put_text(a, y, 1, ROLE_TEXT, s->question);
 	if (l->answered && s->kind == LESSON_GUESS) {
-		/* draw the guess beside the truth, on one scale */
-		double guess = atof(l->answer), truth = atof(strbuf_str(&l->truth));
-		double most = guess > truth ? guess : truth;
-		int width = a.n_columns - 12,
-		    at_guess = most > 0 ? (int)(guess / most * (width - 1)) : 0,
-		    at_truth = most > 0 ? (int)(truth / most * (width - 1)) : 0;
-		struct strbuf b = { 0 };
-		strbuf_addf(&b, "%.0f you said", guess);
-		area_put(a, y, 5 + (at_guess < width - 14 ? at_guess : width - 14), -1, ROLE_DIM,
-			 strbuf_str(&b));
-		strbuf_clear(&b);
-		strbuf_addf(&b, "%s events", strbuf_str(&l->truth));
-		int x = 5 + (at_truth < width - 12 ? at_truth : width - 12);
-		area_put(a, abs(at_truth - at_guess) < 26 ? y + 2 : y, x, -1, ROLE_FOCUS,
-			 strbuf_str(&b));
-		strbuf_fini(&b);
-		area_fill(a, y + 1, 5, width, ROLE_DIM, "─");
-		area_put(a, y + 1, 5, 1, ROLE_DIM, "├");
-		area_put(a, y + 1, 4 + width, 1, ROLE_DIM, "┤");
-		area_put(a, y + 1, 5 + at_guess, 1, ROLE_FOCUS, "┼");
-		area_put(a, y + 1, 5 + at_truth, 1, ROLE_FOCUS, "┼");
-		y += 3;
+		y = draw_guess(l, a, y);
 	} else if (l->answer[0]) {
 		area_put(a, y, 5, -1, ROLE_FOCUS, l->answer);
 		y++;
@@ -245,7 +280,50 @@ static void draw_lesson(const struct pane *p, struct area a)
 		y = put_text(a, y, 1, ROLE_TEXT, strbuf_str(&l->after));
 	else if (l->hint && s->hint)
 		y = put_text(a, y, 1, ROLE_DIM, s->hint);
-	(void)y;
+	return y;
+}
+
+/* What the lesson is about, and its program. Returns the line after it. */
+static int draw_program(const struct lesson_pane *l, struct area a, int y)
+{
+	const char *program = l->on_second ? l->lesson->second_program : l->lesson->program;
+	if (l->step == 0 && !l->answered)
+		y = put_text(a, y, 1, ROLE_DIM, l->lesson->about) + 1;
+	for (const char *q = program; *q; y++) {
+		size_t n = strcspn(q, "\n");
+		area_put_n(a, y, 5, -1, ROLE_FOCUS, q, n);
+		q += n + (q[n] == '\n');
+	}
+	return y;
+}
+
+/* The question is always on the screen; the program gets the lines that are left, and scrolls. */
+static void draw_lesson(const struct pane *p, struct area a)
+{
+	const struct lesson_pane *l = (const struct lesson_pane *)p;
+	if (!l->lesson) {
+		area_put(a, 1, 2, -1, ROLE_DIM, "no lesson was chosen; :lessons lists them");
+		return;
+	}
+	int n_program = draw_program(l, a, NOWHERE) - NOWHERE;
+	int n_question = draw_question(l, a, NOWHERE, true) - NOWHERE;
+	bool with_text = n_question <= a.n_lines;
+	if (!with_text) /* it was read before the question was answered */
+		n_question = draw_question(l, a, NOWHERE, false) - NOWHERE;
+	int room = a.n_lines - n_question - 1;
+	if (room > n_program)
+		room = n_program;
+	if (room > 0) {
+		int most = n_program - room, top = l->top < most ? l->top : most;
+		draw_program(l, area_sub(a, 0, 0, room, a.n_columns), -top);
+		if (top < most)
+			area_printf(a, room, 5, -1, ROLE_DIM,
+				    "… PgDn: %d more line%s of the program", most - top,
+				    most - top == 1 ? "" : "s");
+		else if (most > 0)
+			area_put(a, room, 5, -1, ROLE_DIM, "… PgUp: the lines above");
+	}
+	draw_question(l, a, room > 0 ? room + 1 : 0, with_text);
 }
 
 static bool act_lesson(struct pane *p, enum action action, uint64_t count, const char *text)
@@ -268,15 +346,8 @@ static bool act_lesson(struct pane *p, enum action action, uint64_t count, const
 		}
 		__attribute__((fallthrough));
 	case ACTION_RIGHT:
-		if (!l->answered &&
-		    is_ready(l)) { /* show the answer; the step is not counted as completed */
-			if (!l->truth.n)
-				find_truth(l);
-			l->answered = true;
-			l->said[0] = 0;
-			snprintf(l->answer, sizeof(l->answer), "%s", strbuf_str(&l->truth));
-			strbuf_clear(&l->after);
-			lesson_after(&l->after, &l->lesson->steps[l->step], strbuf_str(&l->truth));
+		if (!l->answered && is_ready(l)) {
+			tell_truth(l);
 			return true;
 		}
 		if (l->step + 1 < l->lesson->n_steps) {
@@ -303,6 +374,9 @@ static bool act_lesson(struct pane *p, enum action action, uint64_t count, const
 		l->top += action == ACTION_PAGE_DOWN ? 5 : -5;
 		if (l->top < 0)
 			l->top = 0;
+		if (l->top > 200)
+			l->top = 200;
+		host_redraw(host);
 		return true;
 	case ACTION_DOWN:
 	case ACTION_UP:

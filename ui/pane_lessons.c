@@ -6,6 +6,7 @@
 
 #include "base/strbuf.h"
 #include "model/lesson.h"
+#include "ui/area.h"
 #include "ui/lesson_steps.h"
 #include "ui/pane_host.h"
 #include "ui/pane_lesson.h"

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "ui/area.h"
 #include "ui/keep.h"
 #include "ui/pane_host.h"
 

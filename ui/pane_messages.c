@@ -6,7 +6,9 @@
 #include <time.h>
 
 #include "base/utf8.h"
+#include "ui/area.h"
 #include "ui/pane_host.h"
+#include "ui/text.h"
 
 enum { TIME_X = 2, KIND_X = 12, TEXT_X = 23 };
 
@@ -36,17 +38,6 @@ static void close_messages(struct pane *p)
 	free(m);
 }
 
-/* Return where a line of at most `width` cells ends: at a space, if there is one. */
-static size_t break_at(const char *text, size_t n, int width)
-{
-	size_t fits = text_head(text, n, width > 10 ? width : 10), at = fits;
-	if (fits == n)
-		return n;
-	while (at > 0 && text[at] != ' ')
-		at--;
-	return at ? at : fits ? fits : n;
-}
-
 static void update_messages(struct pane *p, unsigned changes)
 {
 	struct messages *m = (struct messages *)p;
@@ -55,8 +46,8 @@ static void update_messages(struct pane *p, unsigned changes)
 		const char *text = p->host->messages->v[i - 1].text;
 		size_t at = 0;
 		do { /* lines end at newlines, and where they get too long */
-			size_t n = break_at(text + at, strcspn(text + at, "\n"),
-					    p->n_columns - (at ? KIND_X : TEXT_X));
+			size_t n = text_break(text + at, strcspn(text + at, "\n"),
+					      p->n_columns - (at ? KIND_X : TEXT_X));
 			struct message_line line = { (uint32_t)(i - 1), (uint32_t)at, (uint32_t)n };
 			if (!vec_push(&m->lines, line))
 				return;

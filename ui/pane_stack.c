@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "ui/source.h"
+#include "ui/area.h"
 #include "ui/pane_host.h"
+#include "ui/source.h"
+#include "ui/text.h"
 
 struct frame_entry {
 	uint32_t frame;    /* id */
@@ -128,9 +130,10 @@ static void put_function(struct view *s, struct strbuf *to, const struct frame_i
 static struct source_root root_of(const struct view *s, const struct process_info *p)
 {
 	bool is_other = p && (p->flags & PROCESS_OTHER_FILES || (p->ns_pid && p->ns_pid != p->pid));
-	bool is_live = p && view_is_live(s) && !p->end_ns;
+	bool is_live = p && view_has_target(s) && !p->end_ns;
 	return (struct source_root){ .is_ours = !is_other,
-				     .pid = is_other && is_live ? p->pid : 0 };
+				     .pid = is_other && is_live ? p->pid : 0,
+				     .start_ticks = is_other && is_live ? p->start_ticks : 0 };
 }
 
 static const struct frame_entry *current(const struct stack *k)
@@ -209,20 +212,27 @@ static void update_stack(struct pane *p, unsigned changes)
 	look(k);
 }
 
-static void draw_no_source(const struct stack *k, struct area a, const struct frame_info *f)
+/* Why there is no source, and what to do. A small pane has one line for both. */
+static const char *no_source_words(const struct stack *k, const struct frame_info *f, bool is_small)
 {
 	size_t n;
 	const char *file = trace_string(k->pane.host->view->trace, f->file, &n);
-	if (a.n_lines <= 3) {
-		area_put_cut(a, 1, 2, -1, ROLE_DIM, "no source here; :source DIR looks elsewhere");
-		return;
-	}
-	area_put_cut(a, 1, 2, -1, ROLE_DIM, "no source");
-	area_put_cut(a, 2, 2, -1, ROLE_DIM,
-		     n && *file == '<' ? "this code has no file"
-		     : k->is_ours
-			 ? "it is not on this machine; :source DIR looks elsewhere"
-			 : "its files are not this machine's; :source DIR looks elsewhere");
+	if (n && *file == '<')
+		return "this code has no file";
+	if (k->source && k->source->is_silent)
+		return "its file system does not answer; :source asks it again";
+	if (is_small)
+		return "no source here; :source DIR looks elsewhere";
+	return k->is_ours ? "it is not on this machine; :source DIR looks elsewhere"
+			  : "its files are not this machine's; :source DIR looks elsewhere";
+}
+
+static void draw_no_source(const struct stack *k, struct area a, const struct frame_info *f)
+{
+	bool is_small = a.n_lines <= 3;
+	if (!is_small)
+		area_put_cut(a, 1, 2, -1, ROLE_DIM, "no source");
+	area_put_cut(a, is_small ? 1 : 2, 2, -1, ROLE_DIM, no_source_words(k, f, is_small));
 }
 
 /* Draw one line of the file at line y; its number takes `digits` cells. */
@@ -263,10 +273,10 @@ static void draw_excerpt(const struct stack *k, struct area a, const struct fram
 	if (a.n_lines < 2)
 		return;
 	struct strbuf place = { 0 }, function = { 0 };
-	frame_text_place(&place, s, f);
-	char *colon = strrchr(strbuf_str(&place), ':');
+	text_place(&place, s, f);
+	const char *colon = strrchr(strbuf_str(&place), ':');
 	if (colon)
-		*colon = 0;
+		strbuf_cut(&place, (size_t)(colon - place.s));
 	int x = 2 + area_put_cut(a, 0, 2, a.n_columns - 4, ROLE_DIM, strbuf_str(&place));
 	put_function(s, &function, f);
 	if (a.n_lines > 3)
@@ -303,9 +313,8 @@ static void draw_stack(const struct pane *p, struct area a)
 	if (!k->entries.n) {
 		if (k->has_event) {
 			area_put(a, 0, 2, -1, ROLE_TEXT, "no stack was taken");
-			area_put_cut(
-			    a, 1, 2, -1, ROLE_DIM,
-			    "no Python code runs yet, or the capture was made with --stack off");
+			area_put_cut(a, 1, 2, -1, ROLE_DIM, "no Python code runs yet,");
+			area_put_cut(a, 2, 2, -1, ROLE_DIM, "or it was recorded with --stack off");
 		}
 		return;
 	}
@@ -328,13 +337,13 @@ static void draw_stack(const struct pane *p, struct area a)
 			struct frame_info last;
 			trace_frame(s->trace, e->last, &last);
 			strbuf_clear(&b);
-			frame_text_place(&b, s, &f);
-			char *colon = strrchr(strbuf_str(&b), ':');
+			text_place(&b, s, &f);
+			const char *colon = strrchr(strbuf_str(&b), ':');
 			if (colon)
 				strbuf_cut(&b, (size_t)(colon - b.s));
 			strbuf_adds(&b, " … ");
 			size_t at = b.n;
-			frame_text_place(&b, s, &last);
+			text_place(&b, s, &last);
 			colon = strrchr(strbuf_str(&b) + at, ':');
 			if (colon)
 				strbuf_cut(&b, (size_t)(colon - b.s));
@@ -354,9 +363,9 @@ static void draw_stack(const struct pane *p, struct area a)
 			put_function(s, &b, &f);
 			area_put_cut(a, y, fx, place_x - fx - 1, role, strbuf_str(&b));
 			strbuf_clear(&b);
-			frame_text_place(&b, s, &f);
-			int used = area_put_cut(a, y, place_x, a.n_columns - place_x, role,
-						strbuf_str(&b));
+			text_place(&b, s, &f);
+			int used = area_put_middle(a, y, place_x, a.n_columns - place_x, role,
+						   strbuf_str(&b));
 			if (e->number == k->caller && place_x + used + 10 < a.n_columns)
 				area_put(a, y, place_x + used + 2, -1, ROLE_DIM, "◂ caller");
 			else if (e->number == k->caller && place_x + used + 3 < a.n_columns)

@@ -2,50 +2,52 @@
  * pane_start: the Python processes of this machine, each with the answer whether it can be attached
  * to; recent captures; lessons.
  */
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
-#include "base/folder.h"
 #include "base/utf8.h"
 #include "model/lesson.h"
+#include "ui/area.h"
+#include "ui/found_captures.h"
 #include "ui/frame.h"
 #include "ui/lesson_steps.h"
 #include "ui/pane_host.h"
 #include "ui/pane_lesson.h"
-
-enum { LESSONS_SEEN = 64 };
+#include "ui/prompt.h"
 
 enum part { PART_PROCESSES, PART_CAPTURES, PART_LEARN, PART_COUNT };
 
-struct found_capture {
-	char *path, *name;
-	uint64_t bytes;
-	time_t when;
-	uint64_t events, lost, age_ns; /* from its index */
-	bool is_read, is_complete;
+struct found_process {
+	struct app_process info;
+	char *command, *where, *verdict, *why;
+	int depth;       /* processes above it in the tree that are listed, too */
+	bool is_worker;  /* it runs the same command as its parent */
+	unsigned n_more; /* the line stands for so many further workers of that parent */
 };
 
-struct found_process {
-	struct ui_process info;
-	char *command, *where, *verdict, *why;
-};
+enum { FOLDED = -1 }; /* the line in place of the captures of lessons */
 
 struct start {
 	struct pane pane;
 	enum part part;
 	struct list lists[PART_COUNT];
-	VEC(struct found_process) processes;
-	VEC(struct found_capture) captures;
+	/* the lines of the three lists: those that have the text that the user narrowed to */
+	VEC(struct found_process) processes; /* a tree, parents first */
+	VEC(int) captures;                   /* indices into `found`, or FOLDED */
+	VEC(int) learn;                      /* lessons, then rows of learn[] */
+	struct found_captures found;
+	size_t n_lessons_found; /* captures of lessons among them */
+	bool shows_lessons;     /* they are lines of their own */
+	bool shows_workers;     /* likewise equal workers */
+	size_t n_here, n_ready; /* processes, and those that can be attached to */
 	uint64_t listed_at_ns;
 	bool has_listed;
 	/* all processes are known; else they are still being examined */
 	bool is_whole;
-	unsigned done[LESSONS_SEEN]; /* completed steps, by the lesson's place */
-	char narrow[64];
+	unsigned done[LESSONS_MAX]; /* completed steps, by the lesson's number */
+	struct strbuf narrow, old_narrow;
 };
 
 /* The last lines of the third part, after the lessons. */
@@ -63,14 +65,18 @@ static char *own(const char *s)
 	return s ? strdup(s) : NULL;
 }
 
+static void process_fini(struct found_process *f)
+{
+	free(f->command);
+	free(f->where);
+	free(f->verdict);
+	free(f->why);
+}
+
 static void forget_processes(struct start *t)
 {
-	for (size_t i = 0; i < t->processes.n; i++) {
-		free(t->processes.v[i].command);
-		free(t->processes.v[i].where);
-		free(t->processes.v[i].verdict);
-		free(t->processes.v[i].why);
-	}
+	for (size_t i = 0; i < t->processes.n; i++)
+		process_fini(&t->processes.v[i]);
 	t->processes.n = 0;
 }
 
@@ -88,18 +94,122 @@ static void close_start(struct pane *p)
 	struct start *t = (struct start *)p;
 	forget_processes(t);
 	vec_fini(&t->processes);
-	for (size_t i = 0; i < t->captures.n; i++) {
-		free(t->captures.v[i].path);
-		free(t->captures.v[i].name);
-	}
 	vec_fini(&t->captures);
+	vec_fini(&t->learn);
+	found_captures_fini(&t->found);
+	strbuf_fini(&t->narrow);
+	strbuf_fini(&t->old_narrow);
 	free(t);
+}
+
+/* Does one of the texts contain what the user narrowed to? Case does not matter. NULL ends them. */
+static bool has_text(const struct start *t, const char *const texts[])
+{
+	for (size_t i = 0; texts[i]; i++)
+		if (strcasestr(texts[i], strbuf_str(&t->narrow)))
+			return true;
+	return !t->narrow.n;
+}
+
+static bool add_process(struct start *t, const struct app_process *p, int depth, bool is_worker)
+{
+	struct found_process f = { *p,          own(p->command), own(p->where), own(p->verdict),
+				   own(p->why), depth,           is_worker,     0 };
+	if (vec_push(&t->processes, f))
+		return true;
+	process_fini(&f);
+	return false;
+}
+
+/* What add_tree() works on. */
+struct tree {
+	struct start *t;
+	const struct app_process *list;
+	size_t n;
+	bool *is_done; /* [n] */
+};
+
+enum { DEPTH_MAX = 8 }; /* deeper processes are shown at this depth */
+
+static void add_tree(struct tree *w, size_t i, int depth, const char *parent_command)
+{
+	const struct app_process *p = &w->list[i];
+	bool is_worker = depth && p->command && parent_command &&
+			 !strcmp(p->command, parent_command);
+	w->is_done[i] = true;
+	if (!add_process(w->t, p, depth, is_worker))
+		return;
+	for (size_t k = 0; k < w->n; k++)
+		if (!w->is_done[k] && w->list[k].ppid == p->pid)
+			add_tree(w, k, depth < DEPTH_MAX ? depth + 1 : depth, p->command);
+}
+
+/* A process comes below its parent, if that is listed. While the user narrows, each line stands for
+ * itself. */
+static void make_tree(struct start *t, const struct app_process *list, size_t n)
+{
+	struct tree w = { t, list, n, calloc(n ? n : 1, sizeof(*w.is_done)) };
+	for (size_t i = 0; i < n && w.is_done; i++) {
+		bool has_parent = false;
+		for (size_t k = 0; k < n && !t->narrow.n; k++)
+			has_parent |= list[k].pid == list[i].ppid && k != i;
+		if (t->narrow.n) {
+			char pid[16];
+			snprintf(pid, sizeof(pid), "%d", list[i].pid);
+			const char *texts[] = { pid, list[i].command ? list[i].command : "",
+						list[i].where, NULL };
+			if (has_text(t, texts))
+				add_process(t, &list[i], 0, false);
+		} else if (!has_parent) {
+			add_tree(&w, i, 0, NULL);
+		}
+	}
+	/* parents in a circle: a pid was used again while the list was made */
+	for (size_t i = 0; i < n && w.is_done && !t->narrow.n; i++)
+		if (!w.is_done[i])
+			add_tree(&w, i, 0, NULL);
+	free(w.is_done);
+}
+
+static bool is_alike(const struct found_process *a, const struct found_process *b)
+{
+	return b->is_worker && a->depth == b->depth && a->info.ppid == b->info.ppid &&
+	       !strcmp(a->verdict ? a->verdict : "", b->verdict ? b->verdict : "") &&
+	       !strcmp(a->where ? a->where : "", b->where ? b->where : "");
+}
+
+/* Workers of one process that have no children of their own and one verdict become one line, unless
+ * they are few. */
+static void fold_workers(struct start *t)
+{
+	enum { FOLD_LEAST = 4 };
+	struct found_process *v = t->processes.v;
+	size_t n = t->processes.n, to = 0;
+	for (size_t i = 0, end; i < n; i = end) {
+		for (end = i + 1; v[i].is_worker && end < n && is_alike(&v[i], &v[end]);)
+			end++;
+		/* the last one has children: it is a line of its own */
+		if (end < n && end - i > 1 && v[end].depth > v[end - 1].depth)
+			end--;
+		bool folds = end - i >= FOLD_LEAST;
+		for (size_t k = i; k < end; k++) {
+			if (folds && k > i) {
+				if (v[k].info.cpu > 0)
+					v[to - 1].info.cpu += v[k].info.cpu;
+				v[to - 1].n_more++;
+				process_fini(&v[k]);
+			} else {
+				v[to++] = v[k];
+			}
+		}
+	}
+	t->processes.n = to;
 }
 
 static void list_processes(struct start *t)
 {
-	const struct ui_start_ops *ops = t->pane.host->start;
-	const struct ui_process *list = NULL;
+	const struct app_start_ops *ops = t->pane.host->start;
+	const struct app_process *list = NULL;
 	size_t n = 0;
 	if (!ops || !ops->list)
 		return;
@@ -108,25 +218,25 @@ static void list_processes(struct start *t)
 		host_flash_err(t->pane.host, err);
 		return;
 	}
+	struct list *l = &t->lists[PART_PROCESSES];
+	int pid = l->cursor < t->processes.n ? t->processes.v[l->cursor].info.pid : 0;
 	forget_processes(t);
-	for (size_t i = 0; i < n; i++) {
-		struct found_process f = { list[i], own(list[i].command), own(list[i].where),
-					   own(list[i].verdict), own(list[i].why) };
-		if (t->narrow[0] && f.command && !strstr(f.command, t->narrow)) {
-			free(f.command);
-			free(f.where);
-			free(f.verdict);
-			free(f.why);
-			continue;
-		}
-		if (!vec_push(&t->processes, f))
-			break;
-	}
+	make_tree(t, list, n);
+	t->n_here = t->processes.n;
+	t->n_ready = 0;
+	for (size_t i = 0; i < t->n_here; i++)
+		t->n_ready += t->processes.v[i].info.is_ready;
+	if (!t->narrow.n && !t->shows_workers)
+		fold_workers(t);
+	/* the cursor stays on its process */
+	for (size_t i = 0; pid && i < t->processes.n; i++)
+		if (t->processes.v[i].info.pid == pid)
+			l->cursor = i;
 }
 
 static bool has_look(const struct start *t)
 {
-	const struct ui_start_ops *ops = t->pane.host->start;
+	const struct app_start_ops *ops = t->pane.host->start;
 	return ops && ops->look;
 }
 
@@ -139,121 +249,117 @@ static void look(struct start *t)
 	list_processes(t);
 }
 
-static int newer(const void *a, const void *b)
-{
-	const struct found_capture *x = a, *y = b;
-	return x->when > y->when ? -1 : x->when < y->when;
-}
-
 static void list_captures(struct start *t)
 {
-	char *folder = NULL;
-	struct err *err = folder_find(FOLDER_CACHE, false, &folder);
-	if (err && err->code == ERR_NOT_FOUND) /* no capture was kept yet */
-		folder = folder_name(FOLDER_CACHE);
-	err_destroy(err);
-	DIR *d = folder ? opendir(folder) : NULL;
-	struct dirent *entry;
-	while (d && (entry = readdir(d)) && t->captures.n < 500) {
-		size_t n = strlen(entry->d_name);
-		struct stat st;
-		struct found_capture c = { 0 };
-		if (n < 5 || strcmp(entry->d_name + n - 4, ".avc"))
+	/* the cursor stays on its capture while lines above it come and go */
+	struct list *l = &t->lists[PART_CAPTURES];
+	int at = l->cursor < t->captures.n ? t->captures.v[l->cursor] : FOLDED;
+	t->captures.n = 0;
+	t->n_lessons_found = 0;
+	for (size_t i = 0; i < t->found.n; i++) {
+		const struct found_capture *c = &t->found.v[i];
+		const char *texts[] = { c->name, c->what, NULL };
+		if (!has_text(t, texts))
 			continue;
-		if (asprintf(&c.path, "%s/%s", folder, entry->d_name) < 0)
+		t->n_lessons_found += c->is_lesson;
+		if (c->is_lesson && !t->shows_lessons && !t->narrow.n)
 			continue;
-		if (stat(c.path, &st) || !S_ISREG(st.st_mode)) {
-			free(c.path);
-			continue;
-		}
-		c.name = strndup(entry->d_name, n - 4);
-		c.bytes = (uint64_t)st.st_size;
-		c.when = st.st_mtime;
-		if (!vec_push(&t->captures, c)) {
-			free(c.path);
-			free(c.name);
-		}
+		if (!vec_push(&t->captures, (int)i))
+			return;
+		if ((int)i == at)
+			l->cursor = t->captures.n - 1;
 	}
-	if (d)
-		closedir(d);
-	free(folder);
-	if (t->captures.n)
-		qsort(t->captures.v, t->captures.n, sizeof(t->captures.v[0]), newer);
+	if (t->n_lessons_found && !t->shows_lessons && !t->narrow.n) {
+		bool ok = vec_push(&t->captures, FOLDED);
+		(void)ok; /* without memory the line is missing */
+	}
 }
 
-/* Read the events and length of the captures on the screen, a few at a time. */
+static void list_learn(struct start *t)
+{
+	t->learn.n = 0;
+	for (size_t i = 0; i < n_lessons + ARRAY_LEN(learn); i++) {
+		const char *texts[] = { i < n_lessons ? lessons[i].title
+						      : learn[i - n_lessons].name,
+					i < n_lessons ? NULL : learn[i - n_lessons].text, NULL };
+		if (has_text(t, texts) && !vec_push(&t->learn, (int)i))
+			return;
+	}
+}
+
+/* Read what is in the captures, one a call. */
 static bool work_start(struct pane *p, uint64_t budget_ns)
 {
 	struct start *t = (struct start *)p;
-	for (size_t i = 0; i < t->captures.n && i < 12; i++) {
-		struct found_capture *c = &t->captures.v[i];
-		if (c->is_read)
-			continue;
-		struct trace *trace = NULL;
-		struct err *err = trace_open(c->path, NULL, &trace);
-		c->is_read = true;
-		if (err) {
-			err_destroy(err);
-			return true;
-		}
-		c->events = trace_n_events(trace);
-		c->lost = trace_n_lost(trace);
-		c->age_ns = trace_about_get(trace)->last_ns;
-		c->is_complete = trace_is_finished(trace);
-		const struct process_info *process = trace_process(trace, 0);
-		if (process) {
-			struct strbuf name = { 0 };
-			text_program(&name, trace, process->name);
-			if (name.n) {
-				free(c->name);
-				c->name = strbuf_take(&name);
-			}
-			strbuf_fini(&name);
-		}
-		trace_close(trace);
-		host_redraw(p->host);
-		return true;
-	}
-	return false;
+	if (!found_captures_read(&t->found))
+		return false;
+	host_changed(p->host, CHANGE_LIST);
+	return true;
 }
 
+/* How many lines a list has. If they do not all fit, the list in use gets what the others can do
+ * without. */
 static int part_lines(const struct start *t, enum part part)
 {
-	int room = t->pane.n_lines - 5;
-	int learn_n = (int)(n_lessons + ARRAY_LEN(learn)),
-	    captures = (int)t->captures.n < 1 ? 1 : (int)t->captures.n;
-	if (captures > room / 3)
-		captures = room / 3 > 1 ? room / 3 : 1;
-	if (learn_n > room / 3)
-		learn_n = room / 3 > 2 ? room / 3 : 2;
-	switch (part) {
-	case PART_LEARN: return learn_n;
-	case PART_CAPTURES: return captures;
-	case PART_PROCESSES:
-	case PART_COUNT: break;
+	enum { LEAST = 3, PROCESS_FRAME = 2 };
+	int room = t->pane.n_lines - 3, wish[PART_COUNT], lines[PART_COUNT];
+	wish[PART_PROCESSES] = (int)t->processes.n + PROCESS_FRAME;
+	wish[PART_CAPTURES] = (int)t->captures.n;
+	wish[PART_LEARN] = (int)t->learn.n;
+	for (int i = 0; i < PART_COUNT; i++) {
+		int least = i == PART_PROCESSES ? LEAST + PROCESS_FRAME : 1;
+		if (wish[i] < least)
+			wish[i] = least;
+		lines[i] = wish[i] < LEAST ? wish[i] : i == PART_PROCESSES ? least : LEAST;
+		room -= lines[i];
 	}
-	int n = room - learn_n - captures;
-	return n < 3 ? 3 : n;
+	const enum part order[] = { t->part, PART_PROCESSES, PART_CAPTURES, PART_LEARN };
+	for (size_t i = 0; i < ARRAY_LEN(order) && room > 0; i++) {
+		int more = wish[order[i]] - lines[order[i]];
+		if (more > room)
+			more = room;
+		lines[order[i]] += more;
+		room -= more;
+	}
+	if (room > 0)
+		lines[PART_PROCESSES] += room;
+	for (int i = PART_LEARN; i >= 0 && room < 0; i--) /* a very low screen */
+		while (room < 0 && lines[i] > 1) {
+			lines[i]--;
+			room++;
+		}
+	return lines[part];
+}
+
+static void set_lists(struct start *t)
+{
+	list_set(&t->lists[PART_PROCESSES], t->processes.n, part_lines(t, PART_PROCESSES) - 2);
+	list_set(&t->lists[PART_CAPTURES], t->captures.n, part_lines(t, PART_CAPTURES));
+	list_set(&t->lists[PART_LEARN], t->learn.n, part_lines(t, PART_LEARN));
+	t->pane.list = t->lists[t->part];
 }
 
 static void update_start(struct pane *p, unsigned changes)
 {
 	struct start *t = (struct start *)p;
-	if (changes & CHANGE_EVENTS) /* more is known of the processes */
+	t->lists[t->part].cursor = p->list.cursor; /* a search or a click has moved it */
+	bool is_back = changes & CHANGE_FILTER;    /* the page is shown (again) */
+	if (changes & CHANGE_EVENTS)               /* more is known of the processes */
 		list_processes(t);
-	if (!t->has_listed || p->host->now_ns - t->listed_at_ns > 3000000000u) {
-		if (!t->has_listed)
-			list_captures(t);
-		for (size_t i = 0; i < n_lessons && i < LESSONS_SEEN && !p->host->no_config; i++)
-			t->done[i] = lesson_steps_done(lessons[i].number);
+	if (is_back || !t->has_listed) {
+		t->captures.n = 0; /* its numbers are of the former list */
+		found_captures_list(&t->found);
+		if (!p->host->no_config)
+			lesson_steps_read(t->done);
+	}
+	if (is_back || !t->has_listed || p->host->now_ns - t->listed_at_ns > 3000000000u) {
 		look(t);
 		t->has_listed = true;
 		t->listed_at_ns = p->host->now_ns;
 	}
-	list_set(&t->lists[PART_PROCESSES], t->processes.n, part_lines(t, PART_PROCESSES) - 2);
-	list_set(&t->lists[PART_CAPTURES], t->captures.n, part_lines(t, PART_CAPTURES));
-	list_set(&t->lists[PART_LEARN], n_lessons + ARRAY_LEN(learn), part_lines(t, PART_LEARN));
-	p->list = t->lists[t->part];
+	list_captures(t);
+	list_learn(t);
+	set_lists(t);
 }
 
 static void when_text(struct strbuf *to, time_t when)
@@ -288,7 +394,9 @@ static void draw_processes(const struct start *t, struct area a)
 			/* wide enough for "unsupported" if there is room */
 			(a.n_columns >= 100 ? 13 : 9);
 	area_put(a, 0, verdict_x, -1, ROLE_DIM, "attach");
-	if (!t->processes.n) {
+	if (!t->processes.n && t->narrow.n) {
+		area_put(a, 1, 2, -1, ROLE_TEXT, "no process here has this text");
+	} else if (!t->processes.n) {
 		area_put(a, 1, 2, -1, ROLE_TEXT,
 			 t->is_whole || !has_look(t) ? "no Python process is running here"
 						     : "looking for Python processes");
@@ -313,9 +421,15 @@ static void draw_processes(const struct start *t, struct area a)
 			strbuf_adds(&b, "idle");
 		area_put_cut(a, y + 1, 25, 15, ROLE_DIM, strbuf_str(&b));
 		strbuf_clear(&b);
-		if (f->command)
+		strbuf_add_repeat(&b, ' ', f->depth > 1 ? (size_t)(f->depth - 1) * 2 : 0);
+		strbuf_adds(&b, f->depth ? "└ " : "");
+		if (f->n_more)
+			strbuf_addf(&b, "%u workers · Enter lists", f->n_more + 1);
+		else if (f->is_worker)
+			strbuf_adds(&b, "worker");
+		else if (f->command)
 			strbuf_adds(&b, f->command); /* it is escaped already */
-		area_put_cut(a, y + 1, 41, verdict_x - 41 - 1, ROLE_TEXT, strbuf_str(&b));
+		area_put_middle(a, y + 1, 41, verdict_x - 41 - 1, ROLE_TEXT, strbuf_str(&b));
 		area_put_cut(a, y + 1, verdict_x, a.n_columns - verdict_x,
 			     f->info.is_ready ? ROLE_TEXT : ROLE_TROUBLE,
 			     f->verdict ? f->verdict : "");
@@ -334,47 +448,88 @@ static void draw_processes(const struct start *t, struct area a)
 	strbuf_fini(&b);
 }
 
+static void draw_capture(const struct start *t, const struct found_capture *c, struct area a, int y)
+{
+	/* where the name ends; from 110 columns on, what is in it stands beside it */
+	int name_w = a.n_columns > 80 ? a.n_columns - 64 : 16, x = 17 + name_w;
+	int what_w = a.n_columns >= 110 ? name_w - 20 : 0;
+	struct strbuf b = { 0 };
+	when_text(&b, c->when);
+	area_put_cut(a, y, 3, 12, ROLE_DIM, strbuf_str(&b));
+	strbuf_clear(&b);
+	area_put_cut(a, y, 17, name_w - what_w - (what_w ? 1 : 0), ROLE_TEXT, c->name);
+	if (what_w > 0)
+		area_put_cut(a, y, x - what_w, what_w, ROLE_DIM, c->what);
+	if (c->is_read) {
+		text_age(&b, c->age_ns);
+		area_put_right(a, y, x, 8, ROLE_DIM, strbuf_str(&b));
+		strbuf_clear(&b);
+		text_count(&b, c->events, 11);
+		strbuf_adds(&b, c->events == 1 ? " event" : " events");
+		area_put_right(a, y, x + 8, 19, ROLE_TEXT, strbuf_str(&b));
+		strbuf_clear(&b);
+	}
+	text_bytes(&b, c->bytes);
+	area_put_right(a, y, x + 27, 9, ROLE_DIM, strbuf_str(&b));
+	strbuf_clear(&b);
+	if (c->is_read) {
+		if (!c->is_complete)
+			strbuf_adds(&b, "cut short");
+		else {
+			strbuf_add_count(&b, c->lost);
+			strbuf_adds(&b, c->lost ? " lost" : "0 lost");
+		}
+		area_put_cut(a, y, x + 38, -1, c->lost ? ROLE_TROUBLE : ROLE_DIM,
+			     c->is_complete && !c->lost ? "0 lost" : strbuf_str(&b));
+	}
+	strbuf_fini(&b);
+}
+
 static void draw_captures(const struct start *t, struct area a)
 {
 	const struct list *l = &t->lists[PART_CAPTURES];
-	/* where the name ends */
-	int name_w = a.n_columns > 80 ? a.n_columns - 64 : 16, x = 17 + name_w;
 	if (!t->captures.n)
-		area_put(a, 0, 3, -1, ROLE_DIM, "none yet: sessions without -o are kept here");
+		area_put(a, 0, 3, -1, ROLE_DIM,
+			 t->narrow.n ? "no capture here has this text"
+				     : "none yet: sessions without -o are kept here");
 	for (int y = 0; y < a.n_lines && l->top + (uint64_t)y < t->captures.n; y++) {
-		const struct found_capture *c = &t->captures.v[l->top + (uint64_t)y];
-		struct strbuf b = { 0 };
-		when_text(&b, c->when);
-		area_put_cut(a, y, 3, 12, ROLE_DIM, strbuf_str(&b));
-		strbuf_clear(&b);
-		area_put_cut(a, y, 17, name_w, ROLE_TEXT, c->name ? c->name : "");
-		strbuf_clear(&b);
-		if (c->is_read) {
-			text_age(&b, c->age_ns);
-			area_put_right(a, y, x, 8, ROLE_DIM, strbuf_str(&b));
-			strbuf_clear(&b);
-			text_count(&b, c->events, 11);
-			strbuf_adds(&b, c->events == 1 ? " event" : " events");
-			area_put_right(a, y, x + 8, 19, ROLE_TEXT, strbuf_str(&b));
-			strbuf_clear(&b);
+		int i = t->captures.v[l->top + (uint64_t)y];
+		if (i == FOLDED) {
+			area_put(a, y, 1, 1, ROLE_DIM, "▸");
+			area_printf(a, y, 3, -1, ROLE_DIM, "%zu of lessons and tries",
+				    t->n_lessons_found);
+		} else {
+			draw_capture(t, &t->found.v[i], a, y);
 		}
-		text_bytes(&b, c->bytes);
-		area_put_right(a, y, x + 27, 9, ROLE_DIM, strbuf_str(&b));
-		strbuf_clear(&b);
-		if (c->is_read) {
-			if (!c->is_complete)
-				strbuf_adds(&b, "cut short");
-			else {
-				strbuf_add_count(&b, c->lost);
-				strbuf_adds(&b, c->lost ? " lost" : "0 lost");
-			}
-			area_put_cut(a, y, x + 38, -1, c->lost ? ROLE_TROUBLE : ROLE_DIM,
-				     c->is_complete && !c->lost ? "0 lost" : strbuf_str(&b));
-		}
-		strbuf_fini(&b);
-		search_mark(t->pane.host->search, a, y);
 		cursor(t, a, y, PART_CAPTURES, l->top + (uint64_t)y);
 	}
+}
+
+/* The last line: what is under the cursor. */
+static void draw_details(const struct start *t, struct area a, int y)
+{
+	const struct list *l = &t->lists[t->part];
+	int i = t->part == PART_CAPTURES && l->cursor < t->captures.n ? t->captures.v[l->cursor]
+								      : FOLDED;
+	struct strbuf b = { 0 };
+	if (t->part == PART_PROCESSES) {
+		strbuf_adds(&b, "Nothing is changed in a process before you press Enter.");
+	} else if (i != FOLDED) {
+		const struct found_capture *c = &t->found.v[i];
+		const char *file = strrchr(c->path, '/');
+		utf8_escape(&b, file ? file + 1 : c->path, strlen(file ? file + 1 : c->path), 0);
+		strbuf_adds(&b, *c->what ? ": " : "");
+		strbuf_adds(&b, c->what);
+	} else if (t->part == PART_CAPTURES && t->captures.n) {
+		strbuf_adds(&b, "Enter lists them");
+	}
+	area_put_cut(a, y, 1, -1, ROLE_DIM, strbuf_str(&b));
+	strbuf_fini(&b);
+}
+
+static unsigned steps_done(const struct start *t, const struct lesson *l)
+{
+	return l->number >= 0 && l->number < LESSONS_MAX ? t->done[l->number] : 0;
 }
 
 static void draw_start(const struct pane *p, struct area a)
@@ -384,66 +539,155 @@ static void draw_start(const struct pane *p, struct area a)
 	int y = 0, n = part_lines(t, PART_PROCESSES);
 	draw_processes(t, area_sub(a, y, 0, n, a.n_columns));
 	y += n;
-	char *folder = folder_name(FOLDER_CACHE);
-	draw_title(area_sub(a, y, 0, 1, a.n_columns), t->part == PART_CAPTURES, "Captures", "",
-		   folder ? folder : "");
-	free(folder);
+	frame_draw_title(area_sub(a, y, 0, 1, a.n_columns), t->part == PART_CAPTURES, "Captures",
+			 "", t->found.folder ? t->found.folder : "");
 	y++;
 	n = part_lines(t, PART_CAPTURES);
 	draw_captures(t, area_sub(a, y, 0, n, a.n_columns));
 	y += n;
 	size_t done = 0;
-	for (size_t i = 0; i < n_lessons && i < LESSONS_SEEN; i++)
-		done += t->done[i] >= lessons[i].n_steps;
+	for (size_t i = 0; i < n_lessons; i++)
+		done += steps_done(t, &lessons[i]) >= lessons[i].n_steps;
 	strbuf_clear(&b);
 	strbuf_addf(&b, "%zu of %zu done", done, n_lessons);
-	draw_title(area_sub(a, y, 0, 1, a.n_columns), t->part == PART_LEARN, "Learn", "",
-		   strbuf_str(&b));
+	frame_draw_title(area_sub(a, y, 0, 1, a.n_columns), t->part == PART_LEARN, "Learn", "",
+			 strbuf_str(&b));
 	y++;
 	const struct list *l = &t->lists[PART_LEARN];
+	if (!t->learn.n)
+		area_put(a, y, 3, -1, ROLE_DIM, "no lesson has this text");
 	for (int k = 0; k < l->n_lines && l->top + (uint64_t)k < l->n; k++, y++) {
-		uint64_t i = l->top + (uint64_t)k;
+		uint64_t at = l->top + (uint64_t)k;
+		size_t i = (size_t)t->learn.v[at];
 		if (i < n_lessons) {
-			lesson_steps_draw(a, y, &lessons[i], t->done[i < LESSONS_SEEN ? i : 0]);
+			lesson_steps_draw(a, y, &lessons[i], steps_done(t, &lessons[i]));
 		} else {
 			area_put(a, y, 6, 10, ROLE_TEXT, learn[i - n_lessons].name);
 			area_put_cut(a, y, 17, -1, ROLE_DIM, learn[i - n_lessons].text);
 		}
-		cursor(t, a, y, PART_LEARN, i);
+		cursor(t, a, y, PART_LEARN, at);
 	}
 	if (a.n_lines > y)
-		area_put(a, a.n_lines - 1, 1, -1, ROLE_DIM,
-			 "Nothing is changed in a process before you press Enter.");
+		draw_details(t, a, a.n_lines - 1);
 	strbuf_fini(&b);
 }
+
+/* ---- narrowing ---- */
+
+static void set_narrow(struct start *t, const char *text)
+{
+	strbuf_clear(&t->narrow);
+	strbuf_adds(&t->narrow, text);
+	list_processes(t);
+	list_captures(t);
+	list_learn(t);
+	for (int i = 0; i < PART_COUNT; i++)
+		t->lists[i].cursor = t->lists[i].top = 0;
+	/* go where something is left */
+	const size_t n[PART_COUNT] = { t->processes.n, t->captures.n, t->learn.n };
+	for (int i = 0; i < PART_COUNT && !n[t->part]; i++)
+		if (n[i])
+			t->part = (enum part)i;
+	set_lists(t);
+	host_redraw(t->pane.host);
+}
+
+static struct start *start_of(const struct pane_host *host)
+{
+	return (struct start *)host_pane(host, PANE_START);
+}
+
+static void narrow_preview(const struct pane_host *host, const char *text)
+{
+	struct start *t = start_of(host);
+	if (t && strcmp(strbuf_str(&t->narrow), text))
+		set_narrow(t, text);
+}
+
+static bool narrow_accept(const struct pane_host *host, const char *text)
+{
+	narrow_preview(host, text);
+	return true;
+}
+
+static void narrow_cancel(const struct pane_host *host)
+{
+	struct start *t = start_of(host);
+	if (t)
+		set_narrow(t, strbuf_str(&t->old_narrow));
+}
+
+static void narrow_check(const struct pane_host *host, const char *text, struct prompt_verdict *ret)
+{
+	const struct start *t = start_of(host);
+	*ret = (struct prompt_verdict){ 0 };
+	if (t && *text)
+		snprintf(ret->message, sizeof(ret->message),
+			 "%zu processes, %zu captures, %zu to learn", t->processes.n, t->captures.n,
+			 t->learn.n);
+}
+
+static const struct prompt_ops narrow_prompt = { .label = "/",
+						 .history = -1,
+						 .check = narrow_check,
+						 .preview = narrow_preview,
+						 .accept = narrow_accept,
+						 .cancel = narrow_cancel };
+
+static void narrow(struct start *t, const char *text)
+{
+	if (text) {
+		set_narrow(t, text);
+		return;
+	}
+	strbuf_clear(&t->old_narrow);
+	strbuf_adds(&t->old_narrow, strbuf_str(&t->narrow));
+	host_ask(t->pane.host, &narrow_prompt);
+}
+
+/* ---- actions ---- */
 
 static void open_entry(struct start *t)
 {
 	const struct pane_host *host = t->pane.host;
-	const struct ui_start_ops *ops = host->start;
+	const struct app_start_ops *ops = host->start;
 	uint64_t at = t->lists[t->part].cursor;
-	struct ui_source source = { .terminal_fd = -1 };
+	struct app_source source = { .terminal_fd = -1 };
 	struct err *err = NULL;
 	if (t->part == PART_LEARN) {
-		if (at < n_lessons)
-			pane_lesson_begin(host, lessons[at].number);
-		else if (at - n_lessons < ARRAY_LEN(learn))
-			host_act(host, learn[at - n_lessons].action, 0, NULL);
+		size_t i = at < t->learn.n ? (size_t)t->learn.v[at] : SIZE_MAX;
+		if (i < n_lessons)
+			pane_lesson_begin(host, lessons[i].number);
+		else if (i - n_lessons < ARRAY_LEN(learn))
+			host_act(host, learn[i - n_lessons].action, 0, NULL);
 		return;
 	}
 	if (t->part == PART_PROCESSES) {
+		if (at < t->processes.n && t->processes.v[at].n_more) {
+			t->shows_workers = true;
+			list_processes(t);
+			set_lists(t);
+			return;
+		}
 		if (at >= t->processes.n || !ops || !ops->attach)
 			return;
 		err = ops->attach(host->start_ctx, t->processes.v[at].info.pid, &source);
 	} else {
 		if (at >= t->captures.n)
 			return;
+		if (t->captures.v[at] == FOLDED) {
+			t->shows_lessons = true;
+			list_captures(t);
+			set_lists(t);
+			return;
+		}
+		const char *path = t->found.v[t->captures.v[at]].path;
 		if (ops && ops->open)
-			err = ops->open(host->start_ctx, t->captures.v[at].path, &source);
+			err = ops->open(host->start_ctx, path, &source);
 		else
-			err = trace_open(t->captures.v[at].path, NULL, &source.trace);
+			err = trace_open(path, NULL, &source.trace);
 		if (!err && !source.path)
-			source.path = strdup(t->captures.v[at].path);
+			source.path = strdup(path);
 	}
 	if (err) { /* show cause and cure in a box */
 		struct strbuf b = { 0 };
@@ -475,12 +719,31 @@ static bool act_start(struct pane *p, enum action action, uint64_t count, const 
 	case ACTION_PANE_PREV:
 		t->part = (enum part)(
 		    (t->part + (action == ACTION_PANE_NEXT ? 1 : PART_COUNT - 1)) % PART_COUNT);
-		p->list = t->lists[t->part];
+		set_lists(t);
 		return true;
 	case ACTION_OPEN: open_entry(t); return true;
+	case ACTION_NARROW: narrow(t, text); return true;
+	case ACTION_CANCEL:
+		if (t->narrow.n)
+			set_narrow(t, "");
+		else
+			host_flash(p->host, "q leaves auditview");
+		return true;
+	case ACTION_FOLD:
+		if (t->part == PART_PROCESSES &&
+		    (t->shows_workers || t->n_here != t->processes.n)) {
+			t->shows_workers = !t->shows_workers;
+			list_processes(t);
+			set_lists(t);
+			return true;
+		}
+		t->shows_lessons = !t->shows_lessons;
+		list_captures(t);
+		set_lists(t);
+		return true;
 	case ACTION_REDRAW: look(t); return false;
 	case ACTION_DOCTOR: {
-		const struct ui_start_ops *ops = p->host->start;
+		const struct app_start_ops *ops = p->host->start;
 		uint64_t at = t->lists[PART_PROCESSES].cursor;
 		if (t->part == PART_PROCESSES && at < t->processes.n && ops && ops->doctor) {
 			struct strbuf b = { 0 };
@@ -497,11 +760,9 @@ static bool act_start(struct pane *p, enum action action, uint64_t count, const 
 static void title_start(const struct pane *p, struct strbuf *subject, struct strbuf *facts)
 {
 	const struct start *t = (const struct start *)p;
-	size_t ready = 0;
-	(void)subject;
-	for (size_t i = 0; i < t->processes.n; i++)
-		ready += t->processes.v[i].info.is_ready;
-	strbuf_addf(facts, "%zu here, %zu can be attached to", t->processes.n, ready);
+	if (t->narrow.n)
+		utf8_escape(subject, t->narrow.s, t->narrow.n, 0);
+	strbuf_addf(facts, "%zu here, %zu can be attached to", t->n_here, t->n_ready);
 }
 
 static void line_start(const struct pane *p, uint64_t entry, struct strbuf *to)
@@ -510,10 +771,12 @@ static void line_start(const struct pane *p, uint64_t entry, struct strbuf *to)
 	if (t->part == PART_PROCESSES && entry < t->processes.n)
 		strbuf_addf(to, "%d %s", t->processes.v[entry].info.pid,
 			    t->processes.v[entry].command ? t->processes.v[entry].command : "");
-	else if (t->part == PART_CAPTURES && entry < t->captures.n)
-		strbuf_adds(to, t->captures.v[entry].path);
-	else if (t->part == PART_LEARN && entry < n_lessons)
-		strbuf_adds(to, lessons[entry].title);
+	else if (t->part == PART_CAPTURES && entry < t->captures.n) {
+		if (t->captures.v[entry] != FOLDED)
+			strbuf_adds(to, t->found.v[t->captures.v[entry]].path);
+	} else if (t->part == PART_LEARN && entry < t->learn.n &&
+		   (size_t)t->learn.v[entry] < n_lessons)
+		strbuf_adds(to, lessons[t->learn.v[entry]].title);
 }
 
 const struct pane_ops pane_start_ops = {

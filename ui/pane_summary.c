@@ -18,9 +18,12 @@
 #include "model/arguments.h"
 #include "model/gist.h"
 #include "model/reach.h"
+#include "model/summary_ready.h"
 #include "model/tally.h"
-#include "ui/sorter.h"
+#include "ui/area.h"
 #include "ui/pane_host.h"
+#include "ui/sorter.h"
+#include "ui/text.h"
 
 enum { KINDS_MAX = 1 << 18 }; /* further kinds are counted together */
 
@@ -172,7 +175,7 @@ static void by_theme(struct kind_text *k)
 	const char *name = catalog_theme_name(theme);
 	strbuf_adds(&k->text, name);
 	term_is(k, "theme", name, strlen(name));
-	k->role = theme_role(theme);
+	k->role = view_role(theme);
 }
 
 static void by_thread(struct kind_text *k)
@@ -188,6 +191,33 @@ static void by_thread(struct kind_text *k)
 		strbuf_addf(&k->term, " and pid == %u", p->pid);
 }
 
+/* Of a capture of several hosts, a pid alone is not a process. */
+static void add_host_term(struct kind_text *k, uint32_t process)
+{
+	size_t n;
+	const char *s = trace_process_host(k->s->trace, process, &n);
+	if (!trace_n_hosts(k->s->trace))
+		return;
+	strbuf_adds(&k->term, n ? " and host == " : " and not host");
+	if (n)
+		filter_quote(&k->term, s, n);
+}
+
+static void by_machine(struct kind_text *k)
+{
+	const struct thread_info *t = trace_thread(k->s->trace, k->id);
+	size_t n = 0;
+	const char *s = t ? trace_process_host(k->s->trace, t->process, &n) : "";
+	if (n) {
+		utf8_escape(&k->text, s, n, 0);
+		term_is(k, "host", s, n);
+	} else {
+		strbuf_adds(&k->text, "unknown");
+		strbuf_adds(&k->term, "not host");
+		k->role = ROLE_DIM;
+	}
+}
+
 static void by_process(struct kind_text *k)
 {
 	const struct thread_info *t = trace_thread(k->s->trace, k->id);
@@ -196,9 +226,16 @@ static void by_process(struct kind_text *k)
 		strbuf_adds(&k->text, "??");
 		return;
 	}
+	size_t n;
+	const char *host = trace_process_host(k->s->trace, t->process, &n);
+	if (trace_n_hosts(k->s->trace)) {
+		utf8_escape(&k->text, n ? host : "unknown", n ? n : 7, 0);
+		strbuf_addc(&k->text, ':');
+	}
 	strbuf_addf(&k->text, "%u ", p->pid);
 	text_string(&k->text, k->s->trace, p->name);
 	strbuf_addf(&k->term, "pid == %u", p->pid);
+	add_host_term(k, t->process);
 }
 
 static void frame_kind(struct kind_text *k, bool file_only)
@@ -218,7 +255,7 @@ static void frame_kind(struct kind_text *k, bool file_only)
 		utf8_escape(&k->text, s, n, 0);
 		return;
 	}
-	frame_text_place(&k->text, k->s, &f);
+	text_place(&k->text, k->s, &f);
 	strbuf_addc(&k->text, ' ');
 	text_string(&k->text, t, f.function);
 	strbuf_addf(&k->term, " and caller.line == %u", f.line);
@@ -232,6 +269,22 @@ static void by_caller(struct kind_text *k)
 static void by_source(struct kind_text *k)
 {
 	frame_kind(k, true);
+}
+
+static void by_package(struct kind_text *k)
+{
+	struct trace *t = k->s->trace;
+	const struct trace_package *p = trace_package(t, k->id ? trace_stack_package(t, k->id) : 0);
+	if (!p) {
+		strbuf_adds(&k->text, k->id ? "(code that is not installed)" : "(no stack)");
+		strbuf_adds(&k->term, "not package");
+		k->role = ROLE_DIM;
+		return;
+	}
+	utf8_escape(&k->text, p->name, p->n_name, 0);
+	strbuf_addc(&k->text, ' ');
+	utf8_escape(&k->text, p->version, p->n_version, 0);
+	term_is(k, "package", p->name, p->n_name);
 }
 
 /* Return the argument of an event that its gist reads as `reading`; -1 if it has none. */
@@ -316,6 +369,24 @@ static void reach_kind_text(struct kind_text *k, enum reach_kind kind)
 	k->role = view_name(k->s, k->name)->role;
 }
 
+/* Write what one event is about, whatever its kind. */
+static void by_what(struct kind_text *k)
+{
+	struct trace *t = k->s->trace;
+	struct event e = { .name = k->name, .args = k->id };
+	size_t n;
+	const char *name = trace_name(t, k->name, &n);
+	while (e.process + 1 < trace_n_processes(t) &&
+	       arguments_minor(t, e.process) != k->s->python_minor)
+		e.process++;
+	reach_read(t, &e, &k->text);
+	strbuf_addf(&k->term, "event == ");
+	filter_quote(&k->term, name, n);
+	if (k->id)
+		term_of_gist(k, view_name(k->s, k->name)->event);
+	k->role = view_name(k->s, k->name)->role;
+}
+
 /* Leave the text empty if there is no such argument. */
 static void argument_kind(struct kind_text *k, unsigned reading)
 {
@@ -345,6 +416,16 @@ static void by_path(struct kind_text *k)
 	argument_kind(k, READING_PATH);
 }
 
+static void by_module(struct kind_text *k)
+{
+	reach_kind_text(k, REACH_MODULE);
+	if (!k->text.n)
+		return;
+	strbuf_clear(&k->term);
+	strbuf_addf(&k->term, "import.module == ");
+	filter_quote(&k->term, strbuf_str(&k->text), k->text.n);
+}
+
 static void by_command(struct kind_text *k)
 {
 	reach_kind_text(k, REACH_COMMAND);
@@ -364,11 +445,15 @@ static const struct grouping {
 	{ "file", GROUP_ARGS, READING_PATH, by_path, REACH_KIND_COUNT },
 	{ "host", GROUP_ARGS, READING_HOSTPORT, by_host, REACH_HOST },
 	{ "command", GROUP_ARGS, READING_ARGV, by_command, REACH_COMMAND },
+	{ "module", GROUP_ARGS, READING_VALUE, by_module, REACH_MODULE },
 	{ "thread", GROUP_THREAD, READING_KIND_COUNT, by_thread, REACH_KIND_COUNT },
 	{ "process", GROUP_THREAD, READING_KIND_COUNT, by_process, REACH_KIND_COUNT },
 	{ "theme", GROUP_NAME, READING_KIND_COUNT, by_theme, REACH_KIND_COUNT },
 	{ "category", GROUP_NAME, READING_KIND_COUNT, by_category, REACH_KIND_COUNT },
 	{ "source", GROUP_STACK, READING_KIND_COUNT, by_source, REACH_KIND_COUNT },
+	{ "what", GROUP_ARGS, READING_KIND_COUNT, by_what, REACH_KIND_COUNT },
+	{ "machine", GROUP_THREAD, READING_KIND_COUNT, by_machine, REACH_KIND_COUNT },
+	{ "package", GROUP_STACK, READING_KIND_COUNT, by_package, REACH_KIND_COUNT },
 };
 
 /* ---- counting ---- */
@@ -379,7 +464,7 @@ static bool wants_name(void *ctx, uint32_t name)
 	const struct grouping *g = &groupings[m->field];
 	size_t n;
 	const char *event = trace_name(m->pane.host->view->trace, name, &n);
-	if (g->make == by_host || g->make == by_command)
+	if (g->reach != REACH_KIND_COUNT)
 		return reach_kind_of(event, n) == g->reach;
 	return arg_with(view_name(m->pane.host->view, name)->event, groupings[m->field].reading) >=
 	       0;
@@ -392,7 +477,8 @@ static uint32_t tally_key(void *ctx, uint32_t id, uint32_t name)
 	const struct grouping *g = &groupings[m->field];
 	struct kind_text k = { .s = s, .id = id, .name = name, .role = ROLE_TEXT };
 	uint32_t frame = 0, key = TALLY_LEAVE_OUT;
-	if (g->column == GROUP_STACK && id) { /* many stacks have the same caller */
+	if (g->column == GROUP_STACK && g->make != by_package &&
+	    id) { /* many stacks have the same caller */
 		frame = trace_caller(s->trace, id);
 		if (frame && frame < m->key_of_frame.n && m->key_of_frame.v[frame])
 			return m->key_of_frame.v[frame] - 1;
@@ -459,6 +545,7 @@ static void restart(struct summary *m)
 	}
 	struct tally_spec spec = { .column = g->column,
 				   .key = tally_key,
+				   .by_name = g->column == GROUP_ARGS,
 				   .wants = g->reading == READING_KIND_COUNT ? NULL : wants_name,
 				   .ctx = m,
 				   .n_bins = m->n_bins,
@@ -632,11 +719,21 @@ static void update_summary(struct pane *p, unsigned changes)
 	list_set(&p->list, m->order.n, p->n_lines - 1);
 }
 
+const char *pane_summary_field_at(size_t i)
+{
+	return i < ARRAY_LEN(groupings) ? groupings[i].name : NULL;
+}
+
 void pane_summary_by(struct pane *p, const char *field)
 {
 	struct summary *m = (struct summary *)p;
+	const struct ready_summary *ready = ready_summary_find(field);
+	if (ready && !host_set_filter(p->host, ready->filter, true))
+		return;
+	const char *by = ready ? ready->by : field;
+	by = strcmp(by, "peer") ? by : "host"; /* `stat` has two words for it */
 	for (size_t i = 0; i < ARRAY_LEN(groupings); i++)
-		if (!strcmp(groupings[i].name, field)) {
+		if (!strcmp(groupings[i].name, by)) {
 			m->field = i;
 			m->stale = true;
 			go_on(m, 3000000);
@@ -686,7 +783,7 @@ static void draw_summary(const struct pane *p, struct area a)
 		bool is_cursor = p->list.top + (uint64_t)y == p->list.cursor;
 		enum role ink = is_cursor ? r->role : ROLE_DIM;
 		strbuf_clear(&b);
-		text_cut(&b, r->text, strlen(r->text), name_w, strchr(r->text, '/') != NULL);
+		text_cut(&b, r->text, strlen(r->text), name_w, true);
 		area_put(a, y + 1, 2, name_w, r->role, strbuf_str(&b));
 		strbuf_clear(&b);
 		text_count(&b, n.count, 9);

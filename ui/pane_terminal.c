@@ -2,24 +2,22 @@
  * pane_terminal: the terminal of the program that was launched here: libvterm between its pty and
  * the canvas.
  *
- * While the pane has the focus, every key but Ctrl-] goes to the program. Output is read even while
- * the pane is not shown, so the program never waits for us.
+ * While the pane has the focus, every key but Ctrl-] goes to the program (app_terminal.h has the
+ * keys after it). Output is read even while the pane is not shown, so the program never waits for
+ * us. Colours are the program's own.
  */
 #include "ui/pane_terminal.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <termios.h>
-#include <unistd.h>
 
 #include <vterm.h>
 
 #include "base/utf8.h"
+#include "ui/area.h"
 #include "ui/input.h"
 #include "ui/pane_host.h"
+#include "ui/program_pty.h"
 
 struct terminal_pane {
 	struct pane pane;
@@ -30,17 +28,7 @@ struct terminal_pane {
 
 static void send_bytes(const char *s, size_t n, void *user)
 {
-	struct terminal_pane *t = user;
-	int fd = t->pane.host && t->pane.host->view ? t->pane.host->view->terminal_fd : -1;
-	while (fd >= 0 && n > 0) {
-		ssize_t done = write(fd, s, n);
-		if (done <= 0)
-			/* if the program does not read its input, it is lost, as on a real terminal
-			 * with a full queue */
-			return;
-		s += done;
-		n -= (size_t)done;
-	}
+	program_pty_send(user, s, n);
 }
 
 static struct err *open_terminal(const struct pane_host *host, struct pane **ret)
@@ -56,7 +44,7 @@ static struct err *open_terminal(const struct pane_host *host, struct pane **ret
 		return err_no_memory();
 	}
 	vterm_set_utf8(t->vt, 1);
-	vterm_output_set_callback(t->vt, send_bytes, t);
+	vterm_output_set_callback(t->vt, send_bytes, &t->pane);
 	t->screen = vterm_obtain_screen(t->vt);
 	vterm_screen_enable_altscreen(t->screen, 1);
 	vterm_screen_reset(t->screen, 1);
@@ -80,25 +68,40 @@ static void update_terminal(struct pane *p, unsigned changes)
 	t->lines = p->n_lines;
 	t->columns = p->n_columns;
 	vterm_set_size(t->vt, t->lines, t->columns);
-	if (p->host->view && p->host->view->terminal_fd >= 0) {
-		struct winsize size = { .ws_row = (unsigned short)t->lines,
-					.ws_col = (unsigned short)t->columns };
-		ioctl(p->host->view->terminal_fd, TIOCSWINSZ, &size);
-	}
+	program_pty_resize(p, t->lines, t->columns);
 }
 
 bool pane_terminal_read(struct pane *p, int fd)
 {
 	struct terminal_pane *t = (struct terminal_pane *)p;
 	char buf[16384];
-	ssize_t n = read(fd, buf, sizeof(buf));
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return true;
-	if (n <= 0) /* EIO: the last process that held the other end has closed it */
-		return false;
-	if (t)
-		vterm_input_write(t->vt, buf, (size_t)n);
-	return true;
+	size_t n;
+	bool is_open = program_pty_read(fd, buf, sizeof(buf), &n);
+	if (t && n)
+		vterm_input_write(t->vt, buf, n);
+	return is_open;
+}
+
+/* The nearest of xterm's 256 colours: a cube of 6 × 6 × 6 from 16 on. */
+static int cube_index(uint8_t r, uint8_t g, uint8_t b)
+{
+	const uint8_t v[] = { r, g, b };
+	int index = 0;
+	for (int i = 0; i < 3; i++) {
+		/* the steps are 0, 95, 135, … 255 */
+		int step = v[i] < 48 ? 0 : v[i] < 115 ? 1 : (v[i] - 35) / 40;
+		index = index * 6 + (step > 5 ? 5 : step);
+	}
+	return 16 + index;
+}
+
+static uint16_t ink_of(const VTermColor *c, bool is_background)
+{
+	if (is_background ? VTERM_COLOR_IS_DEFAULT_BG(c) : VTERM_COLOR_IS_DEFAULT_FG(c))
+		return 0;
+	if (VTERM_COLOR_IS_INDEXED(c))
+		return (uint16_t)(c->indexed.idx + 1);
+	return (uint16_t)(cube_index(c->rgb.red, c->rgb.green, c->rgb.blue) + 1);
 }
 
 static void draw_terminal(const struct pane *p, struct area a)
@@ -123,6 +126,7 @@ static void draw_terminal(const struct pane *p, struct area a)
 					 (cell.attrs.reverse ? CELL_REVERSE : 0);
 			if (flags)
 				area_mark(a, y, x, width, flags, ROLE_COUNT);
+			area_ink(a, y, x, width, ink_of(&cell.fg, false), ink_of(&cell.bg, true));
 			strbuf_fini(&b);
 			x += width;
 		}
@@ -160,8 +164,10 @@ static bool key_terminal(struct pane *p, int key)
 	if (key >= KEY_F1_ && key <= KEY_F12_)
 		vterm_keyboard_key(t->vt, (VTermKey)VTERM_KEY_FUNCTION(key - KEY_F1_ + 1),
 				   VTERM_MOD_NONE);
-	else if (key > 0 && key < 32)
-		vterm_keyboard_unichar(t->vt, (uint32_t)key + 'a' - 1, VTERM_MOD_CTRL);
+	else if (key == KEY_STAB_)
+		vterm_keyboard_key(t->vt, VTERM_KEY_TAB, VTERM_MOD_SHIFT);
+	else if (key > 0 && key < 32) /* the byte itself: libvterm knows only Ctrl with a letter */
+		program_pty_send(p, (char[]){ (char)key }, 1);
 	else if (key < KEY_SPECIAL)
 		vterm_keyboard_unichar(t->vt, (uint32_t)key, VTERM_MOD_NONE);
 	return true;
@@ -169,19 +175,17 @@ static bool key_terminal(struct pane *p, int key)
 
 static bool act_terminal(struct pane *p, enum action action, uint64_t count, const char *text)
 {
-	return false;
+	if (action != ACTION_TERMINAL_KEY)
+		return false;
+	program_pty_send(p, (char[]){ KEY_CTRL(']') }, 1);
+	return true;
 }
 
 static void title_terminal(const struct pane *p, struct strbuf *subject, struct strbuf *facts)
 {
 	const struct terminal_pane *t = (const struct terminal_pane *)p;
-	struct view *s = p->host->view;
-	const struct process_info *process = view_process(s);
-	if (process)
-		text_program(subject, s->trace, process->name);
 	strbuf_addf(facts, "%d×%d · ", t->columns, t->lines);
-	strbuf_adds(facts, s->terminal_fd >= 0 ? "keys go to the program, Ctrl-] leaves"
-					       : "the program has ended");
+	program_pty_title(p, "keys go to the program, Ctrl-] leaves", subject, facts);
 }
 
 const struct pane_ops pane_terminal_ops = {

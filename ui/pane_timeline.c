@@ -17,6 +17,7 @@
 #include "base/monotonic.h"
 #include "model/first_seen.h"
 #include "model/histogram.h"
+#include "ui/area.h"
 #include "ui/pane_host.h"
 
 enum { BINS_MAX = 400 };
@@ -458,12 +459,12 @@ static void draw_page(const struct timeline *t, struct area a)
 		spark(t, a, y, x, t->bins[g], t->max[g],
 		      g == GROUP_IMPORT
 			  ? ROLE_DIM
-			  : theme_role(catalog_themes[THEME_NETWORK].group == g ? THEME_NETWORK
-				       : g == GROUP_FILES                       ? THEME_FILESYSTEM
-				       : g == GROUP_PROCESS                     ? THEME_PROCESS
-				       : g == GROUP_CODE  ? THEME_CODE_EXECUTION
-				       : g == GROUP_BELOW ? THEME_NATIVE
-							  : THEME_INTROSPECTION));
+			  : view_role(catalog_themes[THEME_NETWORK].group == g ? THEME_NETWORK
+				      : g == GROUP_FILES                       ? THEME_FILESYSTEM
+				      : g == GROUP_PROCESS                     ? THEME_PROCESS
+				      : g == GROUP_CODE  ? THEME_CODE_EXECUTION
+				      : g == GROUP_BELOW ? THEME_NATIVE
+							 : THEME_INTROSPECTION));
 	}
 	mark_losses(t, a, y - 1, x);
 	uint32_t from, to;

@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "ui/area.h"
 #include "ui/event_text.h"
 #include "ui/frame.h"
+#include "ui/text.h"
 
 static void choices_clear(struct prompt_choices *c)
 {
@@ -59,10 +61,17 @@ static void with_choice(const struct prompt *p, struct strbuf *to)
 	strbuf_add(to, p->text.s + c->to, p->text.n - c->to);
 }
 
+/* Has one of the whole texts been chosen that are offered while nothing is typed? */
+static bool takes_offer(const struct prompt *p)
+{
+	return p->ops->offers && !p->text.n && p->chosen >= 0 && has_ghost(p);
+}
+
 /* Is the text wrong only because a word in it is not complete yet, as the chosen completion
  * shows? */
-static bool is_begun(const struct prompt *p, const struct pane_host *host)
+static bool is_begun(struct prompt *p, const struct pane_host *host)
 {
+	p->ghost_is_wrong = false;
 	if (!has_ghost(p) || p->choices.from == p->choices.to)
 		return false;
 	struct prompt_verdict verdict = { 0 };
@@ -70,6 +79,7 @@ static bool is_begun(const struct prompt *p, const struct pane_host *host)
 	with_choice(p, &text);
 	p->ops->check(host, strbuf_str(&text), &verdict);
 	/* after the completed word an operator or a value may still be missing */
+	p->ghost_is_wrong = verdict.is_error;
 	bool begun = !verdict.is_error || (verdict.at >= text.n && text.n > p->text.n);
 	strbuf_fini(&text);
 	return begun;
@@ -80,11 +90,15 @@ static void preview(struct prompt *p, const struct pane_host *host)
 	if (!p->ops->preview)
 		return;
 	struct strbuf text = { 0 };
-	if (!p->verdict.is_error) {
+	if (takes_offer(p)) {
+		with_choice(p, &text);
+	} else if (!p->verdict.is_error) {
 		strbuf_adds(&text, strbuf_str(&p->text));
 		free(p->good);
 		p->good = strdup(strbuf_str(&p->text));
 	} else if (p->is_begun) {
+		if (p->ghost_is_wrong) /* more must follow: what is shown stays */
+			return;
 		with_choice(p, &text);
 	} else if (p->good) { /* the last correct text stays in use */
 		strbuf_adds(&text, p->good);
@@ -122,6 +136,8 @@ static void changed(struct prompt *p, const struct pane_host *host)
 		p->box_hidden = true;
 		p->chosen = -1;
 	}
+	if (p->ops->offers && !p->text.n) /* Enter means the empty text until one is chosen */
+		p->chosen = -1;
 	p->is_begun = p->verdict.is_error && is_begun(p, host);
 	preview(p, host);
 	if (p->ops && p->ops->check && !p->verdict.is_error)
@@ -293,11 +309,12 @@ static void look_back(struct prompt *p, const struct pane_host *host, bool older
 static void choose(struct prompt *p, const struct pane_host *host, int by)
 {
 	int n = (int)p->choices.list.n;
-	p->chosen = (p->chosen + by + n) % n;
+	p->chosen = p->chosen < 0 ? (by > 0 ? 0 : n - 1) : (p->chosen + by + n) % n;
 	if (p->chosen < p->first_choice)
 		p->first_choice = p->chosen;
 	if (p->chosen >= p->first_choice + 8)
 		p->first_choice = p->chosen - 7;
+	p->ghost_is_wrong = false;
 	preview(p, host);
 }
 
@@ -319,7 +336,7 @@ static void refuse(struct prompt *p, const struct pane_host *host)
 static void accept(struct prompt *p, const struct pane_host *host)
 {
 	struct strbuf text = { 0 };
-	if (p->is_begun)
+	if (p->is_begun || takes_offer(p))
 		with_choice(p, &text); /* the text that the preview shows */
 	else
 		strbuf_adds(&text, strbuf_str(&p->text));
@@ -407,7 +424,8 @@ void prompt_input(struct prompt *p, const struct pane_host *host, struct input i
 		}
 		if (p->box_hidden || p->chosen < 0) { /* show the choices first */
 			p->box_hidden = false;
-			p->chosen = 0;
+			p->chosen = -1;
+			choose(p, host, 1);
 			return;
 		}
 		take_choice(p);
@@ -514,7 +532,8 @@ static void draw_choices(const struct prompt *p, struct area all, int bottom, in
 	int first = p->first_choice;
 	if (p->chosen >= first + lines)
 		first = p->chosen - lines + 1;
-	struct area in = draw_box(all, bottom - lines - 2, column, lines + 2, columns, c->title);
+	struct area in = frame_draw_box(all, bottom - lines - 2, column, lines + 2, columns,
+					c->title);
 	for (int i = 0; i < lines && first + i < n; i++) {
 		const struct prompt_choice *choice = &c->list.v[first + i];
 		enum role role = choice->is_dim ? ROLE_DIM : ROLE_TEXT;

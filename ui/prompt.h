@@ -39,6 +39,7 @@ struct prompt_verdict {
 
 struct prompt_ops {
 	const char *label; /* "filter: " */
+	bool offers;       /* for an empty text complete() offers whole texts; Down chooses one */
 	int history;       /* number of its history: 0 … PROMPT_HISTORIES - 1; -1: none */
 	/* may be NULL */
 	void (*check)(const struct pane_host *host, const char *text, struct prompt_verdict *ret);
@@ -71,7 +72,8 @@ struct prompt {
 	int chosen;       /* -1: none */
 	int first_choice; /* top of the box */
 	bool box_hidden;
-	bool is_begun; /* wrong only because the word at the cursor is not whole */
+	bool is_begun;       /* wrong only because the word at the cursor is not whole */
+	bool ghost_is_wrong; /* and the completed text is wrong, too: something must follow */
 	struct prompt_verdict verdict;
 	/* why the last key had no effect; NULL: it had one. Static text */
 	const char *note;

@@ -10,6 +10,7 @@
 #include <pcre2.h>
 
 #include "base/strbuf.h"
+#include "ui/area.h"
 
 enum { MATCH_LIMIT = 100000 };
 
@@ -54,7 +55,8 @@ struct err *search_set(struct search *s, const char *text, bool backwards)
 		return err_no_memory();
 	}
 	search_fini(s);
-	*s = (struct search){ copy, backwards, re, match };
+	static unsigned generation;
+	*s = (struct search){ copy, backwards, re, match, ++generation };
 	return NULL;
 }
 

@@ -13,8 +13,9 @@
 struct search {
 	char *text; /* NULL: none */
 	bool backwards;
-	void *code;  /* pcre2_code */
-	void *match; /* pcre2_match_data */
+	void *code;          /* pcre2_code */
+	void *match;         /* pcre2_match_data */
+	unsigned generation; /* another one for each pattern; 0: none */
 };
 
 /* Set the pattern. A pattern without upper-case letters ignores case (smart case). Errors:

@@ -3,16 +3,11 @@
  */
 #include "ui/source.h"
 
-#include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-enum { KEPT = 5, FILE_BYTES_MAX = 8 << 20 };
+enum { KEPT = 5 };
 
 static struct source_file kept[KEPT];
 static unsigned next_slot;
@@ -30,61 +25,17 @@ void source_forget(void)
 {
 	for (int i = 0; i < KEPT; i++)
 		fini(&kept[i]);
-}
-
-/* Open the path with O_PATH, which does not open the file itself, so that no driver and no writer
- * of a FIFO notices it. */
-static int look_up(const char *path, struct source_root root)
-{
-	if (root.is_ours)
-		return open(path, O_PATH | O_CLOEXEC);
-	char name[40];
-	snprintf(name, sizeof(name), "/proc/%u/root", root.pid);
-	int top = root.pid ? open(name, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-	if (top < 0)
-		return -1;
-	/* openat2(2): absolute links and ".." stay below that root */
-	struct open_how how = { .flags = O_PATH | O_CLOEXEC,
-				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
-	int fd = (int)syscall(SYS_openat2, top, path, &how, sizeof(how));
-	close(top);
-	return fd;
-}
-
-/* Open the regular file of this name for reading; -1: there is none. */
-static int open_regular(const char *path, struct source_root root, struct stat *ret)
-{
-	char name[40];
-	int found = look_up(path, root), fd = -1;
-	if (found < 0)
-		return -1;
-	snprintf(name, sizeof(name), "/proc/self/fd/%d", found);
-	if (!fstat(found, ret) && S_ISREG(ret->st_mode))
-		fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	close(found);
-	return fd;
+	source_reader_forget();
 }
 
 static bool load(struct source_file *f, const char *path, struct source_root root)
 {
-	struct stat st;
-	int fd = open_regular(path, root, &st);
-	if (fd < 0)
-		return false;
-	if (st.st_size > FILE_BYTES_MAX) {
-		close(fd);
-		return false;
-	}
-	char *text = malloc((size_t)st.st_size + 1);
+	char *text = NULL;
 	size_t n = 0;
-	ssize_t k;
-	while (text && n < (size_t)st.st_size &&
-	       (k = read(fd, text + n, (size_t)st.st_size - n)) > 0)
-		n += (size_t)k;
-	close(fd);
-	if (!text)
+	enum source_answer answer = source_reader_read(path, root, &text, &n, &f->modified_ns);
+	f->is_silent |= answer == SOURCE_SILENT;
+	if (answer != SOURCE_READ)
 		return false;
-	text[n] = 0;
 	uint32_t n_lines = 0;
 	for (size_t i = 0; i < n; i++)
 		n_lines += text[i] == '\n';
@@ -106,7 +57,6 @@ static bool load(struct source_file *f, const char *path, struct source_root roo
 	f->text = text;
 	f->n_bytes = n;
 	f->n_lines = n_lines;
-	f->modified_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
 	return true;
 }
 
@@ -116,7 +66,8 @@ const struct source_file *source_get(const char *path, const char *cwd, struct s
 	const struct source_root ours = { .is_ours = true };
 	for (int i = 0; i < KEPT; i++)
 		if (kept[i].path && !strcmp(kept[i].path, path) &&
-		    kept[i].root.is_ours == root.is_ours && kept[i].root.pid == root.pid)
+		    kept[i].root.is_ours == root.is_ours && kept[i].root.pid == root.pid &&
+		    kept[i].root.start_ticks == root.start_ticks)
 			return &kept[i];
 	struct source_file *f = &kept[next_slot++ % KEPT];
 	fini(f);

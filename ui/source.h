@@ -4,7 +4,7 @@
  * The path comes from the target or from a capture: only a regular file is ever opened, never a
  * device or a FIFO. If a process sees other files than we do (a container, a chroot), the file is
  * looked up below /proc/PID/root, which no link can leave, as long as that process lives;
- * afterwards it is not found.
+ * afterwards it is not found. A child reads it (source_reader.h), because that may never end.
  *
  * A file is looked up by the name in the code object, then below the folders of :source, by ever
  * shorter tails of its path. The last few files are kept. Their contents are the target's and
@@ -15,16 +15,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Where the file names of a process lead. */
-struct source_root {
-	bool is_ours; /* to the files that we see */
-	unsigned pid; /* else to the files that this process sees; 0: nowhere */
-};
+#include "ui/source_reader.h"
 
 struct source_file {
 	char *path; /* as the caller asked for it */
 	struct source_root root;
 	bool is_foreign; /* it was found below the root of another process */
+	bool is_silent;  /* where it was looked for there was no answer */
 	char *found;     /* where it is; NULL: not found */
 	char *text;      /* NUL-terminated */
 	size_t n_bytes;

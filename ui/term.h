@@ -23,7 +23,7 @@ struct term_options {
 };
 
 /* Would term_open() know this terminal? Called before anything is started for the screen. Draws
- * nothing. */
+ * nothing. Debug notes do not go to a terminal any more (base/log.h). */
 MUST_CHECK struct err *term_check(void);
 MUST_CHECK struct err *term_open(const struct term_options *options, struct terminal **ret);
 void term_close(struct terminal *t); /* t may be NULL */

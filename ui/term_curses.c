@@ -22,8 +22,11 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "base/monotonic.h"
 #include "base/strbuf.h"
 #include "base/utf8.h"
+#include "ui/terminfo_fallback.h"
 
 enum { KEY_PASTE_BEGIN = KEY_MAX + 1, KEY_PASTE_END };
 
@@ -85,6 +88,18 @@ static void catch_fatal_signals(void)
 		sigaction(fatal_signals[i], &act, NULL);
 }
 
+/* Hold back what would end or stop us while the terminal is not as it was, and nothing would
+ * restore it. */
+static void hold_signals(sigset_t *ret_old)
+{
+	static const int ending[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP };
+	sigset_t mask;
+	sigemptyset(&mask);
+	for (size_t i = 0; i < ARRAY_LEN(ending); i++)
+		sigaddset(&mask, ending[i]);
+	sigprocmask(SIG_BLOCK, &mask, ret_old);
+}
+
 static void restore_add(const char *s)
 {
 	size_t n = s ? strlen(s) : 0;
@@ -129,10 +144,12 @@ static void say(const char *s)
 /*
  * Ask for the background colour (OSC 11) and after it for the device attributes, which every
  * terminal answers. Once the second answer has arrived, no late answer can be mistaken for keys.
- * This takes 200 ms at most.
+ * This takes ASK_MS at most, whatever arrives meanwhile. The caller holds signals back, because the
+ * terminal is in raw mode.
  */
 static bool ask_is_light(void)
 {
+	enum { ASK_MS = 200 };
 	const char *fgbg = getenv("COLORFGBG"); /* rxvt, Konsole: "15;0" or "15;default;0" */
 	if (fgbg) {
 		const char *bg = strrchr(fgbg, ';');
@@ -157,7 +174,9 @@ static bool ask_is_light(void)
 	char got[256];
 	size_t n = 0;
 	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
-	while (n < sizeof(got) - 1 && poll(&p, 1, 200) > 0) {
+	uint64_t end = monotonic_ns() + ASK_MS * 1000000ull, now;
+	while (n < sizeof(got) - 1 && (now = monotonic_ns()) < end &&
+	       poll(&p, 1, (int)((end - now) / 1000000)) > 0) {
 		ssize_t k = read(STDIN_FILENO, got + n, sizeof(got) - 1 - n);
 		if (k <= 0)
 			break;
@@ -219,6 +238,41 @@ static struct err *unknown_terminal(void)
 				  "record and print need none");
 }
 
+struct entry {
+	bool is_set;
+	char *kept; /* what TERMINFO was; NULL: not set */
+};
+
+/* Set up a terminal type that terminfo knows, or else our own table: TERMINFO then has its entry,
+ * until end_entry(), which is called in any case. Returns whether the type is known; if so, the
+ * caller calls del_curterm(), too. */
+static bool begin_entry(struct entry *ret)
+{
+	int found = 0;
+	*ret = (struct entry){ 0 };
+	if (setupterm(NULL, STDOUT_FILENO, &found) != ERR)
+		return true;
+	const char *entry = terminfo_fallback_find(getenv("TERM")), *before = getenv("TERMINFO");
+	if (!entry)
+		return false;
+	ret->kept = before ? strdup(before) : NULL;
+	ret->is_set = true;
+	setenv("TERMINFO", entry, 1);
+	return setupterm(NULL, STDOUT_FILENO, &found) != ERR;
+}
+
+/* Programs that are started from here inherit the environment: it is as before. */
+static void end_entry(struct entry *entry)
+{
+	if (!entry->is_set)
+		return;
+	if (entry->kept)
+		setenv("TERMINFO", entry->kept, 1);
+	else
+		unsetenv("TERMINFO");
+	free(entry->kept);
+}
+
 /* newterm(3) prefers COLUMNS and LINES to the size of the terminal (ncurses(3X), "Environment");
  * they are often left over from another terminal. They are set again afterwards: programs that are
  * started from here inherit them. */
@@ -231,7 +285,12 @@ static SCREEN *newterm_of_its_size(void)
 		kept[i] = value ? strdup(value) : NULL;
 		unsetenv(names[i]);
 	}
+	/* newterm(3) sets the type up by itself, from the same environment */
+	struct entry entry;
+	if (begin_entry(&entry))
+		del_curterm(set_curterm(NULL));
 	SCREEN *screen = newterm(NULL, stdout, stdin);
+	end_entry(&entry);
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		if (kept[i])
 			setenv(names[i], kept[i], 1);
@@ -242,16 +301,20 @@ static SCREEN *newterm_of_its_size(void)
 
 struct err *term_check(void)
 {
-	int found = 0;
+	struct entry entry;
 	/* newterm(3) does the same, but if it fails it prints to standard error and exits, while
 	 * setupterm() can return an error. */
-	if (setupterm(NULL, STDOUT_FILENO, &found) == ERR)
+	bool is_known = begin_entry(&entry);
+	end_entry(&entry);
+	if (!is_known)
 		return unknown_terminal();
 	const char *place = tigetstr("cup");
 	bool can_place = place && place != (const char *)-1;
 	del_curterm(set_curterm(NULL));
-	if (can_place)
+	if (can_place) {
+		log_leave_terminal();
 		return NULL;
+	}
 	return err_with_hint(
 	    err_create(ERR_UNSUPPORTED,
 		       "cannot open the screen: a terminal of type \"%s\" cannot place text",
@@ -275,19 +338,22 @@ struct err *term_open(const struct term_options *options, struct terminal **ret)
 	struct terminal *t = calloc(1, sizeof(*t));
 	if (!t)
 		return err_no_memory();
+	sigset_t old_mask;
+	hold_signals(&old_mask);
 	tcgetattr(STDIN_FILENO, &restore.saved);
 	const char *name = getenv("TERM");
 	t->is_ascii = !is_utf8 || (name && !strcmp(name, "dumb"));
 	t->is_light = ask_is_light();
 	t->out = stdout;
 	set_escdelay(25);
-	/* the SIGTSTP handler of ncurses (6.4, lib_tstp.c) draws at any moment; ui_run() stops when
-	 * no draw is going on */
+	/* the SIGTSTP handler of ncurses (6.4, lib_tstp.c) draws at any moment; app_run() stops
+	 * when no draw is going on */
 	struct sigaction stop;
 	sigaction(SIGTSTP, NULL, &stop);
 	t->screen = newterm_of_its_size();
 	sigaction(SIGTSTP, &stop, NULL);
 	if (!t->screen) {
+		sigprocmask(SIG_SETMASK, &old_mask, NULL);
 		free(t);
 		return unknown_terminal();
 	}
@@ -309,6 +375,7 @@ struct err *term_open(const struct term_options *options, struct terminal **ret)
 	restore.armed = 1;
 	crash_handler_push(restore_terminal, NULL);
 	catch_fatal_signals();
+	sigprocmask(SIG_SETMASK, &old_mask, NULL);
 	getmaxyx(stdscr, t->n_lines, t->n_columns);
 	begin_modes(t);
 	if (options->mouse)
@@ -539,6 +606,32 @@ struct input term_next(struct terminal *t)
 	}
 }
 
+/* The nearest of the eight colours that every colour terminal has. */
+static int of_eight(int index)
+{
+	static const int steps[] = { 0, 95, 135, 175, 215, 255 };
+	if (index < 16)
+		return index % 8;
+	if (index >= 232) /* greys */
+		return index < 244 ? 0 : 7;
+	index -= 16;
+	return (steps[index / 36] > 127) | (steps[index / 6 % 6] > 127) << 1 |
+	       (steps[index % 6] > 127) << 2;
+}
+
+/* The pair for colours that a program chose. ncurses keeps such pairs, and reuses the oldest ones
+ * when it has no more (alloc_pair(3)). */
+static int pair_of_inks(const struct terminal *t, uint16_t fg, uint16_t bg)
+{
+	int f = fg ? fg - 1 : COLOR_NONE, b = bg ? bg - 1 : COLOR_NONE;
+	if (t->colors < 256) {
+		f = f < 0 ? f : of_eight(f);
+		b = b < 0 ? b : of_eight(b);
+	}
+	int pair = alloc_pair(color_number(t, f), color_number(t, b));
+	return pair > 0 ? pair : 0;
+}
+
 static void draw_line(struct terminal *t, const struct canvas *c, int y)
 {
 	move(y, 0);
@@ -556,7 +649,10 @@ static void draw_line(struct terminal *t, const struct canvas *c, int y)
 			attr |= A_BOLD;
 		if (cell->flags & CELL_UNDERLINE)
 			attr |= A_UNDERLINE;
-		attr_set(attr, t->pairs[cell->role][in_bar], NULL);
+		int pair = t->pairs[cell->role][in_bar];
+		if (t->colors && (cell->fg || cell->bg))
+			pair = pair_of_inks(t, cell->fg, cell->bg);
+		attr_set(attr, (short)pair, &pair);
 		/* Cells of one style that need no care are sent as one run. */
 		char run[1024];
 		size_t n = 0;
@@ -564,7 +660,8 @@ static void draw_line(struct terminal *t, const struct canvas *c, int y)
 		while (end < c->n_columns && end < t->n_columns && n + CELL_BYTES < sizeof(run)) {
 			const struct cell *next = &c->cells[y * c->n_columns + end];
 			if (next->width_cells == 0 || next->role != cell->role ||
-			    next->flags != cell->flags)
+			    next->flags != cell->flags || next->fg != cell->fg ||
+			    next->bg != cell->bg)
 				break;
 			memcpy(run + n, next->text, next->n_bytes);
 			n += next->n_bytes;

@@ -73,11 +73,6 @@ static const char *const role_names[] = {
 };
 static_assert(ARRAY_LEN(role_names) == ROLE_COUNT, "a role has no name");
 
-const char *role_name(enum role role)
-{
-	return role_names[role];
-}
-
 const struct theme *theme_find(const char *name, bool is_light)
 {
 	if (!strcmp(name, "auto"))

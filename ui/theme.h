@@ -37,7 +37,6 @@ extern const size_t n_themes;
 /* NULL if there is no theme of that name. "cb" is cb-dark or cb-light, "auto" is dark or light, by
  * is_light. */
 const struct theme *theme_find(const char *name, bool is_light);
-const char *role_name(enum role role); /* "network", as themes and the config file spell it */
 
 /* Change *theme by `role = style` (style: words bold underline reverse dim, a number 0…255, "on
  * N"). Errors: ERR_SYNTAX. */

@@ -13,7 +13,7 @@
 void toggles_fini(struct toggles *t)
 {
 	filter_switches_fini(&t->switches);
-	free(t->rest);
+	free(t->rest.text);
 	*t = (struct toggles){ 0 };
 }
 
@@ -142,37 +142,21 @@ static size_t add_terms(struct strbuf *to, struct view *s, const bool *on, bool 
 	return n_terms;
 }
 
-/* Join the two as "head and rest": the trees are joined, not the texts. */
-static void join(struct view *s, const char *head, const char *rest, struct strbuf *to)
-{
-	CLEANUP(filter) struct filter *f = NULL, *g = NULL;
-	struct err *err = filter_compile(head, strlen(head), s->trace, &f);
-	if (!err)
-		err = filter_compile(rest, strlen(rest), s->trace, &g);
-	if (err) { /* both were compiled from filters, or made of names of this capture */
-		err_destroy(err);
-		strbuf_addf(to, *head ? "(%s) and (%s)" : "%s%s", head, rest);
-		return;
-	}
-	filter_and(f, g, false, to);
-}
-
 void toggles_filter(const struct toggles *t, struct view *s, const bool *on, struct strbuf *to)
 {
-	struct strbuf yes = { 0 }, no = { 0 }, head = { 0 };
+	struct strbuf yes = { 0 }, no = { 0 };
 	size_t n_yes = add_terms(&yes, s, on, true), n_no = add_terms(&no, s, on, false);
 	if (n_no == 0) {
 		/* everything is on: only the rest remains */
 	} else if (n_yes == 0 || n_no < n_yes) {
-		strbuf_addf(&head, n_no > 1 ? "not (%s)" : "not %s", strbuf_str(&no));
+		strbuf_addf(to, n_no > 1 ? "not (%s)" : "not %s", strbuf_str(&no));
 	} else {
-		strbuf_adds(&head, strbuf_str(&yes));
+		strbuf_addf(to, t->rest.text && n_yes > 1 ? "(%s)" : "%s", strbuf_str(&yes));
 	}
-	if (t->rest)
-		join(s, strbuf_str(&head), t->rest, to);
-	else
-		strbuf_adds(to, strbuf_str(&head));
-	strbuf_fini(&head);
+	if (t->rest.text && n_no)
+		strbuf_addf(to, t->rest.needs_a_bracket ? " and (%s)" : " and %s", t->rest.text);
+	else if (t->rest.text)
+		strbuf_adds(to, t->rest.text);
 	strbuf_fini(&yes);
 	strbuf_fini(&no);
 }

@@ -19,7 +19,7 @@ struct view;
 struct toggles {
 	bool negated;               /* the switches are off, everything else is on */
 	filter_switch_vec switches; /* none: everything is on */
-	char *rest;                 /* the other part of the filter; NULL: none */
+	struct filter_rest rest;    /* the other part of the filter */
 };
 
 /* Read the filter (NULL: none) into *t, whose former content is freed. */

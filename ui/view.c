@@ -19,7 +19,7 @@ static const enum role group_roles[GROUP_COUNT] = {
 	[GROUP_INSIDE] = ROLE_INSIDE,
 };
 
-enum role theme_role(enum catalog_theme theme)
+enum role view_role(enum catalog_theme theme)
 {
 	return theme < THEME_COUNT ? group_roles[catalog_themes[theme].group] : ROLE_TEXT;
 }
@@ -39,6 +39,7 @@ static bool is_line_note(enum note_kind kind)
 	case NOTE_MESSAGE:
 	case NOTE_WARNING:
 	case NOTE_GOODBYE:
+	case NOTE_COUNTED:
 	case NOTE_KIND_COUNT: return false;
 	}
 	return false;
@@ -100,14 +101,14 @@ static void take_processes(struct view *s)
 	}
 }
 
-struct err *view_create(struct ui_source *source, struct view **ret)
+struct err *view_create(struct app_source *source, struct view **ret)
 {
 	CLEANUP(view) struct view *s = calloc(1, sizeof(*s));
 	if (!s) {
 		trace_close(source->trace);
 		free(source->path);
 		free(source->title);
-		*source = (struct ui_source){ .terminal_fd = -1 };
+		*source = (struct app_source){ .terminal_fd = -1 };
 		return err_no_memory();
 	}
 	s->trace = source->trace;
@@ -116,13 +117,15 @@ struct err *view_create(struct ui_source *source, struct view **ret)
 	s->live = source->live;
 	s->live_ctx = source->live_ctx;
 	s->terminal_fd = source->terminal_fd;
-	*source = (struct ui_source){ .terminal_fd = -1 };
+	*source = (struct app_source){ .terminal_fd = -1 };
 	s->filter_text = strdup("");
 	s->fold_on = true;
 	if (!s->filter_text)
 		return err_no_memory();
 	s->n_events = trace_n_events(s->trace);
 	s->finished = trace_is_finished(s->trace);
+	s->is_over = trace_is_over(s->trace);
+	s->is_stream = trace_is_stream(s->trace);
 	struct err *err = selection_create(s->n_events, true, &s->shown);
 	if (!err)
 		err = selection_create(s->n_events, true, &s->rows);
@@ -164,6 +167,10 @@ void view_destroy(struct view *s)
 	filter_run_destroy(s->run);
 	filter_destroy(s->filter);
 	filter_cache_destroy(s->cache);
+	for (unsigned i = 0; i < COMPILED_MAX; i++) {
+		filter_destroy(s->compiled[i].filter);
+		free(s->compiled[i].text);
+	}
 	free(s->filter_text);
 	if (s->live && s->live->close)
 		s->live->close(s->live_ctx);
@@ -173,9 +180,14 @@ void view_destroy(struct view *s)
 	free(s);
 }
 
-bool view_is_live(const struct view *s)
+bool view_has_target(const struct view *s)
 {
 	return s->live && !s->finished;
+}
+
+bool view_is_live(const struct view *s)
+{
+	return view_has_target(s) || (s->is_stream && !s->is_over);
 }
 
 static struct err *grow(struct view *s)
@@ -206,6 +218,10 @@ struct err *view_refresh(struct view *s, bool *ret_changed)
 		take_processes(s);
 	if (change.finished && !s->finished) {
 		s->finished = true;
+		*ret_changed = true;
+	}
+	if (trace_is_over(s->trace) != s->is_over) {
+		s->is_over = true;
 		*ret_changed = true;
 	}
 	if (change.n_events || change.n_notes || change.processes || change.disturbed)
@@ -263,9 +279,32 @@ static struct err *work_filter(struct view *s, uint64_t budget_ns)
 	return err;
 }
 
-struct err *view_compile(const struct view *s, const char *text, struct filter **ret)
+struct err *view_compile(struct view *s, const char *text, struct filter **ret)
 {
-	return filter_compile(text, strlen(text), s->trace, ret);
+	size_t n = strlen(text);
+	unsigned at = 0;
+	while (at < COMPILED_MAX && (!s->compiled[at].text || strcmp(s->compiled[at].text, text)))
+		at++;
+	struct compiled found = { 0 };
+	if (at < COMPILED_MAX) {
+		found = s->compiled[at];
+	} else {
+		struct err *err = filter_compile(text, n, s->trace, &found.filter);
+		if (err)
+			return err;
+		found.text = strdup(text);
+		if (!found.text) {
+			filter_destroy(found.filter);
+			return err_no_memory();
+		}
+		at = COMPILED_MAX - 1;
+		free(s->compiled[at].text);
+		filter_destroy(s->compiled[at].filter);
+	}
+	memmove(&s->compiled[1], &s->compiled[0], at * sizeof(s->compiled[0]));
+	s->compiled[0] = found;
+	*ret = filter_ref(found.filter);
+	return NULL;
 }
 
 struct err *view_set_filter(struct view *s, const char *text)
@@ -283,7 +322,7 @@ struct err *view_set_filter(struct view *s, const char *text)
 		return err_no_memory();
 	struct err *err = NULL;
 	if (n)
-		err = filter_compile(text, n, s->trace, &filter);
+		err = view_compile(s, copy, &filter);
 	if (!err && filter)
 		err = filter_run_create(s->trace, filter, s->cache, &run);
 	if (!err)
@@ -566,7 +605,7 @@ void view_fold_all(struct view *s, bool on)
 
 const struct name_facts *view_name(struct view *s, uint32_t name)
 {
-	static const struct name_facts unknown = { NULL, THEME_UNKNOWN, ROLE_TEXT };
+	static const struct name_facts unknown = { NULL, THEME_UNKNOWN, ROLE_TEXT, false };
 	while (s->names.n <= trace_n_names(s->trace)) {
 		struct name_facts f = unknown;
 		size_t n;
@@ -574,7 +613,8 @@ const struct name_facts *view_name(struct view *s, uint32_t name)
 		if (s->names.n) {
 			f.event = catalog_find(text, n);
 			f.theme = catalog_theme_of(text, n);
-			f.role = theme_role(f.theme);
+			f.role = view_role(f.theme);
+			f.is_own = catalog_is_own(text, n);
 		}
 		if (!vec_push(&s->names, f))
 			return &unknown;

@@ -31,6 +31,7 @@ struct name_facts {
 	const struct catalog_event *event; /* NULL: not in the catalogue */
 	enum catalog_theme theme;
 	enum role role;
+	bool is_own; /* an event of the program itself: catalog_is_own() */
 };
 
 struct mark {
@@ -38,16 +39,23 @@ struct mark {
 	char *note; /* NULL: a plain mark */
 };
 
+enum { COMPILED_MAX = 8 };
+
 struct view {
 	struct trace *trace;
 	char *path, *title;
-	const struct ui_live_ops *live;
+	const struct app_live_ops *live;
 	void *live_ctx;
 	int terminal_fd;
+	/* the program's terminal: it is below the list; it has the whole screen while the keys go
+	 * to it; it was opened, or closed, once */
+	bool shows_terminal, zooms_terminal, was_terminal_shown;
 
 	/* events in the view; fewer than the trace has while frozen */
 	uint64_t n_events;
 	bool frozen, finished, paused, detached, has_ended;
+	bool is_stream; /* it comes through a pipe */
+	bool is_over;   /* trace_is_over() */
 	int end_status; /* wait(2) status of the (first) process, when has_ended */
 	bool recorder_gone;
 	bool is_left; /* the question what to do with the program was answered */
@@ -55,6 +63,11 @@ struct view {
 	/* filter */
 	char *filter_text;     /* "": none */
 	struct filter *filter; /* NULL: none */
+	/* what was compiled last, the latest first: a key is looked at by several functions */
+	struct compiled {
+		char *text;
+		struct filter *filter;
+	} compiled[COMPILED_MAX];
 	struct selection *shown;
 	struct filter_run *run; /* brings `shown` up to date; NULL without a filter */
 	struct filter_cache *cache;
@@ -94,7 +107,7 @@ struct view {
 };
 
 /* Takes over source, also on failure. */
-MUST_CHECK struct err *view_create(struct ui_source *source, struct view **ret);
+MUST_CHECK struct err *view_create(struct app_source *source, struct view **ret);
 void view_destroy(struct view *s);
 DEFINE_CLEANUP(view);
 
@@ -105,10 +118,13 @@ MUST_CHECK struct err *view_refresh(struct view *s, bool *ret_changed);
 bool view_work(struct view *s, uint64_t budget_ns, bool *ret_changed);
 /* Replace the filter. On failure (ERR_SYNTAX, with err->at) the old one stays in use. */
 MUST_CHECK struct err *view_set_filter(struct view *s, const char *text);
-/* Compile a filter for this capture. Errors: ERR_SYNTAX, with err->at. */
-MUST_CHECK struct err *view_compile(const struct view *s, const char *text, struct filter **ret);
+/* Compile a filter, or take it from what was compiled last. The caller calls filter_destroy().
+ * Errors: as filter_compile(). */
+MUST_CHECK struct err *view_compile(struct view *s, const char *text, struct filter **ret);
 void view_set_frozen(struct view *s, bool on);
 bool view_is_live(const struct view *s); /* events may still come */
+/* The target runs on this machine, and our recorder captures it. */
+bool view_has_target(const struct view *s);
 
 uint64_t view_n_shown(struct view *s);
 /* Rows [0, n) of `shown` are final until filter_generation changes. */
@@ -139,4 +155,4 @@ void view_mark_note(struct view *s, uint64_t seq, const char *note);
 bool view_has_threads(const struct view *s);   /* more than one thread was seen */
 bool view_has_processes(const struct view *s); /* more than one Python process was seen */
 
-enum role theme_role(enum catalog_theme theme);
+enum role view_role(enum catalog_theme theme);

@@ -19,7 +19,7 @@ struct err *err_no_memory(void)
 	return &out_of_memory;
 }
 
-struct err *err_createv(enum err_code code, const char *fmt, va_list ap)
+static PRINTF_LIKE(2, 0) struct err *err_createv(enum err_code code, const char *fmt, va_list ap)
 {
 	struct err *err = calloc(1, sizeof(*err));
 	char *message = NULL;
@@ -124,6 +124,14 @@ void err_destroy(struct err *err)
 	free((char *)(uintptr_t)err->message);
 	free((char *)(uintptr_t)err->hint);
 	free(err);
+}
+
+struct err *err_ignore(struct err *err, enum err_code code)
+{
+	if (!err || err->code != code)
+		return err;
+	err_destroy(err);
+	return NULL;
 }
 
 static struct {

@@ -43,8 +43,6 @@ struct err {
 };
 
 MUST_CHECK struct err *err_create(enum err_code code, const char *fmt, ...) PRINTF_LIKE(2, 3);
-MUST_CHECK struct err *err_createv(enum err_code code, const char *fmt, va_list ap)
-    PRINTF_LIKE(2, 0);
 /* The message gets ": " and strerror(sys) appended. EPERM and EACCES become ERR_DENIED, ENOENT
  * becomes ERR_NOT_FOUND, ESRCH becomes ERR_TARGET_GONE, ENOMEM becomes ERR_NO_MEMORY (with a
  * message), anything else ERR_SYS. */
@@ -57,6 +55,8 @@ MUST_CHECK struct err *err_with_hint(struct err *err, const char *fmt, ...) PRIN
 MUST_CHECK struct err *err_with_at(struct err *err, uint64_t at);
 MUST_CHECK struct err *err_no_memory(void);
 void err_destroy(struct err *err); /* NULL is fine */
+/* Destroy an error of this code, and return NULL; return any other, and NULL, as it is. */
+MUST_CHECK struct err *err_ignore(struct err *err, enum err_code code);
 
 /* For programming errors only: prints the place, runs the crash handlers (they restore the terminal
  * and run the undo stack), and aborts. */

@@ -5,13 +5,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/accounts.h"
 #include "base/strbuf.h"
 
 static const struct {
@@ -130,7 +130,7 @@ struct err *folder_find(enum folder_kind kind, bool make, char **ret)
 		if (!err)
 			return NULL;
 	}
-	struct passwd *pw = getpwuid(geteuid());
+	const struct passwd *pw = accounts_find_uid(geteuid());
 	if (!pw || !pw->pw_dir || *pw->pw_dir != '/' || (home && !strcmp(home, pw->pw_dir)))
 		return err ? err : err_create(ERR_NOT_FOUND, "there is no home");
 	err_destroy(err);

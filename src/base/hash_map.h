@@ -18,9 +18,7 @@
  * lead to one slot, could be computed.
  *
  * Tables that are not this one: the writer's (capture/dictionary.h) has 128-bit keys and forgets;
- * the probe's (probe/abi.h) lies in shared memory; those of recorder/decoder.c, with a seed of their
- * own, and of recorder/native.c and stacks/unwind.c, keyed by code addresses and without a seed, are
- * on the path of each event.
+ * the probe's (probe/abi.h) lies in shared memory.
  */
 #pragma once
 #include <stdbool.h>
@@ -49,7 +47,8 @@ static inline uint64_t hash_map_key(uint32_t a, uint32_t b)
 	return (uint64_t)a << 32 | b;
 }
 
-/* A number that nobody outside this process knows, another one with each call; from getrandom(2). */
+/* A number that nobody outside this process knows, another one with each call; from
+ * getrandom(2). */
 uint64_t hash_map_seed(void);
 /* The same number with each call in this process. Never 0. */
 uint64_t hash_map_secret(void);

@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/proc_status.h"
+
 enum { N_SIGNALS = 64, KERNEL_SIGSET_BYTES = 8, RESET_ON_FORK = 1 };
 
 /* linux/sched/types.h, in the size of its first version; glibc before 2.41 has no declaration. */
@@ -54,30 +56,15 @@ static uint64_t bit_of(int signal)
 	return 1ull << (signal - 1);
 }
 
-/* A number in /proc/thread-self/status; 0 if the key is missing. */
-static uint64_t status_number(const char *key, int base)
-{
-	char line[512];
-	uint64_t found = 0;
-	FILE *f = fopen("/proc/thread-self/status", "re");
-	while (f && fgets(line, sizeof(line), f))
-		if (strncmp(line, key, strlen(key)) == 0)
-			found = strtoull(line + strlen(key), NULL, base);
-	if (f)
-		fclose(f);
-	return found;
-}
-
-static void note_pending(void)
+static void note_pending(uint64_t of_thread)
 {
 	uint64_t pending = 0;
 	struct timespec none = { 0, 0 };
 	noted.n_pending = 0;
 	if (syscall(SYS_rt_sigpending, &pending, KERNEL_SIGSET_BYTES) < 0 || !pending)
 		return;
-	/* Signals that were sent to this thread; the others are pending for the process (proc(5),
-	 * SigPnd and ShdPnd). */
-	noted.thread_pending = status_number("SigPnd:", 16);
+	/* The others are pending for the process (proc(5), SigPnd and ShdPnd). */
+	noted.thread_pending = of_thread;
 	while (noted.n_pending < N_SIGNALS &&
 	       syscall(SYS_rt_sigtimedwait, &pending, &noted.pending[noted.n_pending], &none,
 		       KERNEL_SIGSET_BYTES) > 0)
@@ -101,13 +88,16 @@ void inherited_note(void)
 {
 	for (int fd = 0; fd <= 2; fd++)
 		noted.closed[fd] = fcntl(fd, F_GETFD) < 0 && errno == EBADF;
-	noted.n_table = (int)status_number("FDSize:", 10);
+	struct proc_status own = { 0 };
+	if (!proc_status_read_path("/proc/thread-self/status", &own))
+		own = (struct proc_status){ 0 };
+	noted.n_table = own.fd_size;
 	for (int s = 1; s <= N_SIGNALS; s++) {
 		struct sigaction act;
 		noted.is_ignored[s] = sigaction(s, NULL, &act) == 0 && act.sa_handler == SIG_IGN;
 	}
 	syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &noted.mask, KERNEL_SIGSET_BYTES);
-	note_pending();
+	note_pending(own.sig_pending);
 	prctl(PR_GET_PDEATHSIG, &noted.death_signal);
 	prctl(PR_GET_CHILD_SUBREAPER, &noted.is_subreaper);
 	for (int i = 0; i < RLIM_NLIMITS; i++)

@@ -39,12 +39,23 @@ bool io_write(int fd, const void *from, size_t n_bytes)
 		}
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
+		if (n < 0) {
+			int sys = errno;
+			errno = sys == EIO && io_is_hung_up(fd) ? EPIPE : sys;
 			return false;
+		}
 		p += n;
 		n_bytes -= (size_t)n;
 	}
 	return true;
+}
+
+bool io_is_hung_up(int fd)
+{
+	struct stat st;
+	struct pollfd end = { .fd = fd, .events = POLLOUT };
+	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && poll(&end, 1, 0) == 1 &&
+	       end.revents & POLLHUP;
 }
 
 int io_open_now(const char *path, int flags)
@@ -52,7 +63,7 @@ int io_open_now(const char *path, int flags)
 	return open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 }
 
-int io_open_input(const char *path)
+static int input_open(const char *path)
 {
 	struct stat st;
 	/* O_NONBLOCK would open a FIFO without its writer, and reading would end at once. A FIFO
@@ -66,6 +77,18 @@ int io_open_input(const char *path)
 	return fd;
 }
 
+struct err *io_open_input(const char *path, int *ret)
+{
+	int fd = input_open(path);
+	if (fd < 0 && errno == EWOULDBLOCK)
+		return err_with_hint(err_sys(errno, "cannot open %s", path),
+				     "another process holds a lease on it");
+	if (fd < 0)
+		return err_sys(errno, "cannot open %s", path);
+	*ret = fd;
+	return NULL;
+}
+
 FILE *io_fopen_now(const char *path)
 {
 	int fd = io_open_now(path, O_RDONLY);
@@ -73,4 +96,23 @@ FILE *io_fopen_now(const char *path)
 	if (fd >= 0 && !f)
 		close(fd);
 	return f;
+}
+
+ssize_t io_read_now(const char *path, uint64_t at, void *to, size_t n_bytes)
+{
+	size_t done = 0;
+	int fd = io_open_now(path, O_RDONLY);
+	ssize_t n = fd < 0 ? -1 : 1;
+	while (n > 0 && done < n_bytes) {
+		n = pread(fd, (char *)to + done, n_bytes - done, (off_t)(at + done));
+		if (n > 0)
+			done += (size_t)n;
+		else if (n < 0 && errno == EINTR)
+			n = 1;
+	}
+	int sys = errno;
+	if (fd >= 0)
+		close(fd);
+	errno = sys;
+	return n < 0 ? -1 : (ssize_t)done;
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/proc_status.h"
 
 enum { MAX_LOCK_LINES = 20000 }; /* of /proc/locks: anybody can make it long */
 
@@ -32,29 +33,20 @@ bool lock_holder_parse(const char *line, const struct stat *file, pid_t *ret)
 	       inode == file->st_ino;
 }
 
-bool lock_holder_is_trusted(const char *status, uid_t also)
+bool lock_holder_is_trusted(const struct proc_status *status, uid_t also)
 {
-	/* proc(5): "Uid:" real, effective, saved, file system */
-	const char *line = strstr(status, "\nUid:");
-	unsigned ids[3];
-	if (!line || sscanf(line + 5, "%u %u %u", &ids[0], &ids[1], &ids[2]) != 3)
-		return false;
 	for (unsigned i = 0; i < 3; i++)
-		if (ids[i] && ids[i] != geteuid() && ids[i] != also)
+		if (status->uid[i] && status->uid[i] != geteuid() && status->uid[i] != also)
 			return false;
 	return true;
 }
 
 static bool is_process_trusted(pid_t pid, uid_t owner)
 {
-	char path[48], text[4096];
+	char path[48];
+	struct proc_status status;
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	int fd = io_open_now(path, O_RDONLY);
-	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
-	if (fd >= 0)
-		close(fd);
-	text[n > 0 ? n : 0] = 0;
-	return lock_holder_is_trusted(text, owner);
+	return proc_status_read_path(path, &status) && lock_holder_is_trusted(&status, owner);
 }
 
 /* A read lease is given if nobody has the file open for writing, and refused with EAGAIN if

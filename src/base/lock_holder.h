@@ -8,12 +8,14 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+struct proc_status;
+
 /* Is `line` of /proc/locks a flock(2) of this file? *ret: the process that took it, in the pid
  * namespace of the mount of /proc; 0 or less: it has none there. */
 bool lock_holder_parse(const char *line, const struct stat *file, pid_t *ret);
 
-/* Are all user ids in the text of /proc/PID/status root's, ours, or `also`? */
-bool lock_holder_is_trusted(const char *status, uid_t also);
+/* Are all user ids of a process root's, ours, or `also`? */
+bool lock_holder_is_trusted(const struct proc_status *status, uid_t also);
 
 /* The open file is locked by somebody else: is that one writing it, or about to replace it? So it
  * is if a process of root, of ours, or of the file's owner took the lock (*ret_pid), or if somebody

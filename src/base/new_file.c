@@ -20,7 +20,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/lock_holder.h"
+#include "base/strbuf.h"
 
 enum { MAX_PARTS = 100, MAX_TRIES = 10, N_PENDING = 8 };
 
@@ -468,6 +470,15 @@ void new_file_destroy(struct new_file *f)
 	else if (f->fd >= 0 && f->place != PLACE_STREAM && is_named(f->folder, f->name, f->fd))
 		unlinkat(f->folder, f->name, 0);
 	release(f);
+}
+
+struct err *new_file_write(const char *path, unsigned flags, const struct strbuf *text)
+{
+	CLEANUP(new_file) struct new_file *f = NULL;
+	struct err *err = text->failed ? err_no_memory() : new_file_open(path, flags, &f);
+	if (!err && !io_write(new_file_fd(f), strbuf_str(text), text->n))
+		err = err_sys(errno, "cannot write %s", path);
+	return err ? err : new_file_finish(take_ptr(f));
 }
 
 int new_file_fd(const struct new_file *f)

@@ -19,6 +19,7 @@
 #include "base/err.h"
 
 struct new_file;
+struct strbuf;
 
 enum new_file_flag {
 	/* Others want to read the file while it grows. If the name is free, or is an empty file of
@@ -46,6 +47,10 @@ void new_file_keep(struct new_file *f);
 /* Remove the file; what it would have replaced is unchanged. Frees f; NULL is fine. */
 void new_file_destroy(struct new_file *f);
 DEFINE_CLEANUP(new_file);
+
+/* Replace what stands under a name by a text, or leave it as it is. `flags`: as of new_file_open().
+ * If the text has failed, that is ERR_NO_MEMORY. */
+MUST_CHECK struct err *new_file_write(const char *path, unsigned flags, const struct strbuf *text);
 
 int new_file_fd(const struct new_file *f); /* borrowed; readable too if it is a regular file */
 const char *new_file_path(const struct new_file *f); /* as given; "standard output" for "-" */

@@ -10,6 +10,10 @@
 #include "base/strbuf.h"
 #include "base/utf8.h"
 
+/* Of the first write to standard output that failed. stdio keeps that there was an error, but not
+ * which: without this, a pipe that was closed early is an error without a cause at the end. */
+static int first_errno;
+
 static bool write_guarded(FILE *f, const struct strbuf *text)
 {
 	struct strbuf safe = { 0 };
@@ -21,6 +25,8 @@ static bool write_guarded(FILE *f, const struct strbuf *text)
 		ok = !safe.failed;
 	}
 	ok = ok && fwrite(strbuf_str(text), 1, text->n, f) == text->n;
+	if (!ok && f == stdout && !first_errno)
+		first_errno = errno;
 	strbuf_fini(&safe);
 	return ok;
 }
@@ -45,7 +51,11 @@ bool say(const char *fmt, ...)
 bool say_flush(void)
 {
 	errno = 0;
-	return fflush(stdout) == 0 && !ferror(stdout);
+	bool ok = fflush(stdout) == 0 && !ferror(stdout);
+	if (!ok && !first_errno)
+		first_errno = errno;
+	errno = ok ? 0 : first_errno;
+	return ok;
 }
 
 void say_error_text(const struct strbuf *text)

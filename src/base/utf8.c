@@ -33,6 +33,13 @@ uint32_t utf8_decode(const char *str, size_t n, size_t *ret_bytes)
 	return c;
 }
 
+int utf8_hex_digit(char c)
+{
+	return c >= '0' && c <= '9'                 ? c - '0'
+	       : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+						    : -1;
+}
+
 bool utf8_is_valid(const char *s, size_t n)
 {
 	for (size_t i = 0, len; i < n; i += len) {

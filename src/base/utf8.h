@@ -18,6 +18,7 @@ struct strbuf;
  * give UTF8_BAD. */
 uint32_t utf8_decode(const char *s, size_t n, size_t *ret_bytes);
 bool utf8_is_valid(const char *s, size_t n); /* strict: surrogates are not valid */
+int utf8_hex_digit(char c);                  /* its value; -1: it is none */
 
 /* Cells that a code point takes on a terminal: 0 combining, 1, 2 wide; -1 if it must not reach the
  * terminal unescaped (controls, surrogates, bidi overrides and isolates, line separators, BAD).

@@ -57,6 +57,7 @@ enum block_type {
 	BLOCK_EVENT,
 	/* copies of the headers and meta of the blocks since the last INDEX block */
 	BLOCK_INDEX,
+	BLOCK_HOST, /* machines and captures that processes come from, after a merge */
 	BLOCK_TYPE_COUNT
 };
 

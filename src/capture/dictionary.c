@@ -90,6 +90,9 @@ bool dictionary_alias(struct dictionary *d, struct dictionary_key key, uint32_t 
 
 uint32_t dictionary_find(struct dictionary *d, struct dictionary_key key)
 {
+	/* A new entry is looked for in both: the two cache misses overlap. */
+	if (d->elder.slots)
+		__builtin_prefetch(&d->elder.slots[(uint32_t)key.low & d->elder.mask]);
 	uint32_t id = d->young.slots ? slot_find(&d->young, key)->id : 0;
 	if (id || !d->elder.slots)
 		return id;

@@ -16,22 +16,24 @@
 #include "capture/reader.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 #include <zstd.h>
 
 #include "base/io.h"
+#include "base/spool.h"
 #include "base/vec.h"
 
 #define WINDOW_BYTES (256u << 10)
 #define SMALL_BYTES  (16u << 10) /* larger pieces are read by themselves */
 
 struct reader {
-	int fd;
+	int fd;              /* the spool's if there is one */
+	struct spool *spool; /* NULL: the input is a file */
+	bool is_stream_over; /* as of the last refresh */
 	char *label;
 	struct superblock sb;
 	uint64_t size, next; /* of the file; where the next block is expected */
@@ -48,32 +50,49 @@ struct reader {
 	size_t window_n;
 };
 
-/* Copy a file that cannot be read at random (a pipe), to its end, into an unnamed file; *fd becomes
- * that file. */
-static struct err *spool(int *fd, const char *label)
+/* Read and check the superblock. */
+static struct err *superblock_read(struct reader *r)
 {
-	const char *folder = getenv("TMPDIR");
-	char piece[16 << 10];
-	int to = open(folder ? folder : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (to < 0)
-		to = memfd_create("auditview-pipe", MFD_CLOEXEC);
-	if (to < 0)
-		return err_sys(errno, "cannot make room for %s", label);
-	for (;;) {
-		ssize_t n = read(*fd, piece, sizeof(piece));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 || !io_write(to, piece, (size_t)n)) {
-			int sys = errno;
-			close(to);
-			return err_sys(sys, "cannot take in %s", label);
-		}
-		if (n == 0)
-			break;
-	}
-	close(*fd);
-	*fd = to;
+	const char *label = r->label;
+	size_t n = r->size < sizeof(r->sb) ? (size_t)r->size : sizeof(r->sb);
+	if (!io_read_at(r->fd, &r->sb, n, 0))
+		return err_sys(errno ? errno : EIO, "cannot read %s", label);
+	if (memcmp(r->sb.magic, SUPERBLOCK_MAGIC, n < 8 ? n : 8) != 0)
+		return err_create(ERR_CORRUPT, "cannot open %s: not a capture", label);
+	if (n < sizeof(r->sb))
+		return err_create(
+		    ERR_CORRUPT,
+		    "cannot open %s: cut short after %zu bytes, before the first event", label, n);
+	if (r->sb.version != CAPTURE_VERSION || (r->sb.features_required & ~CAPTURE_FEATURES))
+		return err_with_hint(
+		    err_create(
+			ERR_UNSUPPORTED,
+			"cannot open %s: format %u with features %#x; this program knows format %u",
+			label, r->sb.version, r->sb.features_required, CAPTURE_VERSION),
+		    "a newer auditview can read it");
+	if (XXH3_64bits(&r->sb, offsetof(struct superblock, checksum)) != r->sb.checksum ||
+	    r->sb.superblock_bytes < sizeof(r->sb) || r->sb.superblock_bytes % BLOCK_ALIGN)
+		return err_create(ERR_CORRUPT, "cannot open %s: its first %zu bytes are damaged",
+				  label, sizeof(r->sb));
 	return NULL;
+}
+
+/* A pipe cannot be read at random: read a copy of it, that grows while more comes. */
+static struct err *copy_pipe(struct reader *r)
+{
+	struct err *err = spool_start(r->fd, r->label, &r->spool);
+	r->fd = err ? -1 : spool_fd(r->spool);
+	struct stat st = { 0 };
+	while (!err && (uint64_t)st.st_size < sizeof(r->sb)) {
+		bool is_over = spool_is_over(r->spool);
+		if (fstat(r->fd, &st) != 0)
+			err = err_sys(errno, "cannot open %s", r->label);
+		if (is_over)
+			break;
+		if ((uint64_t)st.st_size < sizeof(r->sb))
+			spool_wait(r->spool, -1);
+	}
+	return err;
 }
 
 struct err *reader_open_fd(int fd, const char *label, struct reader **ret)
@@ -95,40 +114,24 @@ struct err *reader_open_fd(int fd, const char *label, struct reader **ret)
 	if (S_ISDIR(st.st_mode))
 		return err_create(ERR_UNSUPPORTED, "cannot open %s: it is a directory", label);
 	if (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)) {
-		struct err *err = spool(&r->fd, label);
+		struct err *err = copy_pipe(r);
 		if (err)
 			return err;
-		fd = r->fd;
-		if (fstat(fd, &st) != 0)
+		if (fstat(r->fd, &st) != 0)
 			return err_sys(errno, "cannot open %s", label);
 	}
 	if (!S_ISREG(st.st_mode))
 		return err_create(ERR_USAGE, "cannot open %s: neither a file nor a pipe", label);
 	r->size = (uint64_t)st.st_size;
 	if (r->size == 0)
-		return err_create(ERR_CORRUPT,
-				  "cannot open %s: the file is empty, nothing was captured yet",
-				  label);
-	size_t n = r->size < sizeof(r->sb) ? (size_t)r->size : sizeof(r->sb);
-	if (!io_read_at(fd, &r->sb, n, 0))
-		return err_sys(errno ? errno : EIO, "cannot read %s", label);
-	if (memcmp(r->sb.magic, SUPERBLOCK_MAGIC, n < 8 ? n : 8) != 0)
-		return err_create(ERR_CORRUPT, "cannot open %s: not a capture", label);
-	if (n < sizeof(r->sb))
 		return err_create(
 		    ERR_CORRUPT,
-		    "cannot open %s: cut short after %zu bytes, before the first event", label, n);
-	if (r->sb.version != CAPTURE_VERSION || (r->sb.features_required & ~CAPTURE_FEATURES))
-		return err_with_hint(
-		    err_create(
-			ERR_UNSUPPORTED,
-			"cannot open %s: format %u with features %#x; this program knows format %u",
-			label, r->sb.version, r->sb.features_required, CAPTURE_VERSION),
-		    "a newer auditview can read it");
-	if (XXH3_64bits(&r->sb, offsetof(struct superblock, checksum)) != r->sb.checksum ||
-	    r->sb.superblock_bytes < sizeof(r->sb) || r->sb.superblock_bytes % BLOCK_ALIGN)
-		return err_create(ERR_CORRUPT, "cannot open %s: its first %zu bytes are damaged",
-				  label, sizeof(r->sb));
+		    r->spool ? "cannot open %s: nothing came before it ended"
+			     : "cannot open %s: the file is empty, nothing was captured yet",
+		    label);
+	struct err *err = superblock_read(r);
+	if (err)
+		return err;
 	r->next = r->sb.superblock_bytes;
 	*ret = take_ptr(r);
 	return NULL;
@@ -138,7 +141,9 @@ void reader_destroy(struct reader *r)
 {
 	if (!r)
 		return;
-	if (r->fd >= 0)
+	if (r->spool)
+		spool_destroy(r->spool);
+	else if (r->fd >= 0)
 		close(r->fd);
 	ZSTD_freeDCtx(r->zstd);
 	free(r->buffer);
@@ -478,6 +483,8 @@ struct err *reader_refresh(struct reader *r, reader_block_fn *fn, void *ctx)
 {
 	struct stat st;
 	struct superblock sb;
+	if (r->spool) /* before the size is read, so that nothing can come after it */
+		r->is_stream_over = spool_is_over(r->spool);
 	/* Blocks of another capture do not verify and would be reported as damage, so look for
 	 * another file id first. */
 	if (!io_read_at(r->fd, &sb, sizeof(sb), 0) ? errno == 0
@@ -544,4 +551,33 @@ bool reader_was_shortened(const struct reader *r)
 int reader_fd(const struct reader *r)
 {
 	return r->fd;
+}
+
+void reader_forget(struct reader *r)
+{
+	if (r->spool)
+		spool_forget(r->spool);
+}
+
+bool reader_is_stream(const struct reader *r)
+{
+	return r->spool != NULL;
+}
+
+bool reader_is_over(const struct reader *r)
+{
+	return r->finished || r->is_stream_over;
+}
+
+int reader_stream_errno(const struct reader *r)
+{
+	return r->spool ? spool_errno(r->spool) : 0;
+}
+
+void reader_wait(struct reader *r, int timeout_ms)
+{
+	if (r->spool)
+		spool_wait(r->spool, timeout_ms);
+	else
+		poll(NULL, 0, timeout_ms);
 }

@@ -25,7 +25,8 @@ struct block_ref {
 	uint32_t raw_bytes;
 };
 
-/* Takes over fd, also on failure. A pipe is first read to its end. `label` names the file in
+/* Takes over fd, also on failure. A pipe or socket is followed: reader_refresh() reports what has
+ * come through it. Waits until a capture begins there. `label` names the file in
  * messages. Errors: ERR_CORRUPT, ERR_UNSUPPORTED, ERR_SYS. */
 MUST_CHECK struct err *reader_open_fd(int fd, const char *label, struct reader **ret);
 void reader_destroy(struct reader *r);
@@ -55,4 +56,14 @@ uint64_t reader_n_bytes_damaged(const struct reader *r);
 bool reader_was_overwritten(const struct reader *r);
 /* the file is now shorter than what was read from it */
 bool reader_was_shortened(const struct reader *r);
-int reader_fd(const struct reader *r); /* borrowed, for poll and fstat */
+int reader_fd(const struct reader *r);         /* borrowed, for fstat and inotify */
+bool reader_is_stream(const struct reader *r); /* the input is a pipe or socket */
+/* After fork(2), in the process that does not go on: destroy it then; the other reads on. */
+void reader_forget(struct reader *r);
+/* As of the last refresh, nothing more will come: the file is finished, or the stream has ended. */
+bool reader_is_over(const struct reader *r);
+/* errno that ended the copying of a stream before its time; 0: none, or the input is a file */
+int reader_stream_errno(const struct reader *r);
+/* Wait until there may be more, at most timeout_ms. Of a file that is not known: it waits that
+ * long. */
+void reader_wait(struct reader *r, int timeout_ms);

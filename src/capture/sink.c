@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include "base/io.h"
 #include "base/new_file.h"
 #include "capture/dictionary.h"
+#include "capture/outflow.h"
 
 #define INDEX_EVERY_BLOCKS 1024u
 #define INDEX_BYTES_MAX    (4u << 20)
@@ -28,14 +30,17 @@
  * 6.93. Dictionary blocks are a tenth of the bytes, so a higher level for them costs little. */
 #define EVENT_ZSTD_LEVEL      5
 #define DICTIONARY_ZSTD_LEVEL 7
+#define HURRY_ZSTD_LEVEL      1
 
 struct sink {
 	struct new_file *file;
 	uint64_t file_id, wall_anchor_ns, n_bytes;
 	uint64_t last_index; /* offset of the last INDEX block; 0 none */
 	uint32_t n_blocks, n_indexed;
-	bool no_compress, broken;
+	bool no_compress, is_in_hurry, broken;
 	struct err *err;           /* not returned yet */
+	struct outflow out_stream; /* of a stream */
+	struct outflow_wait wait;
 	int copy;                  /* -1: there is none */
 	struct block_header tried; /* of the block that only the copy has so far */
 	ZSTD_CCtx *zstd;
@@ -57,10 +62,11 @@ void sink_break(struct sink *s)
 		sink_fail(s, err_no_memory());
 }
 
-/* write(2) until all bytes are written. SIGPIPE and SIGXFSZ would kill us for an ordinary EPIPE or
- * EFBIG, so both are blocked meanwhile. The kernel sends them to the thread that writes
- * (signal(7)), so a pending one can be consumed here. */
-static int write_all(int fd, const char *p, size_t n_bytes)
+/* Write to fd until all bytes are written; or, if there is a stream, queue them for it and write
+ * what it takes. SIGPIPE and SIGXFSZ would kill us for an ordinary EPIPE or EFBIG, so both are
+ * blocked meanwhile. The kernel sends them to the thread that writes (signal(7)), so a pending one
+ * can be consumed here. */
+static int write_quietly(struct outflow *stream, int fd, const char *p, size_t n_bytes)
 {
 	sigset_t block, before, pending;
 	int sys = 0;
@@ -68,7 +74,9 @@ static int write_all(int fd, const char *p, size_t n_bytes)
 	sigaddset(&block, SIGPIPE);
 	sigaddset(&block, SIGXFSZ);
 	pthread_sigmask(SIG_BLOCK, &block, &before);
-	if (!io_write(fd, p, n_bytes))
+	if (stream)
+		sys = outflow_add(stream, p, n_bytes);
+	else if (!io_write(fd, p, n_bytes))
 		sys = errno;
 	if (sys == EPIPE || sys == EFBIG) {
 		sigpending(&pending);
@@ -87,7 +95,7 @@ static int write_all(int fd, const char *p, size_t n_bytes)
 
 static void copy_append(struct sink *s, const void *p, size_t n_bytes)
 {
-	int sys = s->copy < 0 ? 0 : write_all(s->copy, p, n_bytes);
+	int sys = s->copy < 0 ? 0 : write_quietly(NULL, s->copy, p, n_bytes);
 	if (sys)
 		sink_fail(s, err_sys(sys, "cannot write the copy of %s that is needed meanwhile",
 				     new_file_path(s->file)));
@@ -107,17 +115,19 @@ static struct err *with_cure(const struct sink *s, struct err *err, int sys)
 
 static void append(struct sink *s, const void *p, size_t n_bytes)
 {
-	int fd = new_file_fd(s->file), sys = write_all(fd, p, n_bytes);
+	bool is_stream = new_file_is_stream(s->file);
+	int fd = new_file_fd(s->file),
+	    sys = write_quietly(is_stream ? &s->out_stream : NULL, fd, p, n_bytes);
 	if (!sys) {
 		s->n_bytes += n_bytes;
 		return;
 	}
 	struct err *err = err_sys(sys, "cannot write to %s", new_file_path(s->file));
 	/* of a stream it is unknown whether the bytes were written */
-	if (!new_file_is_stream(s->file))
+	if (!is_stream)
 		err = with_cure(s, err, sys);
 	sink_fail(s, err);
-	if (!new_file_is_stream(s->file) && ftruncate(fd, (off_t)s->n_bytes) != 0)
+	if (!is_stream && ftruncate(fd, (off_t)s->n_bytes) != 0)
 		return; /* a torn block remains at the end: readers ignore it */
 }
 
@@ -156,12 +166,16 @@ struct err *sink_open(struct new_file *file, uint64_t wall_anchor_ns, bool no_co
 		sink_discard(s);
 		return err_with_hint(err, "say -o FILE, or send it through a pipe");
 	}
+	if (new_file_is_stream(file))
+		outflow_init(&s->out_stream, new_file_fd(file));
 	s->file_id = hash_map_seed();
 	s->wall_anchor_ns = wall_anchor_ns;
 	struct superblock sb;
 	superblock_make(s, &sb);
 	append(s, &sb, sizeof(sb));
-	if (s->broken) {
+	/* If a pipe has no reader any more, the next sink_error_take() says so: a program that is
+	 * to be launched must run nevertheless, as it does if the reader leaves a moment later. */
+	if (s->broken && !sink_has_no_reader(s)) {
 		struct err *err = sink_error_take(s);
 		sink_discard(s);
 		return err;
@@ -170,8 +184,15 @@ struct err *sink_open(struct new_file *file, uint64_t wall_anchor_ns, bool no_co
 	return NULL;
 }
 
+void sink_hurry(struct sink *s, bool on)
+{
+	s->is_in_hurry = on;
+}
+
 static void release(struct sink *s)
 {
+	if (s->out_stream.fd > 0)
+		outflow_fini(&s->out_stream);
 	err_destroy(s->err);
 	if (s->copy >= 0)
 		close(s->copy);
@@ -185,22 +206,26 @@ void sink_destroy(struct sink *s)
 {
 	if (!s)
 		return;
-	new_file_keep(s->file);
+	struct new_file *file = s->file;
 	release(s);
+	new_file_keep(file);
 }
 
 void sink_discard(struct sink *s)
 {
 	if (!s)
 		return;
-	new_file_destroy(s->file);
+	struct new_file *file = s->file;
 	release(s);
+	new_file_destroy(file);
 }
 
 /* Append the payload of the block to s->out, compressed if that makes it smaller. */
 static bool payload_add(struct sink *s, const struct strbuf *raw, struct block_header *h)
 {
 	int level = h->type == BLOCK_EVENT ? EVENT_ZSTD_LEVEL : DICTIONARY_ZSTD_LEVEL;
+	if (s->is_in_hurry)
+		level = HURRY_ZSTD_LEVEL;
 	size_t at = s->out.n, bound = ZSTD_compressBound(raw->n);
 	h->raw_bytes = (uint32_t)raw->n;
 	h->stored_bytes = h->raw_bytes;
@@ -331,6 +356,11 @@ struct err *sink_copy_open(struct sink *s)
 	return sink_error_take(s);
 }
 
+int sink_copy_fd(const struct sink *s)
+{
+	return s->broken ? -1 : s->copy;
+}
+
 int sink_copy_try(struct sink *s, enum block_type type, const struct strbuf *meta,
 		  const struct strbuf *raw)
 {
@@ -357,6 +387,11 @@ struct err *sink_error_take(struct sink *s)
 	return take_ptr(s->err);
 }
 
+bool sink_has_no_reader(const struct sink *s)
+{
+	return s->err && s->err->sys == EPIPE && new_file_is_stream(s->file);
+}
+
 bool sink_is_broken(const struct sink *s)
 {
 	return s->broken;
@@ -372,6 +407,49 @@ const struct new_file *sink_file(const struct sink *s)
 	return s->file;
 }
 
+size_t sink_n_waiting(const struct sink *s)
+{
+	return outflow_n_waiting(&s->out_stream);
+}
+
+void sink_push(struct sink *s)
+{
+	if (!s->broken)
+		append(s, NULL, 0);
+}
+
+int sink_stream_fd(const struct sink *s)
+{
+	return new_file_is_stream(s->file) && !s->out_stream.is_direct ? s->out_stream.fd : -1;
+}
+
+void sink_reader_left(struct sink *s)
+{
+	sink_fail(s, err_sys(EPIPE, "cannot write to %s", new_file_path(s->file)));
+}
+
+void sink_set_wait(struct sink *s, struct outflow_wait wait)
+{
+	s->wait = wait;
+}
+
+/* Wait until the reader of the stream has taken all. */
+static void stream_finish(struct sink *s)
+{
+	while (!s->broken && sink_n_waiting(s)) {
+		struct pollfd p = { .fd = s->out_stream.fd, .events = POLLOUT };
+		if (!s->wait.fn) {
+			poll(&p, 1, -1);
+		} else if (!s->wait.fn(s->wait.ctx, s->out_stream.fd)) {
+			sink_fail(s, err_create(ERR_CANCELLED,
+						"who reads %s did not take the last %zu bytes",
+						new_file_path(s->file), sink_n_waiting(s)));
+			return;
+		}
+		sink_push(s);
+	}
+}
+
 struct err *sink_close(struct sink *s, uint64_t n_events)
 {
 	if (!s->broken)
@@ -382,13 +460,17 @@ struct err *sink_close(struct sink *s, uint64_t n_events)
 		t.checksum = XXH3_64bits_withSeed(&t, offsetof(struct trailer, checksum),
 						  s->file_id);
 		append(s, &t, sizeof(t));
+		stream_finish(s);
 	}
 	if (s->broken) {
 		struct err *err = sink_error_take(s);
-		sink_destroy(s);
+		if (s->n_blocks || new_file_is_stream(s->file))
+			sink_destroy(s);
+		else /* nothing was captured in it */
+			sink_discard(s);
 		return err;
 	}
-	struct err *err = new_file_finish(s->file);
+	struct new_file *file = s->file;
 	release(s);
-	return err;
+	return new_file_finish(file);
 }

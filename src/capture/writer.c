@@ -1,6 +1,6 @@
 /*
- * writer: see writer.h. Interns entries, collects new ones in one page per dictionary and events in
- * columns, and passes full pages to the sink. A page is written before anything that refers to it:
+ * writer: see writer.h. Interns entries, collects new ones in pages (pages.h) and events in
+ * columns, and passes full ones to the sink. A page is written before anything that refers to it:
  *
  *     string ◀─ frame ◀─ stack ◀─┐
  *        ▲  ▲── name  ◀──────────┤
@@ -16,17 +16,13 @@
 #include "base/value.h"
 #include "base/vec.h"
 #include "capture/block.h"
-#include "capture/column.h"
 #include "capture/dictionary.h"
+#include "capture/event_columns.h"
+#include "capture/pages.h"
 #include "capture/sink.h"
+#include "capture/turns.h"
 #include "capture/value_scan.h"
 
-/* of strings or values; a reader decompresses that much to see one of them */
-#define PAGE_BYTES        (128u << 10)
-#define PAGE_ENTRIES      4096u
-#define STACK_ENTRIES     16384u
-#define OBJECTS_PER_BLOCK (128u << 10)
-#define OBJECTS_PER_EVENT 0xffffu
 /* a container inside a value becomes an entry of its own from this size */
 #define VALUE_SPLIT_BYTES 32u
 /* A stack or value that a program repeats is found again; one that occurred once (a path, an
@@ -35,40 +31,6 @@
  * are never forgotten. */
 #define VALUE_SLOTS_MAX (1u << 17)
 #define STACK_SLOTS_MAX (1u << 17)
-
-typedef VEC(uint32_t) u32_vec;
-
-struct text_page { /* of strings or values */
-	uint32_t first;
-	u32_vec lengths;
-	struct strbuf bytes;
-};
-
-struct local {
-	uint32_t epoch, id, index; /* free unless the epoch is that of the current block */
-};
-#define LOCAL_SLOTS (2 * EVENTS_PER_BLOCK)
-/* Names or threads of the current block; its size does not depend on how many threads there are. */
-struct local_table {
-	/* open addressing starting at the id: ids that are in use at the same time are
-	 * neighbours */
-	struct local slots[LOCAL_SLOTS];
-	uint32_t n;
-	uint32_t ids[EVENTS_PER_BLOCK], counts[EVENTS_PER_BLOCK];
-};
-
-struct event_columns {
-	uint64_t first_seq;
-	uint32_t n, n_objects;
-	uint32_t epoch;
-	uint64_t time_ns[EVENTS_PER_BLOCK];
-	uint16_t name[EVENTS_PER_BLOCK], thread[EVENTS_PER_BLOCK];
-	uint32_t args[EVENTS_PER_BLOCK], stack[EVENTS_PER_BLOCK];
-	uint8_t flags[EVENTS_PER_BLOCK];
-	uint16_t object_counts[EVENTS_PER_BLOCK];
-	uint64_t objects[OBJECTS_PER_BLOCK + OBJECTS_PER_EVENT];
-	struct local_table names, threads;
-};
 
 struct pending_note {
 	struct note_info info;
@@ -79,19 +41,15 @@ struct writer {
 	struct sink *sink;
 	uint64_t seed;
 	struct dictionary strings, values, frames, stacks;
-	struct text_page string_page, value_page;
-	u32_vec name_of_string; /* name id by string id */
-	u32_vec new_names;      /* string ids of the names since the last NAME block */
-	uint32_t n_names, first_new_name;
-	VEC(struct frame_info) frame_page;
-	uint32_t frame_first;
-	u32_vec stack_parents, stack_frames;
-	uint32_t stack_first;
-	struct strbuf processes, threads, notes; /* records */
+	struct pages pages;
+	VEC(uint32_t) name_of_string; /* name id by string id */
+	uint32_t n_names;
+	struct strbuf hosts, processes, threads, notes; /* records */
 	/* a note's place is final only when the place of the events around it is */
 	VEC(struct pending_note) pending;
-	uint32_t n_processes, n_threads;
-	struct strbuf meta, raw; /* scratch */
+	uint32_t n_processes, n_threads, n_hosts;
+	struct turns turns;
+	struct writer_options options; /* of the next file; the texts are in the arena of turns */
 	struct writer_gate gate;
 	struct event_columns *kept; /* scratch, used with a gate */
 	bool is_over;
@@ -100,144 +58,15 @@ struct writer {
 	uint64_t n_refused; /* events that were passed in after the writer broke */
 };
 
-static void meta_add(struct strbuf *b, uint64_t v)
-{
-	uint8_t bytes[VARINT_MAX];
-	strbuf_add(b, bytes, varint_put(bytes, v));
-}
-
-static void scratch_clear(struct writer *w)
-{
-	strbuf_clear(&w->meta);
-	strbuf_clear(&w->raw);
-}
-
-/* ---- pages ---- */
-
-static void text_page_flush(struct writer *w, enum block_type type, struct text_page *page)
-{
-	if (!page->lengths.n)
-		return;
-	scratch_clear(w);
-	meta_add(&w->meta, page->first);
-	meta_add(&w->meta, page->lengths.n);
-	column_encode(&w->raw, 1, page->lengths.v, 4, page->lengths.n);
-	strbuf_add(&w->raw, page->bytes.s, page->bytes.n);
-	if (page->bytes.failed)
-		sink_break(w->sink);
-	sink_block(w->sink, type, &w->meta, &w->raw);
-	page->first += (uint32_t)page->lengths.n;
-	page->lengths.n = 0;
-	strbuf_clear(&page->bytes);
-}
-
-static void text_page_add(struct writer *w, enum block_type type, struct text_page *page,
-			  const void *bytes, size_t n_bytes)
-{
-	if (!vec_push(&page->lengths, (uint32_t)n_bytes)) {
-		sink_break(w->sink);
-		return;
-	}
-	strbuf_add(&page->bytes, bytes, n_bytes);
-	if (page->bytes.n >= PAGE_BYTES || page->lengths.n >= PAGE_ENTRIES)
-		text_page_flush(w, type, page);
-}
-
-static void strings_flush(struct writer *w)
-{
-	text_page_flush(w, BLOCK_STRING, &w->string_page);
-}
-
-static void values_flush(struct writer *w)
-{
-	text_page_flush(w, BLOCK_VALUE, &w->value_page);
-}
-
-static void names_flush(struct writer *w)
-{
-	if (!w->new_names.n)
-		return;
-	strings_flush(w);
-	scratch_clear(w);
-	meta_add(&w->meta, w->first_new_name);
-	meta_add(&w->meta, w->new_names.n);
-	column_encode(&w->raw, 1, w->new_names.v, 4, w->new_names.n);
-	sink_block(w->sink, BLOCK_NAME, &w->meta, &w->raw);
-	w->first_new_name += (uint32_t)w->new_names.n;
-	w->new_names.n = 0;
-}
-
-static void frames_flush(struct writer *w)
-{
-	size_t n = w->frame_page.n;
-	if (!n)
-		return;
-	strings_flush(w);
-	scratch_clear(w);
-	meta_add(&w->meta, w->frame_first);
-	meta_add(&w->meta, n);
-	uint32_t *column = malloc(n * sizeof(uint32_t));
-	uint64_t *offsets = malloc(n * sizeof(uint64_t));
-	if (!column || !offsets) {
-		sink_break(w->sink);
-		free(column);
-		free(offsets);
-		return;
-	}
-	const struct frame_info *f = w->frame_page.v;
-#define FRAME_COLUMN(id, member)                                                                   \
-	do {                                                                                       \
-		for (size_t i = 0; i < n; i++)                                                     \
-			column[i] = (uint32_t)f[i].member;                                         \
-		column_encode(&w->raw, id, column, 4, n);                                          \
-	} while (0)
-	FRAME_COLUMN(FRAME_COLUMN_KIND, kind);
-	FRAME_COLUMN(FRAME_COLUMN_FUNCTION, function);
-	FRAME_COLUMN(FRAME_COLUMN_FILE, file);
-	FRAME_COLUMN(FRAME_COLUMN_MODULE, module);
-	FRAME_COLUMN(FRAME_COLUMN_LINE, line);
-	FRAME_COLUMN(FRAME_COLUMN_END_LINE, end_line);
-	FRAME_COLUMN(FRAME_COLUMN_COLUMN, column);
-	FRAME_COLUMN(FRAME_COLUMN_END_COLUMN, end_column);
-	FRAME_COLUMN(FRAME_COLUMN_FIRST_LINE, first_line);
-#undef FRAME_COLUMN
-	for (size_t i = 0; i < n; i++)
-		offsets[i] = f[i].offset;
-	column_encode(&w->raw, FRAME_COLUMN_OFFSET, offsets, 8, n);
-	free(column);
-	free(offsets);
-	sink_block(w->sink, BLOCK_FRAME, &w->meta, &w->raw);
-	w->frame_first += (uint32_t)n;
-	w->frame_page.n = 0;
-}
-
-static void stacks_flush(struct writer *w)
-{
-	size_t n = w->stack_parents.n;
-	if (!n)
-		return;
-	frames_flush(w);
-	scratch_clear(w);
-	meta_add(&w->meta, w->stack_first);
-	meta_add(&w->meta, n);
-	/* stored as the distance to the parent; a root has its own id */
-	for (size_t i = 0; i < n; i++)
-		w->stack_parents.v[i] = w->stack_first + (uint32_t)i - w->stack_parents.v[i];
-	column_encode(&w->raw, STACK_COLUMN_PARENT, w->stack_parents.v, 4, n);
-	column_encode_delta(&w->raw, STACK_COLUMN_FRAME, w->stack_frames.v, 4, n);
-	sink_block(w->sink, BLOCK_STACK, &w->meta, &w->raw);
-	w->stack_first += (uint32_t)n;
-	w->stack_parents.n = w->stack_frames.n = 0;
-}
+/* ---- records ---- */
 
 static void records_flush(struct writer *w, enum block_type type, struct strbuf *records)
 {
 	if (!records->n && !records->failed)
 		return;
-	strings_flush(w);
-	values_flush(w);
-	strbuf_clear(&w->meta);
-	sink_block(w->sink, type, &w->meta, records);
+	pages_flush_texts(&w->pages);
+	strbuf_clear(&w->pages.meta);
+	sink_block(w->sink, type, &w->pages.meta, records);
 	strbuf_clear(records);
 }
 
@@ -260,18 +89,55 @@ static void record_encode(struct strbuf *to, const uint64_t *fields, size_t n)
 	size_t n_bytes = 0;
 	for (size_t i = 0; i < n; i++)
 		n_bytes += varint_put(bytes + n_bytes, fields[i]);
-	meta_add(to, n_bytes);
+	pages_add_varint(to, n_bytes);
 	strbuf_add(to, bytes, n_bytes);
 }
 
 static void record_add(struct writer *w, struct strbuf *to, const uint64_t *fields, size_t n)
 {
 	record_encode(to, fields, n);
-	if (to->n >= PAGE_BYTES)
+	if (to->n >= PAGES_BYTES)
 		everything_flush(w);
 }
 
 /* ---- interning ---- */
+
+/* ---- numbers in the current file (turns.h); without turns an id is that number ---- */
+
+static uint32_t string_local(struct writer *w, uint32_t id)
+{
+	uint32_t local;
+	if (!w->turns.is_on || !id || id > w->turns.strings.n)
+		return id;
+	struct kept_text *kept = &w->turns.strings.v[id - 1];
+	if (!turns_place(&kept->place, w->turns.turn, &w->turns.n_strings, &local))
+		pages_add_string(&w->pages, kept->s, kept->n_bytes);
+	return local + 1;
+}
+
+static uint32_t frame_local(struct writer *w, uint32_t id)
+{
+	uint32_t local;
+	if (!w->turns.is_on || !id || id > w->turns.frames.n)
+		return id;
+	struct kept_frame *kept = &w->turns.frames.v[id - 1];
+	if (turns_place(&kept->place, w->turns.turn, &w->turns.n_frames, &local))
+		return local + 1;
+	struct frame_info frame = kept->info;
+	frame.function = string_local(w, frame.function);
+	frame.file = string_local(w, frame.file);
+	frame.module = string_local(w, frame.module);
+	pages_add_frame(&w->pages, &frame);
+	return local + 1;
+}
+
+static uint32_t value_local(struct writer *w, uint32_t id)
+{
+	if (!w->turns.is_on || !id || id > w->turns.values.n)
+		return id;
+	const struct kept_text *kept = &w->turns.values.v[id - 1];
+	return writer_value(w, kept->s, kept->n_bytes);
+}
 
 uint32_t writer_string(struct writer *w, const char *s, size_t n_bytes)
 {
@@ -284,10 +150,10 @@ uint32_t writer_string(struct writer *w, const char *s, size_t n_bytes)
 	if (id)
 		return id;
 	id = dictionary_add(&w->strings, key);
-	if (!id)
+	if (!id || (w->turns.is_on && !turns_keep_string(&w->turns, s, n_bytes)))
 		sink_break(w->sink);
-	else
-		text_page_add(w, BLOCK_STRING, &w->string_page, s, n_bytes);
+	else if (!w->turns.is_on)
+		pages_add_string(&w->pages, s, n_bytes);
 	return id;
 }
 
@@ -311,7 +177,7 @@ static bool value_split(struct writer *w, const uint8_t *bytes, const uint8_t *e
 			uint32_t id = value_intern(w, p, (size_t)(next - p), depth + 1);
 			strbuf_add(to, copied, (size_t)(p - copied));
 			strbuf_addc(to, VALUE_REF);
-			meta_add(to, id);
+			pages_add_varint(to, id);
 			copied = next;
 		}
 		p = next;
@@ -329,7 +195,7 @@ static uint32_t value_add(struct writer *w, struct dictionary_key key, const voi
 	if (!id)
 		sink_break(w->sink);
 	else
-		text_page_add(w, BLOCK_VALUE, &w->value_page, bytes, n_bytes);
+		pages_add_value(&w->pages, bytes, n_bytes);
 	return id;
 }
 
@@ -362,6 +228,16 @@ uint32_t writer_value(struct writer *w, const void *bytes, size_t n_bytes)
 	return value_intern(w, bytes, n_bytes, 0);
 }
 
+uint32_t writer_value_kept(struct writer *w, const void *bytes, size_t n_bytes)
+{
+	if (!w->turns.is_on)
+		return writer_value(w, bytes, n_bytes);
+	uint32_t id = turns_keep_value(&w->turns, bytes, n_bytes);
+	if (!id)
+		sink_break(w->sink);
+	return id;
+}
+
 uint32_t writer_frame(struct writer *w, const struct frame_info *frame)
 {
 	struct { /* no padding, so that equal frames have equal bytes */
@@ -384,10 +260,11 @@ uint32_t writer_frame(struct writer *w, const struct frame_info *frame)
 	if (id)
 		return id;
 	id = dictionary_add(&w->frames, key);
-	if (!id || !vec_push(&w->frame_page, *frame))
+	struct kept_frame kept = { .info = *frame };
+	if (!id || (w->turns.is_on && !vec_push(&w->turns.frames, kept)))
 		sink_break(w->sink);
-	else if (w->frame_page.n >= PAGE_ENTRIES)
-		frames_flush(w);
+	else if (!w->turns.is_on)
+		pages_add_frame(&w->pages, frame);
 	return id;
 }
 
@@ -400,43 +277,95 @@ uint32_t writer_stack(struct writer *w, uint32_t parent_stack, uint32_t frame)
 	id = dictionary_add(&w->stacks, key);
 	if (parent_stack >= id)
 		parent_stack = 0;
-	if (!id || !vec_push(&w->stack_parents, parent_stack) || !vec_push(&w->stack_frames, frame))
+	if (!id)
 		sink_break(w->sink);
-	else if (w->stack_parents.n >= STACK_ENTRIES)
-		stacks_flush(w);
+	else
+		pages_add_stack(&w->pages, parent_stack, frame_local(w, frame));
 	return id;
 }
 
-/* ---- processes, threads, notes ---- */
+/* ---- hosts, processes, threads, notes ---- */
+
+uint32_t writer_host(struct writer *w, const struct host_info *h)
+{
+	const uint64_t fields[] = { ++w->n_hosts, h->name,  h->boot_id,
+				    h->label,     h->flags, h->wall_anchor_ns };
+	record_add(w, &w->hosts, fields, ARRAY_LEN(fields));
+	return w->n_hosts;
+}
 
 static void process_add(struct writer *w, uint32_t index, const struct process_info *p)
 {
 	const uint64_t fields[] = {
-		index,      p->pid,      p->ns_pid,   p->ppid,   p->python_hex,
-		p->python,  p->exe,      p->cwd,      p->name,   p->argv,
-		p->environ, p->prefixes, p->start_ns, p->end_ns, zigzag(p->exit_status),
-		p->flags,   p->n_events, p->n_lost,
+		index,
+		p->pid,
+		p->ns_pid,
+		p->ppid,
+		p->python_hex,
+		string_local(w, p->python),
+		string_local(w, p->exe),
+		string_local(w, p->cwd),
+		string_local(w, p->name),
+		value_local(w, p->argv),
+		value_local(w, p->environ),
+		value_local(w, p->prefixes),
+		p->start_ns,
+		p->end_ns,
+		zigzag(p->exit_status),
+		p->flags,
+		p->n_events,
+		p->n_lost,
+		p->start_ticks,
+		p->host,
+		value_local(w, p->packages),
+		string_local(w, p->project),
 	};
 	record_add(w, &w->processes, fields, ARRAY_LEN(fields));
 }
 
+/* The number of a process in the current file, which gets a record of it if it has none. */
+static uint32_t process_local(struct writer *w, uint32_t index)
+{
+	uint32_t local;
+	if (!w->turns.is_on || index >= w->turns.processes.n)
+		return index;
+	struct kept_process *kept = &w->turns.processes.v[index];
+	if (!turns_place(&kept->place, w->turns.turn, &w->turns.n_processes, &local)) {
+		struct process_info info = kept->info;
+		process_add(w, local, &info);
+	}
+	return local;
+}
+
 uint32_t writer_process(struct writer *w, const struct process_info *p)
 {
-	process_add(w, w->n_processes, p);
-	return w->n_processes++;
+	struct kept_process kept = { .info = *p };
+	uint32_t index = w->n_processes++;
+	if (!w->turns.is_on)
+		process_add(w, index, p);
+	else if (vec_push(&w->turns.processes, kept))
+		process_local(w, index);
+	else
+		sink_break(w->sink);
+	return index;
 }
 
 void writer_process_update(struct writer *w, uint32_t process, const struct process_info *p)
 {
-	if (process < w->n_processes)
-		process_add(w, process, p);
+	if (process >= w->n_processes)
+		return;
+	if (w->turns.is_on && process < w->turns.processes.n) {
+		w->turns.processes.v[process].info = *p;
+		process = process_local(w, process);
+	}
+	process_add(w, process, p);
 }
 
 static void thread_add(struct writer *w, uint32_t index, const struct thread_info *t)
 {
 	const uint64_t fields[] = {
-		index,          t->process, t->tid,
-		t->interpreter, t->name,    t->ns_tid == t->tid ? 0 : t->ns_tid
+		index,          process_local(w, t->process), t->tid,
+		t->interpreter, string_local(w, t->name),     t->ns_tid == t->tid ? 0 : t->ns_tid,
 	};
 	record_add(w, &w->threads, fields, ARRAY_LEN(fields));
 }
@@ -455,28 +384,32 @@ void writer_thread_update(struct writer *w, uint32_t thread, const struct thread
 
 void writer_note(struct writer *w, const struct note_info *n)
 {
-	struct pending_note pending = { *n, writer_n_events(w) };
+	struct pending_note pending = { *n, writer_n_events(w) - w->turns.n_before };
 	if (writer_is_broken(w))
 		return;
 	if (!vec_push(&w->pending, pending))
 		sink_break(w->sink);
-	else if (w->pending.n >= PAGE_ENTRIES)
+	else if (w->pending.n >= PAGES_ENTRIES)
 		everything_flush(w);
 }
 
 static void notes_flush(struct writer *w)
 {
+	/* it may flush everything, and then there is nothing left to do */
+	for (size_t i = 0; i < w->pending.n; i++)
+		process_local(w, w->pending.v[i].info.process);
+	if (w->turns.is_on)
+		records_flush(w, BLOCK_PROCESS, &w->processes);
 	for (size_t i = 0; i < w->pending.n; i++) {
 		const struct note_info *n = &w->pending.v[i].info;
-		uint64_t last = writer_n_events(w), seq = w->pending.v[i].seq;
+		uint64_t last = writer_n_events(w) - w->turns.n_before, seq = w->pending.v[i].seq;
+		uint32_t process = n->process;
+		if (process != UINT32_MAX)
+			process = process_local(w, process);
 		const uint64_t fields[] = {
-			(uint64_t)n->kind,
-			n->time_ns,
-			(uint64_t)n->process + 1,
-			n->text,
-			n->a,
-			n->b,
-			seq < last ? seq : last,
+			(uint64_t)n->kind,        n->time_ns, (uint64_t)process + 1,
+			string_local(w, n->text), n->a,       n->b,
+			seq < last ? seq : last,  n->host,
 		};
 		record_encode(&w->notes, fields, ARRAY_LEN(fields));
 	}
@@ -488,100 +421,10 @@ static void notes_flush(struct writer *w)
 
 static void dictionaries_flush(struct writer *w)
 {
-	strings_flush(w);
-	names_flush(w);
-	stacks_flush(w);
-	frames_flush(w);
-	values_flush(w);
+	pages_flush(&w->pages);
+	records_flush(w, BLOCK_HOST, &w->hosts);
 	records_flush(w, BLOCK_PROCESS, &w->processes);
 	records_flush(w, BLOCK_THREAD, &w->threads);
-}
-
-static void local_table_meta(struct strbuf *meta, const struct local_table *table)
-{
-	meta_add(meta, table->n);
-	for (uint32_t i = 0; i < table->n; i++) {
-		meta_add(meta, table->ids[i]);
-		meta_add(meta, table->counts[i]);
-	}
-}
-
-/* Index of `id` in the table of this block. */
-static uint32_t local_index(struct local_table *table, uint32_t epoch, uint32_t id)
-{
-	struct local *l = &table->slots[id % LOCAL_SLOTS];
-	while (l->epoch == epoch && l->id != id)
-		l = l + 1 < table->slots + LOCAL_SLOTS ? l + 1 : table->slots;
-	if (l->epoch != epoch) {
-		*l = (struct local){ epoch, id, table->n };
-		table->ids[table->n] = id;
-		table->counts[table->n++] = 0;
-	}
-	table->counts[l->index]++;
-	return l->index;
-}
-
-/* Encode the current block into meta and raw. Overwrites the columns. */
-static void events_encode(struct writer *w)
-{
-	struct event_columns *e = w->events;
-	uint64_t min_ns = UINT64_MAX, max_ns = 0;
-	for (uint32_t i = 0; i < e->n; i++) {
-		min_ns = e->time_ns[i] < min_ns ? e->time_ns[i] : min_ns;
-		max_ns = e->time_ns[i] > max_ns ? e->time_ns[i] : max_ns;
-	}
-	scratch_clear(w);
-	meta_add(&w->meta, e->first_seq);
-	meta_add(&w->meta, e->n);
-	meta_add(&w->meta, min_ns);
-	meta_add(&w->meta, max_ns - min_ns);
-	meta_add(&w->meta, w->values.n + 1);
-	meta_add(&w->meta, w->stacks.n + 1);
-	local_table_meta(&w->meta, &e->names);
-	local_table_meta(&w->meta, &e->threads);
-
-	uint64_t before = min_ns;
-	for (uint32_t i = 0; i < e->n; i++) {
-		uint64_t now = e->time_ns[i];
-		e->time_ns[i] = zigzag((int64_t)(now - before));
-		before = now;
-	}
-	column_encode(&w->raw, COLUMN_TIME, e->time_ns, 8, e->n);
-	column_encode(&w->raw, COLUMN_NAME, e->name, 2, e->n);
-	column_encode(&w->raw, COLUMN_THREAD, e->thread, 2, e->n);
-	column_encode_delta(&w->raw, COLUMN_ARGS, e->args, 4, e->n);
-	column_encode_delta(&w->raw, COLUMN_STACK, e->stack, 4, e->n);
-	column_encode(&w->raw, COLUMN_FLAGS, e->flags, 1, e->n);
-	column_encode(&w->raw, COLUMN_N_OBJECTS, e->object_counts, 2, e->n);
-	column_encode_delta(&w->raw, COLUMN_OBJECTS, e->objects, 8, e->n_objects);
-}
-
-static void events_next_block(struct event_columns *e)
-{
-	e->n = e->n_objects = 0;
-	e->names.n = e->threads.n = 0;
-	e->epoch++;
-}
-
-/* Restore the columns from a copy, with its first n events. */
-static void events_restore(struct writer *w, const struct event_columns *from, uint32_t n)
-{
-	struct event_columns *e = w->events;
-	events_next_block(e);
-	for (uint32_t i = 0; i < n; i++) {
-		e->name[i] = (uint16_t)local_index(&e->names, e->epoch,
-						   from->names.ids[from->name[i]]);
-		e->thread[i] = (uint16_t)local_index(&e->threads, e->epoch,
-						     from->threads.ids[from->thread[i]]);
-		e->n_objects += from->object_counts[i];
-	}
-	memcpy(e->time_ns, from->time_ns, n * sizeof(e->time_ns[0]));
-	memcpy(e->args, from->args, n * sizeof(e->args[0]));
-	memcpy(e->stack, from->stack, n * sizeof(e->stack[0]));
-	memcpy(e->flags, from->flags, n * sizeof(e->flags[0]));
-	memcpy(e->object_counts, from->object_counts, n * sizeof(e->object_counts[0]));
-	memcpy(e->objects, from->objects, e->n_objects * sizeof(e->objects[0]));
-	e->n = n;
 }
 
 /* Show the block to the gate, which may cut it, before readers can see it. False: nothing is left
@@ -591,21 +434,24 @@ static bool events_pass_gate(struct writer *w)
 	struct event_columns *e = w->events;
 	uint64_t n_events = UINT64_MAX;
 	memcpy(w->kept, e, sizeof(*e));
-	events_encode(w);
-	int fd = sink_copy_try(w->sink, BLOCK_EVENT, &w->meta, &w->raw);
+	pages_clear_scratch(&w->pages);
+	event_columns_encode(e, w->values.n, w->stacks.n, &w->pages.meta, &w->pages.raw);
+	int fd = sink_copy_try(w->sink, BLOCK_EVENT, &w->pages.meta, &w->pages.raw);
 	struct err *err = fd < 0 ? NULL : w->gate.fn(w->gate.ctx, fd, &n_events);
 	if (err)
 		sink_fail(w->sink, err);
 	if (writer_is_broken(w))
 		return false;
 	if (n_events >= e->first_seq + e->n) {
-		sink_copy_accept(w->sink, &w->meta);
+		w->is_over = n_events !=
+			     UINT64_MAX; /* the last event that is kept ends the block */
+		sink_copy_accept(w->sink, &w->pages.meta);
 		return false;
 	}
 	sink_copy_reject(w->sink);
 	w->is_over = true;
-	events_restore(w, w->kept,
-		       n_events > e->first_seq ? (uint32_t)(n_events - e->first_seq) : 0);
+	event_columns_restore(w->events, w->kept,
+			      n_events > e->first_seq ? (uint32_t)(n_events - e->first_seq) : 0);
 	return e->n > 0;
 }
 
@@ -616,13 +462,14 @@ static void events_flush(struct writer *w)
 		return;
 	dictionaries_flush(w);
 	if (!w->gate.fn || w->is_over || events_pass_gate(w)) {
-		events_encode(w);
-		sink_block(w->sink, BLOCK_EVENT, &w->meta, &w->raw);
+		pages_clear_scratch(&w->pages);
+		event_columns_encode(e, w->values.n, w->stacks.n, &w->pages.meta, &w->pages.raw);
+		sink_block(w->sink, BLOCK_EVENT, &w->pages.meta, &w->pages.raw);
 	}
 	e->first_seq += e->n;
 	if (!writer_is_broken(w))
-		w->n_written = e->first_seq;
-	events_next_block(e);
+		w->n_written = w->turns.n_before + e->first_seq;
+	event_columns_next(e);
 }
 
 static uint32_t name_of_string(struct writer *w, uint32_t string)
@@ -636,7 +483,7 @@ static uint32_t name_of_string(struct writer *w, uint32_t string)
 	}
 	uint32_t name = w->name_of_string.v[string];
 	if (!name && string <= w->strings.n) {
-		if (!vec_push(&w->new_names, string))
+		if (!pages_add_name(&w->pages, string_local(w, string)))
 			return 0;
 		name = ++w->n_names;
 		w->name_of_string.v[string] = name;
@@ -655,11 +502,11 @@ void writer_event(struct writer *w, const struct event_info *info)
 		sink_break(w->sink); /* if it was not broken before, memory is short */
 		return;
 	}
-	uint32_t name_index = local_index(&e->names, e->epoch, name);
-	uint32_t thread_index = local_index(&e->threads, e->epoch,
-					    info->thread < w->n_threads ? info->thread : 0);
-	uint32_t n_objects = info->n_objects < OBJECTS_PER_EVENT ? info->n_objects
-								 : OBJECTS_PER_EVENT;
+	uint32_t name_index = event_columns_local(&e->names, e->epoch, name);
+	uint32_t thread_index = event_columns_local(&e->threads, e->epoch,
+						    info->thread < w->n_threads ? info->thread : 0);
+	uint32_t n_objects = info->n_objects < EVENT_OBJECTS_MAX ? info->n_objects
+								 : EVENT_OBJECTS_MAX;
 	uint32_t i = e->n++;
 	e->time_ns[i] = info->time_ns;
 	e->name[i] = (uint16_t)name_index;
@@ -671,7 +518,8 @@ void writer_event(struct writer *w, const struct event_info *info)
 	if (n_objects)
 		memcpy(e->objects + e->n_objects, info->objects, n_objects * sizeof(uint64_t));
 	e->n_objects += n_objects;
-	if ((e->first_seq + e->n) % EVENTS_PER_BLOCK == 0 || e->n_objects >= OBJECTS_PER_BLOCK)
+	if ((e->first_seq + e->n) % EVENTS_PER_BLOCK == 0 ||
+	    e->n_objects >= EVENT_OBJECTS_PER_BLOCK)
 		events_flush(w);
 }
 
@@ -684,6 +532,23 @@ struct err *writer_open(const char *path, const struct writer_options *options, 
 	return err ? err : writer_open_file(file, options, ret);
 }
 
+static bool needs_copy(const struct writer *w)
+{
+	return w->gate.fn || w->options.shows;
+}
+
+static void about_write(struct writer *w)
+{
+	const char *texts[] = { w->options.creator, w->options.host, w->options.boot_id };
+	pages_clear_scratch(&w->pages);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		size_t n = texts[i] ? strlen(texts[i]) : 0;
+		pages_add_varint(&w->pages.raw, n);
+		strbuf_add(&w->pages.raw, texts[i], n);
+	}
+	sink_block(w->sink, BLOCK_ABOUT, &w->pages.meta, &w->pages.raw);
+}
+
 struct err *writer_open_file(struct new_file *file, const struct writer_options *options,
 			     struct writer **ret)
 {
@@ -694,11 +559,6 @@ struct err *writer_open_file(struct new_file *file, const struct writer_options 
 	}
 	*w = (struct writer){
 		.seed = hash_map_seed(),
-		.first_new_name = 1,
-		.frame_first = 1,
-		.stack_first = 1,
-		.string_page.first = 1,
-		.value_page.first = 1,
 		.values.n_slots_max = VALUE_SLOTS_MAX,
 		.stacks.n_slots_max = STACK_SLOTS_MAX,
 	};
@@ -709,25 +569,39 @@ struct err *writer_open_file(struct new_file *file, const struct writer_options 
 		return err_no_memory();
 	}
 	w->events->epoch = 1;
+	pages_restart(&w->pages);
 	struct err *err = sink_open(file, options->wall_anchor_ns, options->no_compress, &w->sink);
 	if (err) {
 		writer_destroy(w);
 		return err;
 	}
-	const char *texts[] = { options->creator, options->host };
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		size_t n = texts[i] ? strnlen(texts[i], 4096) : 0;
-		meta_add(&w->raw, n);
-		strbuf_add(&w->raw, texts[i], n);
+	w->pages.sink = w->sink;
+	sink_set_wait(w->sink, options->wait);
+	if (options->is_in_hurry)
+		sink_hurry(w->sink, true);
+	if (options->turns) {
+		w->turns.is_on = true;
+		w->turns.turn = 1;
 	}
+	w->options = *options;
+	const char **texts[] = { &w->options.creator, &w->options.host, &w->options.boot_id };
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (*texts[i] && !(*texts[i] = arena_strndup(&w->turns.texts, *texts[i],
+							     strnlen(*texts[i], 4096)))) {
+			writer_discard(w);
+			return err_no_memory();
+		}
 	if (options->gate.fn) {
 		w->gate = options->gate;
 		w->kept = calloc(1, sizeof(*w->kept));
-		err = w->kept ? sink_copy_open(w->sink) : err_no_memory();
+		err = w->kept ? NULL : err_no_memory();
 	}
+	if (!err && needs_copy(w))
+		err = sink_copy_open(w->sink);
 	if (!err) {
-		sink_block(w->sink, BLOCK_ABOUT, &w->meta, &w->raw);
-		err = sink_error_take(w->sink);
+		about_write(w);
+		if (!sink_has_no_reader(w->sink)) /* sink_open() says why */
+			err = sink_error_take(w->sink);
 	}
 	if (err) {
 		writer_discard(w);
@@ -746,21 +620,14 @@ void writer_destroy(struct writer *w)
 	dictionary_fini(&w->values);
 	dictionary_fini(&w->frames);
 	dictionary_fini(&w->stacks);
-	vec_fini(&w->string_page.lengths);
-	strbuf_fini(&w->string_page.bytes);
-	vec_fini(&w->value_page.lengths);
-	strbuf_fini(&w->value_page.bytes);
+	pages_fini(&w->pages);
 	vec_fini(&w->name_of_string);
-	vec_fini(&w->new_names);
-	vec_fini(&w->frame_page);
-	vec_fini(&w->stack_parents);
-	vec_fini(&w->stack_frames);
+	strbuf_fini(&w->hosts);
 	strbuf_fini(&w->processes);
 	strbuf_fini(&w->threads);
 	strbuf_fini(&w->notes);
-	strbuf_fini(&w->meta);
-	strbuf_fini(&w->raw);
 	vec_fini(&w->pending);
+	turns_fini(&w->turns);
 	free(w->kept);
 	free(w->events);
 	free(w);
@@ -780,6 +647,13 @@ struct err *writer_flush(struct writer *w)
 	return sink_error_take(w->sink);
 }
 
+int writer_show(struct writer *w)
+{
+	if (!writer_is_broken(w))
+		everything_flush(w);
+	return w->is_over ? -1 : sink_copy_fd(w->sink);
+}
+
 struct err *writer_close(struct writer *w)
 {
 	if (!w)
@@ -787,10 +661,86 @@ struct err *writer_close(struct writer *w)
 	if (!writer_is_broken(w))
 		everything_flush(w);
 	uint64_t n_events = writer_n_events(w);
-	struct err *err = sink_close(w->sink, n_events);
+	struct err *err = sink_close(w->sink, n_events - w->turns.n_before);
 	w->sink = NULL;
 	writer_destroy(w);
 	return err;
+}
+
+/* Everything is flushed. Forget the numbers that the entries have in this file. */
+static void file_forget(struct writer *w)
+{
+	w->turns.n_before += w->events->first_seq;
+	w->events->first_seq = 0;
+	w->turns.turn++;
+	w->turns.n_strings = w->turns.n_frames = w->turns.n_processes = 0;
+	pages_restart(&w->pages);
+	w->n_names = 0;
+	w->name_of_string.n = 0;
+	w->n_threads = 0;
+	dictionary_fini(&w->values);
+	dictionary_fini(&w->stacks);
+	w->values = (struct dictionary){ .n_slots_max = VALUE_SLOTS_MAX };
+	w->stacks = (struct dictionary){ .n_slots_max = STACK_SLOTS_MAX };
+}
+
+struct err *writer_turn(struct writer *w, struct new_file *file)
+{
+	struct sink *next = NULL;
+	if (!writer_is_broken(w))
+		everything_flush(w);
+	struct err *err = sink_error_take(w->sink);
+	if (err || writer_is_broken(w) || w->is_over) {
+		new_file_destroy(file);
+		return err;
+	}
+	/* If the next file cannot be begun, this one stays as it is, and is the last one. */
+	err = sink_open(file, w->options.wall_anchor_ns, w->options.no_compress, &next);
+	if (!err && needs_copy(w))
+		err = sink_copy_open(next);
+	if (err) {
+		sink_discard(next);
+		sink_fail(w->sink, err);
+		return sink_error_take(w->sink);
+	}
+	err = sink_close(w->sink, w->events->first_seq);
+	w->sink = w->pages.sink = next;
+	file_forget(w);
+	if (err)
+		sink_fail(w->sink, err);
+	if (w->gate.fn && w->gate.turned)
+		w->gate.turned(w->gate.ctx);
+	about_write(w);
+	/* those that live, so that this file has the family of its processes */
+	for (uint32_t i = 0; i < w->turns.processes.n; i++)
+		if (!w->turns.processes.v[i].info.end_ns)
+			process_local(w, i);
+	return sink_error_take(w->sink);
+}
+
+void writer_hurry(struct writer *w, bool on)
+{
+	sink_hurry(w->sink, on);
+}
+
+size_t writer_n_waiting(const struct writer *w)
+{
+	return sink_n_waiting(w->sink);
+}
+
+void writer_push(struct writer *w)
+{
+	sink_push(w->sink);
+}
+
+int writer_stream_fd(const struct writer *w)
+{
+	return sink_stream_fd(w->sink);
+}
+
+void writer_reader_left(struct writer *w)
+{
+	sink_reader_left(w->sink);
 }
 
 bool writer_is_broken(const struct writer *w)
@@ -805,7 +755,22 @@ bool writer_is_over(const struct writer *w)
 
 uint64_t writer_n_events(const struct writer *w)
 {
+	return w->turns.n_before + w->events->first_seq + w->events->n;
+}
+
+uint64_t writer_n_in_file(const struct writer *w)
+{
 	return w->events->first_seq + w->events->n;
+}
+
+uint64_t writer_n_before(const struct writer *w)
+{
+	return w->turns.n_before;
+}
+
+void writer_fail(struct writer *w, struct err *err)
+{
+	sink_fail(w->sink, err);
 }
 
 uint64_t writer_n_written(const struct writer *w)
@@ -836,7 +801,7 @@ const char *writer_note_kind_name(unsigned kind)
 		[NOTE_RESUMED] = "resumed",   [NOTE_EXITED] = "exited",
 		[NOTE_EXEC] = "exec",         [NOTE_FINALISED] = "finalised",
 		[NOTE_MESSAGE] = "message",   [NOTE_WARNING] = "warning",
-		[NOTE_GOODBYE] = "goodbye",
+		[NOTE_GOODBYE] = "goodbye",   [NOTE_COUNTED] = "counted",
 	};
 	return kind < NOTE_KIND_COUNT ? names[kind] : NULL;
 }

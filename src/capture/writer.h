@@ -18,25 +18,37 @@
 #include "base/attr.h"
 #include "base/err.h"
 
+#include "capture/outflow.h"
+
 struct new_file;
 struct writer;
 
 /* Called before events become visible to readers: `fd` is a copy of the capture that includes the
- * new events. Stores how many events of the capture to keep, UINT64_MAX for all; if it cuts any, no
- * further event is taken. An error breaks the writer. */
+ * new events. Stores how many events of the capture to keep, and no further event is taken, also if
+ * these are all that there are now; or UINT64_MAX: keep all, and go on. An error breaks the
+ * writer. */
 struct writer_gate {
 	struct err *(*fn)(void *ctx, int fd, uint64_t *ret_n_events);
+	/* writer_turn() has begun another file: the next descriptor is another copy. May be
+	 * NULL. */
+	void (*turned)(void *ctx);
 	void *ctx;
 };
 
 struct writer_options {
-	uint64_t wall_anchor_ns; /* CLOCK_REALTIME at capture time 0, ns since the epoch */
-	const char *creator;     /* "auditview 0.2.0"; stored in the file */
-	const char *host;        /* host name, may be NULL */
-	bool no_compress;        /* for tests */
-	struct writer_gate gate; /* .fn NULL: none */
+	uint64_t wall_anchor_ns;  /* CLOCK_REALTIME at capture time 0, ns since the epoch */
+	const char *creator;      /* "auditview 0.2.0"; stored in the file */
+	const char *host;         /* host name, may be NULL */
+	const char *boot_id;      /* /proc/sys/kernel/random/boot_id of the host, may be NULL */
+	bool no_compress;         /* for tests */
+	struct writer_gate gate;  /* .fn NULL: none */
+	bool shows;               /* writer_show() may be called */
+	bool turns;               /* writer_turn() may be called */
+	struct outflow_wait wait; /* of a stream, when it is closed (outflow.h); .fn NULL: wait */
 	/* nobody reads the file before it is finished, so it has a temporary name until then */
 	bool is_hidden;
+	/* compress less: for a copy, whose bytes come faster than those of a target */
+	bool is_in_hurry;
 };
 
 /* Write to `path` by the rules of base/new_file.h: an existing file stays until writer_close(). */
@@ -56,13 +68,36 @@ DEFINE_CLEANUP(writer);
 void writer_discard(struct writer *w);
 const struct new_file *writer_file(const struct writer *w); /* borrowed */
 
+/* Finish this file, and continue in another one, which becomes a whole capture of its own. Ids of
+ * strings, frames, processes and kept values stay valid; those of values, stacks and threads end.
+ * Takes over `file`. If one of the two files fails, the writer is broken; the first keeps what was
+ * written. */
+MUST_CHECK struct err *writer_turn(struct writer *w, struct new_file *file);
+
 /* Make everything appended so far visible to readers. Cheap if nothing is pending. */
 MUST_CHECK struct err *writer_flush(struct writer *w);
+/* From now on compress less, because events come faster than they can be written; or as usual
+ * again. The next file of writer_turn() begins as usual. */
+void writer_hurry(struct writer *w, bool on);
+/* The same as writer_flush(), also if the capture goes into a pipe. Returns the descriptor of a copy
+ * of the capture that can be read, borrowed until the next turn; -1 if the writer is broken, or
+ * over. */
+int writer_show(struct writer *w);
+/* Of a capture that goes into a pipe: sink_n_waiting() and the others of sink.h. */
+size_t writer_n_waiting(const struct writer *w);
+void writer_push(struct writer *w);
+int writer_stream_fd(const struct writer *w);
+void writer_reader_left(struct writer *w);
 bool writer_is_broken(const struct writer *w);
 /* the gate has cut: further events are ignored and do not count as lost */
 bool writer_is_over(const struct writer *w);
-/* events taken so far, in the file or in the current block */
+/* events taken so far, in all files and in the current block */
 uint64_t writer_n_events(const struct writer *w);
+uint64_t
+writer_n_in_file(const struct writer *w);         /* of them, those that are not in earlier files */
+uint64_t writer_n_before(const struct writer *w); /* the others */
+/* Mark the writer broken, with this error for the next writer_flush() or writer_close(). */
+void writer_fail(struct writer *w, struct err *err);
 /* events that a reader finds in the file: in blocks that were written whole */
 uint64_t writer_n_written(const struct writer *w);
 /* events that were passed in and are not in the file; after a failure they never will be */
@@ -75,6 +110,9 @@ uint32_t writer_string(struct writer *w, const char *s, size_t n_bytes);
  * The arguments of an event are a TUPLE. It may contain VALUE_REF to ids that were returned
  * earlier. */
 uint32_t writer_value(struct writer *w, const void *bytes, size_t n_bytes);
+
+/* The same for values that processes refer to; the id is for process_info only. */
+uint32_t writer_value_kept(struct writer *w, const void *bytes, size_t n_bytes);
 
 enum frame_kind {
 	FRAME_PYTHON,
@@ -97,6 +135,23 @@ uint32_t writer_frame(struct writer *w, const struct frame_info *frame);
 /* A stack is its innermost frame on top of the caller's stack; parent 0 for the outermost frame. */
 uint32_t writer_stack(struct writer *w, uint32_t parent_stack, uint32_t frame);
 
+/* A machine, or one of the captures that were merged into this one: a process that comes from
+ * there is identified by host, boot id, pid and start time. */
+struct host_info {
+	uint32_t name;    /* string id, 0 unknown */
+	uint32_t boot_id; /* string id, 0 unknown */
+	/* string id: the file it was merged from; 0 if it was not merged */
+	uint32_t label;
+	uint32_t flags; /* enum host_flag */
+	/* CLOCK_REALTIME at time 0 of the capture that it was merged from; 0: of this capture */
+	uint64_t wall_anchor_ns;
+};
+enum host_flag {
+	HOST_NAME_IS_LABEL = 1 /* the capture did not have a host name, so its file name is used */
+};
+/* Numbers count from 1. */
+uint32_t writer_host(struct writer *w, const struct host_info *h);
+
 struct process_info {
 	uint32_t pid;    /* as seen by the recorder */
 	uint32_t ns_pid; /* in its innermost pid namespace; equals pid if that is ours */
@@ -113,6 +168,15 @@ struct process_info {
 	int32_t exit_status;       /* wait(2) status after its end; -1 unknown */
 	uint32_t flags;            /* enum process_flag */
 	uint64_t n_events, n_lost; /* as counted by the probe; final at the end */
+	/* when it started: clock ticks since boot, as in /proc/PID/stat; 0 unknown */
+	uint64_t start_ticks;
+	uint32_t host; /* number of a host_info; 0: what writer_options say */
+	/* value id, LIST of LISTs of STR: installed distributions, as name, version ("?" unknown),
+	 * "e" (editable) or "-", and their paths; one that ends with a slash is a folder */
+	uint32_t packages;
+	/* string id: folder of the project that it was started in, or that its program is part of;
+	 * 0 none was found */
+	uint32_t project;
 };
 enum process_flag {
 	PROCESS_LAUNCHED = 1,
@@ -175,6 +239,9 @@ enum note_kind {
 	NOTE_WARNING, /* text */
 	/* text = the goodbye line; a = longest pause in ns, b = enum goodbye_bit */
 	NOTE_GOODBYE,
+	/* text = name of an event that was counted in the target, a = how often since the last such
+	 * note of that name and process */
+	NOTE_COUNTED,
 	NOTE_KIND_COUNT
 };
 /* "lost", "attached", …: as JSON lines have it. NULL for what is no kind. */
@@ -190,6 +257,7 @@ struct note_info {
 	uint32_t process; /* process index, UINT32_MAX = none */
 	uint32_t text;    /* string id, 0 = none */
 	uint64_t a, b;
+	uint32_t host; /* number of a host_info; 0: what writer_options say */
 };
 /* The note's place is after the events appended so far. */
 void writer_note(struct writer *w, const struct note_info *n);

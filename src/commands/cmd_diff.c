@@ -1,5 +1,6 @@
 /*
- * cmd_diff: what capture B does that capture A does not do, the most remarkable first.
+ * cmd_diff: what capture B does that capture A does not do, the most remarkable first. With
+ * --exit-code the exit status says whether there is anything.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -35,6 +36,17 @@ static struct err *diff_on_screen(const struct options *o, int *ret)
 	return err;
 }
 
+/* Does B do something that A does not? */
+static bool has_news(const struct diff *d)
+{
+	size_t n;
+	const struct diff_row *rows = diff_rows(d, &n);
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].change == DIFF_ADDED)
+			return true;
+	return false;
+}
+
 struct err *cmd_diff(const struct options *o, int *ret)
 {
 	if (!strcmp(o->args[0], "-") && !strcmp(o->args[1], "-"))
@@ -45,9 +57,9 @@ struct err *cmd_diff(const struct options *o, int *ret)
 	CLEANUP(trace) struct trace *b = NULL;
 	CLEANUP(diff) struct diff *d = NULL;
 	struct shown in_a = { 0 }, in_b = { 0 };
-	struct err *err = open_capture(o, o->args[0], &a);
+	struct err *err = open_capture_whole(o, o->args[0], &a);
 	if (!err)
-		err = open_capture(o, o->args[1], &b);
+		err = open_capture_whole(o, o->args[1], &b);
 	if (!err)
 		err = capture_shown_make(o, a, &in_a);
 	if (!err)
@@ -63,7 +75,7 @@ struct err *cmd_diff(const struct options *o, int *ret)
 		else if (!say_text(&out))
 			err = err_sys(errno, "cannot write to standard output");
 		strbuf_fini(&out);
-		*ret = 0;
+		*ret = o->exit_code && has_news(d) ? STATUS_NEWS : 0;
 	}
 	if (a)
 		capture_damage_say(o, o->args[0], a);

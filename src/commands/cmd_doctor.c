@@ -1,6 +1,6 @@
 /*
  * cmd_doctor: auditview doctor [PID]. Exit status 0 when tracing can work (or the process can be
- * attached to), else 1.
+ * attached to), else 1. With --stacks: 0 if the stacks were read.
  */
 #include <errno.h>
 #include <limits.h>
@@ -13,6 +13,7 @@
 #include "base/wrap.h"
 #include "command.h"
 #include "commands/doctor.h"
+#include "commands/doctor_stacks.h"
 
 struct err *cmd_doctor(const struct options *o, int *ret)
 {
@@ -28,13 +29,17 @@ struct err *cmd_doctor(const struct options *o, int *ret)
 			    "usage: auditview doctor [PID]");
 		pid = (pid_t)value;
 	}
+	if (o->stacks && !pid)
+		return err_with_hint(err_create(ERR_USAGE, "--stacks needs a process id"),
+				     "usage: auditview doctor PID --stacks");
 	struct doctor_style style = { .color = options_want_color(o, STDOUT_FILENO),
 				      .json = o->json };
 	if (isatty(STDOUT_FILENO))
 		style.width = wrap_width(STDOUT_FILENO);
 	struct strbuf text = { 0 };
-	bool is_ready;
-	struct err *err = doctor_report(pid, &style, &text, &is_ready);
+	bool is_ready = true;
+	struct err *err = o->stacks ? doctor_stacks_report(pid, &style, &text)
+				    : doctor_report(pid, &style, &text, &is_ready);
 	if (!err && text.failed)
 		err = err_no_memory();
 	if (!err && !say_text(&text))

@@ -1,13 +1,18 @@
 /*
  * cmd_export: a capture in another format.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/io.h"
 #include "base/new_file.h"
+#include "base/strbuf.h"
 #include "command.h"
+#include "commands/captures.h"
 #include "commands/open_capture.h"
 #include "export/exporter.h"
+#include "export/json_members.h"
 #include "model/filter.h"
 #include "model/selection.h"
 #include "model/trace.h"
@@ -41,21 +46,37 @@ static struct err *write_out(const struct options *o, struct trace *t, const str
 	return err;
 }
 
+static struct err *write_schema(const struct options *o)
+{
+	CLEANUP(new_file) struct new_file *file = NULL;
+	struct strbuf text = { 0 };
+	json_members_schema(&text, o->schema);
+	struct err *err = text.failed ? err_no_memory()
+				      : new_file_open(o->output ? o->output : "-", 0, &file);
+	if (!err && !io_write(new_file_fd(file), text.s, text.n))
+		err = err_sys(errno, "cannot write %s", new_file_path(file));
+	strbuf_fini(&text);
+	return new_file_end(take_ptr(file), err);
+}
+
 struct err *cmd_export(const struct options *o, int *ret)
 {
 	CLEANUP(trace) struct trace *t = NULL;
 	CLEANUP(new_file) struct new_file *file = NULL;
 	const struct exporter_format *format;
 	struct shown shown = { 0 };
+	*ret = 0;
+	if (o->schema)
+		return write_schema(o);
 	struct err *err = choose_format(o, &format);
 	if (!err && format->needs_path && !o->output)
 		err = err_with_hint(
 		    err_create(ERR_USAGE, "%s cannot go to standard output", format->name),
 		    "say -o OUT%s", format->suffix);
+	for (size_t i = 0; i < o->n_args && !err; i++)
+		err = capture_check_not_same(o->args[i], o->output);
 	if (!err)
-		err = capture_check_not_same(o->args[0], o->output);
-	if (!err)
-		err = open_capture(o, o->args[0], &t);
+		err = captures_open_as_one(o, false, &t);
 	if (!err)
 		err = capture_shown_make(o, t, &shown);
 	if (!err)
@@ -67,6 +88,5 @@ struct err *cmd_export(const struct options *o, int *ret)
 	if (t)
 		capture_damage_say(o, o->args[0], t);
 	capture_shown_fini(&shown);
-	*ret = 0;
 	return err;
 }

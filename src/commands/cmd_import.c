@@ -2,7 +2,6 @@
  * cmd_import: JSON lines become a capture. The exit status is 1 if lines were lost; the others are
  * in the capture.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,13 +22,11 @@ struct err *cmd_import(const struct options *o, int *ret)
 	if (!o->output)
 		return err_with_hint(err_create(ERR_USAGE, "where should the capture go?"),
 				     "say -o FILE");
-	int fd = is_stdin ? STDIN_FILENO : io_open_input(in);
-	if (fd < 0 && errno == EWOULDBLOCK)
-		return err_with_hint(err_sys(errno, "cannot open %s", in),
-				     "another process holds a lease on it");
-	if (fd < 0)
-		return err_sys(errno, "cannot open %s", in);
-	struct err *err = capture_check_not_same(in, o->output);
+	int fd = STDIN_FILENO;
+	struct err *err = is_stdin ? NULL : io_open_input(in, &fd);
+	if (err)
+		return err;
+	err = capture_check_not_same(in, o->output);
 	if (!err)
 		err = import_jsonl(fd, is_stdin ? "standard input" : in, o->output, &result);
 	if (!is_stdin)

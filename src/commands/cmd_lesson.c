@@ -196,8 +196,8 @@ static struct err *hold(const struct options *o, const struct lesson *lesson, in
 	if (lesson->second_program)
 		show_program("The new version", lesson->second_program);
 	say("It is run on CPython %s now.\n\n", pythons.v[0].version);
-	say_flush();
-	err = run_programs(&room, &pythons.v[0]);
+	err = say_flush() ? run_programs(&room, &pythons.v[0])
+			  : err_sys(errno, "cannot write to standard output");
 	for (size_t i = 0; !err && !room.is_left && i < lesson->n_steps; i++)
 		err = hold_step(&room, i);
 	if (!err && !room.is_left && lesson->number < (int)n_lessons)
@@ -206,7 +206,7 @@ static struct err *hold(const struct options *o, const struct lesson *lesson, in
 	for (size_t i = 0; i < room.n_runs; i++)
 		try_result_fini(&room.runs[i]);
 	python_list_fini(&pythons);
-	if (!err && !say_flush() && errno != EPIPE)
+	if (!err && !say_flush())
 		err = err_sys(errno, "cannot write to standard output");
 	*ret = room.n_unlike != 0;
 	return err;

@@ -15,6 +15,7 @@
 #include "base/new_file.h"
 #include "base/strbuf.h"
 #include "command.h"
+#include "commands/captures.h"
 #include "commands/given.h"
 #include "commands/open_capture.h"
 #include "commands/session.h"
@@ -54,13 +55,16 @@ static struct err *filter_of(const char *text, const char *option, struct printe
 	return filter_run_create(p->trace, *ret, NULL, ret_run);
 }
 
+/* path: NULL for the captures on the command line. */
 static struct err *printer_init(struct printer *p, const struct options *o, const char *path,
 				const struct new_file *out, const struct exporter_format *format)
 {
 	struct exporter_options x = { .path = new_file_path(out),
 				      .wide = o->wide,
 				      .color = options_want_color(o, new_file_fd(out)) };
-	struct err *err = open_capture(o, path, &p->trace);
+	struct err *err = path ? open_capture(o, path, &p->trace)
+			       : captures_open_as_one(o, o->n_args == 1 || o->follow == YES,
+						      &p->trace);
 	p->left = o->limit ? o->limit : UINT64_MAX;
 	if (!err)
 		err = exporter_create(p->trace, format, new_file_fd(out), &x, &p->exporter);
@@ -153,7 +157,7 @@ static struct err *print_live(const struct options *o, const struct exporter_for
 		err = exporter_close(p.exporter);
 		p.exporter = NULL;
 	}
-	if (err && err->code == ERR_CANCELLED) { /* the reader of our pipe has closed it */
+	if (err && err->sys == EPIPE) { /* the reader of our output has closed it */
 		err_destroy(err);
 		err = NULL;
 	}
@@ -168,22 +172,24 @@ static struct err *print_file(const struct options *o, const struct exporter_for
 			      const struct new_file *out, int *ret)
 {
 	struct printer p = { 0 };
-	struct err *err = printer_init(&p, o, o->args[0], out, format);
-	/* With -f, follow a capture that is still being written to its end. */
+	struct err *err = printer_init(&p, o, NULL, out, format);
+	/* With -f, follow a capture that is still being written to its end; of one that comes
+	 * through a pipe that is always meant. */
 	while (!err) {
 		struct trace_change change;
-		bool finished = trace_is_finished(p.trace);
+		bool is_over = trace_is_over(p.trace),
+		     follows = o->follow == YES || trace_is_stream(p.trace);
 		err = printer_print(&p);
-		if (err || finished || o->follow != YES || p.is_done || trace_is_disturbed(p.trace))
+		if (err || is_over || !follows || p.is_done || trace_is_disturbed(p.trace))
 			break;
-		poll(NULL, 0, 100);
+		trace_wait(p.trace, 100);
 		err = trace_refresh(p.trace, &change);
 	}
 	if (!err) {
 		err = exporter_close(p.exporter);
 		p.exporter = NULL;
 	}
-	if (err && err->code == ERR_CANCELLED) {
+	if (err && err->sys == EPIPE) {
 		err_destroy(err);
 		err = NULL;
 	}
@@ -203,7 +209,7 @@ struct err *cmd_print(const struct options *o, int *ret)
 	if (o->wide && strcmp(format->name, "text") != 0)
 		return err_create(ERR_USAGE, "--wide is about text; %s is never cut", format->name);
 	bool live = o->n_pids || o->program;
-	if (!live && o->n_args != 1)
+	if (!live && !o->n_args)
 		return err_with_hint(
 		    err_create(ERR_USAGE,
 			       "print needs one thing to print: a capture, -p PID or -- PROGRAM"),
@@ -213,7 +219,9 @@ struct err *cmd_print(const struct options *o, int *ret)
 		    err_create(ERR_USAGE, "print cannot write %s, which needs the whole capture",
 			       format->name),
 		    "auditview export FILE --format %s does", format->name);
-	err = live ? given_check(o, false) : capture_check_not_same(o->args[0], o->output);
+	err = live ? given_check(o, false) : NULL;
+	for (size_t i = 0; i < o->n_args && !err; i++)
+		err = capture_check_not_same(o->args[i], o->output);
 	if (err)
 		return err;
 	struct new_file *out;

@@ -10,9 +10,10 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "commands/captures.h"
 #include "commands/given.h"
+#include "commands/import_pipe.h"
 #include "commands/live.h"
-#include "commands/open_capture.h"
 #include "commands/show.h"
 #include "model/trace.h"
 #include "ui/term.h"
@@ -29,10 +30,11 @@ static struct err *keys_from_terminal(void)
 
 struct err *cmd_view(const struct options *o, int *ret)
 {
-	bool live = o->n_pids || o->program,
-	     piped = !live && o->n_args == 1 && strcmp(o->args[0], "-") == 0;
+	bool live = o->n_pids || o->program, piped = false;
+	for (size_t i = 0; i < o->n_args && !live; i++)
+		piped |= !strcmp(o->args[i], "-");
 	if (!isatty(STDOUT_FILENO) || (!isatty(STDIN_FILENO) && !piped)) {
-		if (live || o->n_args == 1) {
+		if (live || o->n_args) {
 			struct err *e = given_check(o, false);
 			return e ? e : cmd_print(o, ret);
 		}
@@ -43,9 +45,6 @@ struct err *cmd_view(const struct options *o, int *ret)
 	struct err *err = given_check(o, true);
 	if (err)
 		return err;
-	if (o->n_args > 1)
-		return err_create(ERR_USAGE, "one capture at a time: %s, and also %s", o->args[0],
-				  o->args[1]);
 	struct show show = SHOW_NOTHING;
 	err = term_check(); /* before anything is started or read from standard input */
 	if (err)
@@ -53,8 +52,10 @@ struct err *cmd_view(const struct options *o, int *ret)
 	if (live) {
 		err = live_source_start(o, &show.source);
 	} else if (o->n_args) {
-		err = open_capture(o, o->args[0], &show.source.trace);
-		if (!err && !(show.source.path = strdup(o->args[0])))
+		import_pipe_use_notes();
+		err = captures_open_as_one(o, true, &show.source.trace);
+		/* marks are kept beside a file: there is none beside several */
+		if (!err && !(show.source.path = strdup(o->n_args > 1 ? "-" : o->args[0])))
 			err = err_no_memory();
 		if (!err && piped)
 			err = keys_from_terminal();

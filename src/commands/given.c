@@ -11,6 +11,7 @@
 
 #include "base/strbuf.h"
 #include "command.h"
+#include "commands/keep.h"
 #include "commands/open_capture.h"
 #include "commands/pythons.h"
 #include "model/capture_filter.h"
@@ -71,7 +72,7 @@ struct err *given_python(const char *word, char **ret)
 /* Refuse options that have a meaning only if the events go to the other place. */
 static struct err *check_place(const struct options *o, bool on_screen)
 {
-	bool is_file = o->n_args == 1, is_live = o->n_pids || o->program;
+	bool is_file = o->n_args > 0, is_live = o->n_pids || o->program;
 	const struct {
 		const char *option;
 		bool is_given, is_wrong;
@@ -83,6 +84,7 @@ static struct err *check_place(const struct options *o, bool on_screen)
 		{ "--until", o->until != NULL, on_screen && is_file },
 		{ "--follow", o->follow != UNSET, on_screen && is_file },
 		{ "--no-tty", o->no_tty, !on_screen && is_live },
+		{ "--keep", o->keep != NULL, !on_screen },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (rows[i].is_given && rows[i].is_wrong)
@@ -92,6 +94,7 @@ static struct err *check_place(const struct options *o, bool on_screen)
 						 : "without the screen: standard output or input "
 						   "is not a terminal"),
 			    on_screen ? "auditview print, which writes lines, takes it"
+			    : o->keep ? "auditview record takes it, too"
 				      : "see auditview --help");
 	return NULL;
 }
@@ -103,6 +106,8 @@ struct err *given_check(const struct options *o, bool on_screen)
 		err = capture_filter_check("-Y", o->filter);
 	if (!err && o->until)
 		err = capture_filter_check("--until", o->until);
+	if (!err && on_screen && o->keep)
+		err = keep_check(o, o->output ? o->output : "");
 	if (!err && o->events) {
 		struct capture_filter *f = NULL;
 		err = capture_filter_compile(o->events, &f);

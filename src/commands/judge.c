@@ -28,7 +28,7 @@ enum packet_kind { PACKET_BEGIN, PACKET_ROW, PACKET_END };
 
 struct packet {
 	enum packet_kind kind;
-	int pid;
+	int pid, ppid;
 	bool is_judged, is_ready, is_stale; /* stale: not seen since the last BEGIN */
 	uint64_t up_ns;
 	double cpu;
@@ -42,7 +42,7 @@ struct judge {
 	int fd;
 	bool is_looking;
 	VEC(struct packet) known; /* by pid */
-	VEC(struct ui_process) rows;
+	VEC(struct app_process) rows;
 };
 
 static void send_packet(int fd, const struct packet *p)
@@ -164,11 +164,15 @@ static void describe(const struct proc *p, struct packet *ret)
 {
 	*ret = (struct packet){ .kind = PACKET_ROW,
 				.pid = p->pid,
+				.ppid = p->ppid,
 				.up_ns = p->uptime_ns,
 				.cpu = p->cpu_percent / 100 };
 	snprintf(ret->python, sizeof(ret->python), "%.15s", p->version);
-	snprintf(ret->command, sizeof(ret->command), "%s%s%s", p->command, p->cwd[0] ? "  in " : "",
-		 p->cwd);
+	const char *gap = p->framework[0] && p->venv[0] ? ", " : "";
+	bool is_known = p->framework[0] || p->venv[0];
+	snprintf(ret->command, sizeof(ret->command), "%s%s%s%s%s%s%s%s%s", p->command,
+		 is_known ? "  (" : "", p->framework, gap, p->venv[0] ? "venv " : "", p->venv,
+		 is_known ? ")" : "", p->cwd[0] ? "  in " : "", p->cwd);
 	if (p->in_container)
 		snprintf(ret->where, sizeof(ret->where), "%s",
 			 p->container[0] ? p->container : "in a container");
@@ -327,14 +331,15 @@ static void make_rows(struct judge *j)
 	j->rows.n = 0;
 	for (size_t i = 0; i < j->known.n && vec_reserve(&j->rows, 1); i++) {
 		const struct packet *p = &j->known.v[i];
-		struct ui_process row = { .pid = p->pid,
-					  .up_ns = p->up_ns,
-					  .cpu = p->cpu,
-					  .command = p->command,
-					  .where = p->where[0] ? p->where : NULL,
-					  .why = p->why[0] ? p->why : NULL,
-					  .verdict = p->is_judged ? p->verdict : "looking",
-					  .is_ready = p->is_ready };
+		struct app_process row = { .pid = p->pid,
+					   .ppid = p->ppid,
+					   .up_ns = p->up_ns,
+					   .cpu = p->cpu,
+					   .command = p->command,
+					   .where = p->where[0] ? p->where : NULL,
+					   .why = p->why[0] ? p->why : NULL,
+					   .verdict = p->is_judged ? p->verdict : "looking",
+					   .is_ready = p->is_ready };
 		memcpy(row.python, p->python, sizeof(row.python));
 		j->rows.v[j->rows.n++] = row;
 	}
@@ -358,7 +363,7 @@ bool judge_read(struct judge *j)
 	return any;
 }
 
-const struct ui_process *judge_rows(const struct judge *j, size_t *ret_n, bool *ret_done)
+const struct app_process *judge_rows(const struct judge *j, size_t *ret_n, bool *ret_done)
 {
 	*ret_n = j->rows.n;
 	*ret_done = !j->is_looking;

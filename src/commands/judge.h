@@ -33,4 +33,4 @@ int judge_fd(const struct judge *j); /* readable if there is news; -1: no helper
 bool judge_read(struct judge *j);
 /* What is known so far, in order of pid; valid until the next judge_read(). *ret_done: the last
  * listing is complete. */
-const struct ui_process *judge_rows(const struct judge *j, size_t *ret_n, bool *ret_done);
+const struct app_process *judge_rows(const struct judge *j, size_t *ret_n, bool *ret_done);

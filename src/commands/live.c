@@ -21,17 +21,20 @@
 #include "commands/given.h"
 #include "commands/judge.h"
 #include "commands/keeper.h"
+#include "commands/kept_view.h"
 #include "commands/session.h"
 #include "model/catalog.h"
 #include "model/trace.h"
 #include "options.h"
-#include "system/procs.h"
+#include "system/proc_file.h"
 #include "visit/access.h"
 
 struct live {
 	struct session *session;
 	char *path;
-	struct keeper keeper; /* keeps the terminal of the program */
+	char *keep;             /* --keep; NULL: not given */
+	struct kept_view *kept; /* with --keep: where the trace of the screen comes from */
+	struct keeper keeper;   /* keeps the terminal of the program */
 	bool launched;
 	bool waits; /* the session ends when the program has ended */
 	/* ask what to do with the program on leaving, because --on-exit was not given */
@@ -78,10 +81,17 @@ static bool live_is_alive(void *ctx)
 	return !l->session->ended;
 }
 
-static bool live_task(void *ctx, uint32_t pid, uint64_t tid, struct ui_task *ret)
+static bool live_task(void *ctx, uint32_t pid, uint64_t tid, struct app_task *ret)
 {
 	return pid <= INT_MAX && tid <= INT_MAX &&
 	       proc_thread_state((pid_t)pid, (pid_t)tid, &ret->state, &ret->syscall);
+}
+
+static bool live_reads_terminal(void *ctx, uint32_t pid, int terminal_fd)
+{
+	char name[64];
+	return pid <= INT_MAX && !ptsname_r(terminal_fd, name, sizeof(name)) &&
+	       proc_reads_file((pid_t)pid, name);
 }
 
 static int live_fd(void *ctx)
@@ -94,6 +104,60 @@ static void live_read(void *ctx)
 {
 	struct live *l = ctx;
 	session_poll(l->session);
+}
+
+static const char *live_keeps(void *ctx)
+{
+	struct live *l = ctx;
+	return l->keep;
+}
+
+static struct err *live_dump(void *ctx, const char *path)
+{
+	struct live *l = ctx;
+	if (!l->keep)
+		return err_with_hint(err_create(ERR_UNSUPPORTED, "this session keeps everything"),
+				     "w writes a part of it; auditview --keep 64M keeps the "
+				     "newest events only");
+	if (l->session->ended)
+		return err_create(ERR_TARGET_GONE, "the recorder has ended; what was kept is in %s",
+				  l->path);
+	return session_dump(l->session, path);
+}
+
+static struct err *live_continue_held(void *ctx)
+{
+	return live_send(ctx, CONTROL_CONTINUE);
+}
+
+static bool live_held(void *ctx, struct app_held *ret)
+{
+	struct live *l = ctx;
+	const struct session_end *e = &l->session->last.end;
+	if (l->session->ended || !e->n_held_now)
+		return false;
+	*ret = (struct app_held){ .n = e->n_held_now,
+				  .pid = (uint32_t)e->held_pid,
+				  .tid = (uint32_t)e->held_tid,
+				  .since_ns = e->held_since_ns };
+	return true;
+}
+
+static bool live_answer(void *ctx, char *ret, size_t n_ret, bool *ret_failed)
+{
+	struct live *l = ctx;
+	if (!l->session->has_answer)
+		return false;
+	l->session->has_answer = false;
+	snprintf(ret, n_ret, "%s", l->session->answer);
+	*ret_failed = l->session->answer_failed;
+	return true;
+}
+
+static struct trace *live_renew(void *ctx, struct trace *shown, bool is_frozen)
+{
+	struct live *l = ctx;
+	return l->kept ? kept_view_renew(l->kept, shown, is_frozen) : NULL;
 }
 
 static bool live_must_ask(void *ctx)
@@ -120,17 +184,25 @@ static void live_close(void *ctx)
 	if (!l->session->ended && !l->waits)
 		session_request(l->session, CONTROL_DETACH);
 	keeper_take_over(&l->keeper);
+	kept_view_destroy(take_ptr(l->kept));
 }
 
-static const struct ui_live_ops live_ops = {
+static const struct app_live_ops live_ops = {
 	.pause = live_pause,
 	.detach = live_detach,
 	.attach = live_attach,
 	.follow_children = live_follow,
 	.is_alive = live_is_alive,
 	.task = live_task,
+	.reads_terminal = live_reads_terminal,
 	.fd = live_fd,
 	.read = live_read,
+	.keeps = live_keeps,
+	.dump = live_dump,
+	.held = live_held,
+	.continue_held = live_continue_held,
+	.answer = live_answer,
+	.renew = live_renew,
 	.must_ask = live_must_ask,
 	.leave = live_leave,
 	.close = live_close,
@@ -167,10 +239,17 @@ static struct err *trace_open_soon(const char *path, struct trace **ret)
 	}
 }
 
-struct err *live_source_start(const struct options *o, struct ui_source *ret)
+struct err *live_source_start(const struct options *given, struct app_source *ret)
 {
 	struct follow_stdio io;
-	struct ui_source source = { .live = &live_ops, .terminal_fd = -1 };
+	struct app_source source = { .live = &live_ops, .terminal_fd = -1 };
+	struct options on_screen = *given;
+	const struct options *o = &on_screen;
+	on_screen.hold_silently = true;
+	if (o->hold_do)
+		return err_with_hint(
+		    err_create(ERR_USAGE, "--do is for a session without a screen"),
+		    "auditview record --hold … --do …; on the screen C continues");
 	struct err *err = stdio_open(o, &io, &source.terminal_fd);
 	struct live *l = calloc(1, sizeof(*l));
 	if (l)
@@ -189,10 +268,15 @@ struct err *live_source_start(const struct options *o, struct ui_source *ret)
 		close(io.terminal);
 	if (io.in >= 0)
 		close(io.in);
-	if (!err)
+	if (!err && o->keep && !(l->keep = strdup(o->keep)))
+		err = err_no_memory();
+	if (!err && o->keep)
+		err = kept_view_create(l->session->path, l->session->now_at, o->keep, &l->kept,
+				       &source.trace);
+	else if (!err)
 		err = trace_open_soon(l->session->now_at, &source.trace);
-	if (!err && (!(l->path = strdup(l->session->path)) || !(source.path = strdup(l->path)) ||
-		     !vec_push(&all, l)))
+	if (!err && (!(l->path = strdup(l->session->path)) ||
+		     !(source.path = strdup(o->keep ? "-" : l->path)) || !vec_push(&all, l)))
 		err = err_no_memory();
 	if (err) {
 		session_close(source.terminal_fd);
@@ -201,7 +285,9 @@ struct err *live_source_start(const struct options *o, struct ui_source *ret)
 		if (l) {
 			keeper_lives(&l->keeper);
 			session_destroy(l->session);
+			kept_view_destroy(l->kept);
 			free(l->path);
+			free(l->keep);
 		}
 		free(l);
 		return err;
@@ -220,12 +306,13 @@ void live_farewell(bool quiet, int *ret_status)
 		session_finish(l->session, l->waits);
 		if (keeper_lives(&l->keeper))
 			l->session->end.keeper_pid = (int32_t)l->keeper.pid;
-		session_say(&l->session->end,
-			    session_end_path(&l->session->end, l->path, l->session->now_at), quiet);
+		session_say(&l->session->end, session_place(l->session), quiet);
 		session_say_output(l->session, quiet);
 		*ret_status = session_end_status(&l->session->end);
 		session_destroy(l->session);
+		kept_view_destroy(l->kept);
 		free(l->path);
+		free(l->keep);
 		free(l);
 	}
 	vec_fini(&all);
@@ -279,7 +366,7 @@ static bool start_read(void *ctx)
 	return judge_read(s->judge);
 }
 
-static struct err *start_list(void *ctx, const struct ui_process **ret, size_t *ret_n,
+static struct err *start_list(void *ctx, const struct app_process **ret, size_t *ret_n,
 			      bool *ret_done)
 {
 	struct live_start *s = ctx;
@@ -287,7 +374,7 @@ static struct err *start_list(void *ctx, const struct ui_process **ret, size_t *
 	return NULL;
 }
 
-static struct err *start_attach(void *ctx, int pid, struct ui_source *ret)
+static struct err *start_attach(void *ctx, int pid, struct app_source *ret)
 {
 	struct live_start *s = ctx;
 	struct options o = *s->options;
@@ -297,10 +384,10 @@ static struct err *start_attach(void *ctx, int pid, struct ui_source *ret)
 	return live_source_start(&o, ret);
 }
 
-static struct err *start_open(void *ctx, const char *path, struct ui_source *ret)
+static struct err *start_open(void *ctx, const char *path, struct app_source *ret)
 {
 	(void)ctx;
-	struct ui_source source = { .terminal_fd = -1 };
+	struct app_source source = { .terminal_fd = -1 };
 	struct err *err = trace_open(path, NULL, &source.trace);
 	if (err)
 		return err;
@@ -313,7 +400,7 @@ static struct err *start_open(void *ctx, const char *path, struct ui_source *ret
 	return NULL;
 }
 
-static struct err *start_run(void *ctx, const char *event, const char *code, struct ui_source *ret)
+static struct err *start_run(void *ctx, const char *event, const char *code, struct app_source *ret)
 {
 	struct live_start *s = ctx;
 	if (!code && event) {
@@ -352,7 +439,7 @@ static void start_doctor(void *ctx, int pid, struct strbuf *to)
 	err_destroy(err);
 }
 
-const struct ui_start_ops live_start_ops = {
+const struct app_start_ops live_start_ops = {
 	.look = start_look,
 	.fd = start_fd,
 	.read = start_read,

@@ -8,15 +8,15 @@
 
 struct options;
 
-/* Start a session for the screen: the recorder of `o` has attached or launched when this
+/* Start a session for the screen: the recorder of `given` has attached or launched when this
  * returns. */
-MUST_CHECK struct err *live_source_start(const struct options *o, struct ui_source *ret);
+MUST_CHECK struct err *live_source_start(const struct options *given, struct app_source *ret);
 /* Print what must be said after the screen is gone: the goodbye lines of each session. *ret_status:
  * the exit status of the last one. */
 void live_farewell(bool quiet, int *ret_status);
 
 /* Operations of the start page: list processes, judge them; attach, open, run. */
-extern const struct ui_start_ops live_start_ops;
+extern const struct app_start_ops live_start_ops;
 struct live_start;
 MUST_CHECK struct err *live_start_create(const struct options *o, struct live_start **ret);
 void live_start_destroy(struct live_start *s);

@@ -1,7 +1,7 @@
 /*
- * manual: the sections of the manual page that are made from tables: COMMANDS, OPTIONS, FILTER
- * FIELDS, FORMATS, ACTIONS AND KEYS, CONFIGURATION. data/gen/gen_manual.py inserts them into
- * data/auditview.1.in.
+ * manual: the sections of the manual pages that are made from tables: COMMANDS, OPTIONS, FILTER
+ * FIELDS, FORMATS, ACTIONS AND KEYS, CONFIGURATION. data/gen/gen_manual.py inserts each into the
+ * page that asks for it.
  */
 #pragma once
 

@@ -9,90 +9,87 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/spool.h"
 #include "base/strbuf.h"
 #include "capture/block.h"
+#include "commands/import_pipe.h"
 #include "import/import.h"
 #include "model/filter.h"
 #include "model/trace.h"
 #include "options.h"
 
-/* Copy a descriptor to its end into an unnamed file, after the bytes that were already read. */
-static struct err *spool(int from, const char *head, size_t n_head, int *ret)
-{
-	const char *folder = getenv("TMPDIR");
-	char piece[64 << 10];
-	int to = open(folder && *folder ? folder : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (to < 0)
-		to = memfd_create("auditview-stdin", MFD_CLOEXEC);
-	if (to < 0)
-		return err_sys(errno, "cannot make room for standard input");
-	bool ok = io_write(to, head, n_head);
-	ssize_t n = 1;
-	while (ok && n != 0) {
-		n = read(from, piece, sizeof(piece));
-		ok = n > 0 ? io_write(to, piece, (size_t)n) : n == 0 || errno == EINTR;
-	}
-	if (ok && lseek(to, 0, SEEK_SET) == 0) {
-		*ret = to;
-		return NULL;
-	}
-	struct err *err = err_sys(errno, "cannot take in standard input");
-	close(to);
-	return err;
-}
-
 /* Import JSON lines into an unnamed capture, which disappears when it is closed. Takes over fd. */
-static struct err *import_input(const struct options *o, int in, struct trace **ret)
+static struct err *import_input(const struct options *o, int in, const char *label,
+				const struct trace_options *options, struct trace **ret)
 {
-	int fd = memfd_create("auditview-import", MFD_CLOEXEC);
-	struct err *err = fd < 0 ? err_sys(errno, "cannot make room for standard input") : NULL;
+	int fd = spool_file_open("auditview-import");
+	struct err *err = fd < 0 ? err_sys(errno, "cannot make room for %s", label) : NULL;
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	struct import_result result;
 	if (!err) {
-		err = import_jsonl(in, "standard input", path, &result);
+		err = import_jsonl(in, label, path, &result);
 		if (!o->quiet) {
 			struct strbuf text = { 0 };
-			import_losses_say(&text, "standard input", &result);
+			import_losses_say(&text, label, &result);
 			say_error_text(&text);
 			strbuf_fini(&text);
 		}
 	}
 	close(in);
 	if (!err)
-		return trace_open_fd(fd, "standard input", NULL, ret);
+		return trace_open_fd(fd, label, options, ret);
 	if (fd >= 0)
 		close(fd);
 	return err;
 }
 
-/* The first bytes decide: a capture has a magic number. */
-static struct err *open_stdin(const struct options *o, struct trace **ret)
+/* Standard input, moved away from its number: whoever writes to the pipe must see when we stop
+ * reading, and a child must not have it. */
+static struct err *take_stdin(int *ret)
 {
-	char head[sizeof(((struct superblock *)0)->magic)];
-	size_t n = 0;
-	int fd;
-	while (n < sizeof(head)) {
-		ssize_t got = read(STDIN_FILENO, head + n, sizeof(head) - n);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return err_sys(errno, "cannot read standard input");
-		if (got == 0)
-			break;
-		n += (size_t)got;
-	}
-	struct err *err = spool(STDIN_FILENO, head, n, &fd);
+	int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1),
+	    nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && nothing >= 0)
+		dup2(nothing, STDIN_FILENO);
+	if (nothing >= 0)
+		close(nothing);
+	if (fd < 0)
+		return err_sys(errno, "cannot read standard input");
+	*ret = fd;
+	return NULL;
+}
+
+/* Can JSON begin with this byte? White space, a comment, an object, an array, a byte order mark. */
+static bool may_be_json(int first)
+{
+	return first > 0 && (strchr(" \t\r\n{[#/", first) || first == 0xef);
+}
+
+/* The first byte decides: a capture begins with one that no text has. */
+static struct err *open_by_content(const struct options *o, const char *path,
+				   const struct trace_options *options, struct trace **ret)
+{
+	bool is_stdin = !strcmp(path, "-");
+	const char *label = is_stdin ? "standard input" : path;
+	struct stat st;
+	int fd = -1;
+	struct err *err = is_stdin ? take_stdin(&fd) : io_open_input(path, &fd);
 	if (err)
 		return err;
-	if (n == sizeof(head) && memcmp(head, SUPERBLOCK_MAGIC, n) == 0)
-		return trace_open_fd(fd, "standard input", NULL, ret);
-	return import_input(o, fd, ret);
+	bool is_file = fstat(fd, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode);
+	int first = spool_peek(fd);
+	if (first != (unsigned char)SUPERBLOCK_MAGIC[0] && (may_be_json(first) || is_stdin))
+		return is_file ? import_input(o, fd, label, options, ret)
+			       : import_pipe_open(o, fd, label, options, ret);
+	if (is_stdin || !is_file)
+		return trace_open_fd(fd, label, options, ret);
+	close(fd);
+	return trace_open(path, options, ret); /* the name is watched, too */
 }
 
 struct err *capture_check_not_same(const char *in, const char *out)
@@ -114,11 +111,30 @@ void capture_damage_say(const struct options *o, const char *path, struct trace 
 
 struct err *open_capture(const struct options *o, const char *path, struct trace **ret)
 {
+	return open_capture_with(o, path, NULL, ret);
+}
+
+struct err *open_capture_with(const struct options *o, const char *path,
+			      const struct trace_options *options, struct trace **ret)
+{
 	CLEANUP(trace) struct trace *t = NULL;
-	struct err *err = strcmp(path, "-") ? trace_open(path, NULL, &t) : open_stdin(o, &t);
+	struct err *err = open_by_content(o, path, options, &t);
 	if (err)
 		return err;
-	capture_damage_say(o, path, t);
+	if (!trace_is_stream(t)) /* the end of what has come is always incomplete */
+		capture_damage_say(o, path, t);
+	*ret = take_ptr(t);
+	return NULL;
+}
+
+struct err *open_capture_whole(const struct options *o, const char *path, struct trace **ret)
+{
+	CLEANUP(trace) struct trace *t = NULL;
+	struct err *err = open_capture(o, path, &t);
+	if (!err)
+		err = trace_read_whole(t);
+	if (err)
+		return err;
 	*ret = take_ptr(t);
 	return NULL;
 }

@@ -9,11 +9,19 @@ struct filter;
 struct filter_run;
 struct options;
 struct trace;
+struct trace_options;
 
-/* Open a capture by name; "-" is standard input, which may be a capture or JSON lines. Damage is
- * reported on standard error: here the damage that opening finds, and by capture_damage_say(), after
- * everything was read, the rest. */
+/* Open a capture by name; "-" is standard input. What is there may be a capture or JSON lines. What
+ * comes through a pipe is followed (trace_is_stream()). Damage is reported on standard error: here
+ * the damage that opening finds, and by capture_damage_say(), after everything was read, the
+ * rest. */
 MUST_CHECK struct err *open_capture(const struct options *o, const char *path, struct trace **ret);
+/* The same, and read a pipe to its end. */
+MUST_CHECK struct err *open_capture_whole(const struct options *o, const char *path,
+					  struct trace **ret);
+/* The same, with options for the trace. */
+MUST_CHECK struct err *open_capture_with(const struct options *o, const char *path,
+					 const struct trace_options *options, struct trace **ret);
 /* ERR_USAGE if the output file is the input file, which would be overwritten before it is read.
  * `out` NULL is fine. */
 MUST_CHECK struct err *capture_check_not_same(const char *in, const char *out);

@@ -25,12 +25,17 @@
 #include "base/vec.h"
 #include "capture/capture_count.h"
 #include "capture/writer.h"
+#include "command.h"
 #include "commands/given.h"
+#include "commands/holder.h"
+#include "commands/keep.h"
 #include "commands/until.h"
 #include "model/capture_filter.h"
 #include "model/catalog.h"
 #include "options.h"
 #include "probe/abi.h"
+#include "recorder/turner.h"
+#include "system/proc_file.h"
 #include "visit/access.h"
 #include "visit/ptrace.h"
 
@@ -52,6 +57,8 @@ enum {
 };
 enum { NATIVE_SLOTS = 30, NATIVE_SLOT_BYTES = 4 << 20 };
 #define SECOND_NS 1000000000ull
+/* What is not written when the recorder is killed is not known. */
+#define COUNT_NS (5 * SECOND_NS)
 /* how long a leaving recorder may be silent, on a heavily loaded machine */
 #define FINISH_NS 60000000000ull
 #define HURRY_NS  10000000000ull
@@ -85,6 +92,28 @@ static struct err *script_argv(const struct options *o, struct capture_plan *p)
 	memcpy(argv + 1, o->program, n * sizeof(*argv));
 	p->argv = p->argv_script = argv;
 	return NULL;
+}
+
+/* Events are counted in the target. A ring is needed only for names that are new. */
+static void plan_count(const struct options *o, struct recorder_options *r)
+{
+	uint64_t half = o->interval_ns / 2; /* so that each table has what belongs to it */
+	r->probe.counts = r->probe.filter_on = true;
+	r->probe.flags &= ~(uint32_t)(PROBE_STACK_PYTHON | PROBE_STACK_NATIVE);
+	r->probe.first_data_bytes /= 2; /* the counters need address space, too */
+	r->known_name = known_name;
+	r->count_ns = !half ? COUNT_NS : half < SECOND_NS ? half : SECOND_NS;
+}
+
+/* The probe reads verdicts, so that only threads of events that may match wait for us. */
+static struct err *plan_hold(const struct options *o, const char *path, struct capture_plan *p)
+{
+	bool is_record = o->command->name && !strcmp(o->command->name, "record");
+	struct err *err = holder_create(o, is_record && path && strcmp(path, "-") != 0, &p->holder);
+	p->recorder.hold = holder_options(p->holder);
+	p->recorder.probe.holds = p->recorder.probe.filter_on = true;
+	p->recorder.known_name = known_name;
+	return err;
 }
 
 struct err *session_plan_make(const struct options *o, const char *path, struct capture_plan *ret)
@@ -153,9 +182,13 @@ struct err *session_plan_make(const struct options *o, const char *path, struct 
 		r->wants_ctx = p.filter;
 		r->known_name = known_name;
 	}
+	if (o->count)
+		plan_count(o, r);
 	p.argv = o->program;
 	struct err *err = o->until ? until_create(o->until, &p.until) : NULL;
 	r->until = until_gate(p.until);
+	if (!err && o->hold)
+		err = plan_hold(o, path, &p);
 	if (!err && options_is_script(o))
 		err = script_argv(o, &p);
 	if (err)
@@ -169,6 +202,7 @@ void session_plan_fini(struct capture_plan *p)
 {
 	capture_filter_destroy(p->filter);
 	until_destroy(p->until);
+	holder_destroy(p->holder);
 	free(p->argv_script);
 	free(p->argv_own[0]);
 	*p = (struct capture_plan){ 0 };
@@ -200,24 +234,29 @@ struct err *session_plan_start(const struct capture_plan *p, const struct option
 	return NULL;
 }
 
-/* The folder for captures: the user's, or, if there is no home, a new one below /tmp. */
+/* The folder for captures: the user's, or, if there is no home, a new one below /tmp. A container
+ * whose root cannot be written, or has nothing in it, still has a /dev/shm. */
 static struct err *captures_folder(char **ret, bool *ret_is_own)
 {
 	struct err *err = folder_find(FOLDER_CACHE, true, ret);
 	if (!err || err->code == ERR_NO_MEMORY)
 		return err;
-	const char *tmp = getenv("TMPDIR");
-	struct strbuf name = { 0 };
-	strbuf_addf(&name, "%s/auditview-XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp");
-	char *path = strbuf_take(&name);
-	if (!path || !mkdtemp(path)) {
+	const char *const places[] = { getenv("TMPDIR"), "/tmp", "/dev/shm" };
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		char *path = NULL;
+		if (!places[i] || places[i][0] != '/')
+			continue;
+		if (asprintf(&path, "%s/auditview-XXXXXX", places[i]) < 0)
+			break;
+		if (mkdtemp(path)) {
+			err_destroy(err);
+			*ret = path;
+			*ret_is_own = true;
+			return NULL;
+		}
 		free(path);
-		return err_with_hint(err, "-o FILE puts the capture elsewhere");
 	}
-	err_destroy(err);
-	*ret = path;
-	*ret_is_own = true;
-	return NULL;
+	return err_with_hint(err, "-o FILE puts the capture elsewhere");
 }
 
 static struct err *capture_path_make(const char *name, char **ret, char **ret_folder)
@@ -268,8 +307,12 @@ void session_close(int fd)
 		close(fd);
 }
 
+/* Status of the recorder's process if what is kept could not become one capture. */
+enum { STATUS_NOT_JOINED = 3 };
+
 static NORETURN void recorder_process(const struct options *o, const char *path,
-				      struct new_file *file, const struct follow_stdio *io, int fd)
+				      struct new_file *file, struct turner *turner,
+				      const struct follow_stdio *io, int fd)
 {
 	struct capture_plan plan = { 0 };
 	struct recorder *r = NULL;
@@ -280,6 +323,7 @@ static NORETURN void recorder_process(const struct options *o, const char *path,
 	struct err *err = session_plan_make(o, path, &plan);
 	if (!err) {
 		plan.recorder.file = file;
+		plan.recorder.turner = turner;
 		plan.recorder.control_fd = fd;
 		plan.recorder.own_terminal = io->terminal >= 0;
 		err = session_plan_check(o);
@@ -311,6 +355,13 @@ static NORETURN void recorder_process(const struct options *o, const char *path,
 	recorder_destroy(r);
 	session_plan_fini(&plan);
 	int status = err ? 1 : 0;
+	if (!err && turner) {
+		struct strbuf names = { 0 };
+		err = keep_finish(turner, path, &end, &names);
+		status = err ? STATUS_NOT_JOINED : 0;
+		strbuf_fini(&names);
+	}
+	turner_destroy(turner);
 	err_destroy(err);
 	_exit(status);
 }
@@ -358,11 +409,15 @@ struct err *session_start(const struct options *o, const char *path, const struc
 	if (!s->path)
 		return err_no_memory();
 	CLEANUP(new_file) struct new_file *file = NULL;
-	struct err *err = new_file_open(s->path, NEW_FILE_GROWS, &file);
+	CLEANUP(turner) struct turner *turner = NULL;
+	s->keeps = o->keep != NULL;
+	struct err *err = s->keeps ? keep_start(o, s->path, &turner, &file)
+				   : new_file_open(s->path, NEW_FILE_GROWS, &file);
 	if (err)
 		return err;
 	if (!(s->now_at = strdup(new_file_now_at(file))))
 		return err_no_memory();
+	s->is_counting = o->count;
 	struct follow_stdio own_io = *io;
 	err = output_open(o, s, &own_io);
 	if (err)
@@ -372,7 +427,7 @@ struct err *session_start(const struct options *o, const char *path, const struc
 	s->pid = fork();
 	if (s->pid == 0) {
 		close(fds[0]);
-		recorder_process(o, s->path, file, &own_io, fds[1]);
+		recorder_process(o, s->path, file, turner, &own_io, fds[1]);
 	}
 	close(fds[1]);
 	if (own_io.in >= 0 && own_io.in != io->in)
@@ -424,6 +479,13 @@ bool session_poll(struct session *s)
 			s->ended = true;
 			break;
 		}
+		if (m.is_answer) {
+			s->has_answer = true;
+			s->answer_failed = m.failed;
+			snprintf(s->answer, sizeof(s->answer), "%.*s", (int)sizeof(m.text) - 1,
+				 m.text);
+			continue;
+		}
 		s->last = m;
 		s->n_reports++;
 		if (m.state == RECORDER_ENDED) {
@@ -446,6 +508,17 @@ void session_request(struct session *s, enum control_request request)
 	if (!s->ended && send(s->control_fd, &m, sizeof(m), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
 	    errno == EAGAIN && is_leaving)
 		s->asked = false;
+}
+
+struct err *session_dump(struct session *s, const char *path)
+{
+	struct control_message m = { .request = CONTROL_DUMP };
+	if (strlen(path) >= sizeof(m.path))
+		return err_create(ERR_USAGE, "the name of the file is too long");
+	memcpy(m.path, path, strlen(path) + 1);
+	if (send(s->control_fd, &m, sizeof(m), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		return err_sys(errno, "cannot ask the recorder");
+	return NULL;
 }
 
 bool session_wait(struct session *s, uint64_t timeout_ns)
@@ -531,14 +604,9 @@ static bool reap(struct session *s, int *ret_status)
  * afterwards. */
 static bool is_stopped(pid_t pid)
 {
-	char path[32], text[256] = "";
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	const char *end = n > 0 ? memrchr(text, ')', (size_t)n) : NULL;
-	if (fd >= 0)
-		close(fd);
-	return end && end[1] == ' ' && end[2] == 'T';
+	char state;
+	long call;
+	return proc_thread_state(pid, pid, &state, &call) && state == 'T';
 }
 
 static void wait_for_end(struct session *s, bool waits)
@@ -565,6 +633,18 @@ static void wait_for_end(struct session *s, bool waits)
 	}
 }
 
+/* The recorder has counted what was captured; what is kept is less. */
+static void count_kept(struct session *s, int status)
+{
+	uint64_t n_events;
+	if (!s->has_end || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		return;
+	struct err *err = capture_count(s->path, &n_events);
+	if (!err)
+		session_end_count(&s->end, n_events);
+	err_destroy(err);
+}
+
 void session_finish(struct session *s, bool waits)
 {
 	int status = -1;
@@ -574,20 +654,30 @@ void session_finish(struct session *s, bool waits)
 	session_catch_signals();
 	wait_for_end(s, waits);
 	session_release_signals();
+	/* it makes one capture of what is kept, which takes as long as it takes */
+	while (s->keeps && s->ended && s->pid > 0 && waitpid(s->pid, &status, 0) < 0 &&
+	       errno == EINTR)
+		;
+	if (s->keeps && s->ended)
+		s->pid = 0;
 	bool is_reaped = s->ended && reap(s, &status);
+	if (s->keeps)
+		count_kept(s, status);
 	if (s->has_end)
 		return;
 	s->end = s->last.end;
 	session_end_died(&s->end, status, is_reaped ? 0 : s->pid);
 	uint64_t n_events;
-	struct err *err = capture_count(s->now_at, &n_events);
-	if (!err && is_reaped) /* if it was not reaped it may still write */
+	struct err *err = s->keeps ? NULL : capture_count(s->now_at, &n_events);
+	/* if it was not reaped it may still write; what the target counted itself is not known */
+	if (!err && is_reaped && !s->keeps && !s->is_counting)
 		session_end_count(&s->end, n_events);
 	err_destroy(err);
 	s->has_end = true;
 }
 
-struct err *session_end_output(struct session *s)
+/* Give the output file of the program its final name. */
+static struct err *session_end_output(struct session *s)
 {
 	struct stat st;
 	struct new_file *file = take_ptr(s->output);
@@ -615,6 +705,18 @@ void session_say_output(struct session *s, bool is_quiet)
 const char *session_end_path(const struct session_end *e, const char *path, const char *now_at)
 {
 	return e->is_file_whole == END_YES || access(now_at, F_OK) != 0 ? path : now_at;
+}
+
+const char *session_place(struct session *s)
+{
+	if (!s->keeps)
+		return session_end_path(&s->end, s->path, s->now_at);
+	char *piece = keep_piece_after(s->path, s->now_at, NULL);
+	if (!piece)
+		return s->path;
+	free(s->now_at);
+	s->now_at = piece;
+	return s->now_at;
 }
 
 void session_say(const struct session_end *e, const char *path, bool is_quiet)

@@ -13,13 +13,15 @@
 
 struct options;
 struct capture_filter;
+struct holder;
 struct until;
 
 /* What a capture needs from the command line. */
 struct capture_plan {
 	struct recorder_options recorder;
 	struct capture_filter *filter;
-	struct until *until; /* --until; NULL: none */
+	struct until *until;   /* --until; NULL: none */
+	struct holder *holder; /* --hold; NULL: none */
 	/* program to launch, NULL-terminated; NULL = attach to o->pids */
 	char **argv;
 	char **argv_script, *argv_own[2]; /* the part of argv that we allocated */
@@ -42,11 +44,17 @@ struct session {
 	char *path;   /* of the finished capture */
 	char *now_at; /* of the capture while it grows */
 	char *folder; /* a folder for this capture alone; NULL: the usual folder */
+	/* --keep: now_at is the first piece, and the capture `path` is made at the end */
+	bool keeps;
 	/* output of the program with --no-tty; NULL: it goes elsewhere */
 	struct new_file *output;
 	bool is_temporary;          /* to be removed at the end */
+	bool is_counting;           /* the target counts its events; the capture has few */
 	struct control_report last; /* newest report */
 	unsigned n_reports;
+	/* the answer to the latest CONTROL_DUMP, until it is taken */
+	bool has_answer, answer_failed;
+	char answer[512];
 	bool asked;       /* the recorder was asked to leave; it is asked once */
 	bool ended;       /* the recorder has reported its end, or has exited */
 	bool is_finished; /* session_finish() was called */
@@ -66,6 +74,9 @@ void session_close(int fd); /* close(2) for such a descriptor; -1 is fine */
 /* Read reports without waiting. False if there was none. */
 bool session_poll(struct session *s);
 void session_request(struct session *s, enum control_request request);
+/* With --keep: ask for a capture of what is kept. The answer comes later. ERR_USAGE: the path is
+ * too long. ERR_BUSY: the recorder does not read. */
+MUST_CHECK struct err *session_dump(struct session *s, const char *path);
 /* Wait for a report, at most timeout_ns; true if the session has ended. A signal ends the wait
  * early. */
 bool session_wait(struct session *s, uint64_t timeout_ns);
@@ -80,11 +91,13 @@ bool session_wait(struct session *s, uint64_t timeout_ns);
 void session_finish(struct session *s, bool waits);
 /* Print s->end on standard error. `path`: NULL if the capture is not to be mentioned. */
 void session_say(const struct session_end *e, const char *path, bool is_quiet);
-/* Give the output file of the program its final name; and the same, printing where it is. */
-MUST_CHECK struct err *session_end_output(struct session *s);
+/* Give the output file of the program its final name, and print where it is. */
 void session_say_output(struct session *s, bool is_quiet);
 /* Where the capture is: it has its final name only if it is complete. */
 const char *session_end_path(const struct session_end *e, const char *path, const char *now_at);
+/* The same of a session; of what a flight recorder has left in pieces, the first that is there.
+ * Borrowed. */
+const char *session_place(struct session *s);
 /* calls session_finish() if that was not done; NULL is fine */
 void session_destroy(struct session *s);
 DEFINE_CLEANUP(session);

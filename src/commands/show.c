@@ -8,6 +8,7 @@
 #include "commands/given.h"
 #include "commands/live.h"
 #include "options.h"
+#include "ui/app_loop.h"
 #include "ui/term.h"
 
 struct err *show_possible(const struct options *o, const char *otherwise)
@@ -23,20 +24,20 @@ struct err *show_screen(const struct options *o, struct show *what, int *ret)
 {
 	struct live_start *start = NULL;
 	struct err *err = live_start_create(o, &start);
-	struct ui_options u = {
+	struct app_options u = {
 		.source = what->source,
 		.start = &live_start_ops,
 		.start_ctx = start,
 		.filter = o->filter,
-		.color = o->color == COLOR_ALWAYS  ? UI_COLOR_ALWAYS
-			 : o->color == COLOR_NEVER ? UI_COLOR_NEVER
-						   : UI_COLOR_AUTO,
+		.color = o->color == COLOR_ALWAYS  ? APP_COLOR_ALWAYS
+			 : o->color == COLOR_NEVER ? APP_COLOR_NEVER
+						   : APP_COLOR_AUTO,
 		.no_config = o->no_config,
 		.command = what->command,
 		.lesson = what->lesson,
 	};
 	if (!err)
-		err = ui_run(&u);
+		err = app_run(&u);
 	live_farewell(o->quiet, ret);
 	live_start_destroy(start);
 	return err;

@@ -9,9 +9,9 @@
 struct options;
 
 struct show {
-	struct ui_source source; /* taken over, also on failure; trace NULL: the start page */
-	const char *command;     /* a `:` line to execute first; may be NULL */
-	const char *lesson;      /* its number; may be NULL */
+	struct app_source source; /* taken over, also on failure; trace NULL: the start page */
+	const char *command;      /* a `:` line to execute first; may be NULL */
+	const char *lesson;       /* its number; may be NULL */
 };
 /* An empty struct show: the start page. */
 /* clang-format off */

@@ -74,7 +74,17 @@ static struct err *gate(void *ctx, int fd, uint64_t *ret_n_events)
 	return NULL;
 }
 
+/* The next file is another capture, with events from number 0 on. */
+static void turned(void *ctx)
+{
+	struct until *u = ctx;
+	filter_run_destroy(u->run);
+	filter_destroy(u->filter);
+	trace_close(u->trace);
+	*u = (struct until){ .text = u->text };
+}
+
 struct writer_gate until_gate(struct until *u)
 {
-	return (struct writer_gate){ u ? gate : NULL, u };
+	return (struct writer_gate){ .fn = u ? gate : NULL, .turned = turned, .ctx = u };
 }

@@ -1,10 +1,10 @@
 /*
- * export_chrome: the Trace Event Format (one JSON object with traceEvents), for chrome://tracing,
- * ui.perfetto.dev and similar viewers.
+ * export_chrome: the Trace Event Format (one JSON object with traceEvents), for chrome://tracing
+ * and similar viewers.
  *
- * Every event is an instant event of its thread; its theme is the category. Stacks: "chrome" refers
- * to a table of frames at the end (sf, stackFrames). ui.perfetto.dev does not read that table, so
- * "perfetto" lists the frames among the arguments.
+ * Every event is an instant event of its thread; its theme is the category. Stacks refer
+ * to a table of frames at the end (sf, stackFrames). ui.perfetto.dev does not read that table;
+ * export_perfetto.c is for it.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -40,21 +40,38 @@ static struct err *begin(struct exporter *x)
 	return NULL;
 }
 
+/* The format knows processes by pid alone: those of further hosts get numbers that no pid of the
+ * first one has (a pid has at most 22 bits: proc(5), pid_max). */
+static uint64_t track_pid(const struct process_info *p)
+{
+	return p->pid + ((uint64_t)p->host << 22);
+}
+
 static void name_thread(struct exporter *x, uint32_t thread, const struct thread_info *t,
 			const struct process_info *p)
 {
 	next(x);
 	strbuf_addf(&x->out,
-		    "{\"ph\":\"M\",\"pid\":%u,\"tid\":%" PRIu64
+		    "{\"ph\":\"M\",\"pid\":%" PRIu64 ",\"tid\":%" PRIu64
 		    ",\"name\":\"process_name\",\"args\":{\"name\":",
-		    p->pid, t->tid);
-	export_words_string(x, &x->out, p->name);
+		    track_pid(p), t->tid);
+	size_t n;
+	const char *s = trace_string(x->trace, p->name, &n);
+	strbuf_clear(&x->scratch);
+	strbuf_add(&x->scratch, s, n);
+	if (p->host) {
+		s = trace_host_name(x->trace, p->host, &n);
+		strbuf_addf(&x->scratch, " (%u on ", p->pid);
+		strbuf_add(&x->scratch, s, n);
+		strbuf_addc(&x->scratch, ')');
+	}
+	value_json_string(&x->out, strbuf_str(&x->scratch), x->scratch.n);
 	strbuf_adds(&x->out, "}}");
 	next(x);
 	strbuf_addf(&x->out,
-		    "{\"ph\":\"M\",\"pid\":%u,\"tid\":%" PRIu64
+		    "{\"ph\":\"M\",\"pid\":%" PRIu64 ",\"tid\":%" PRIu64
 		    ",\"name\":\"thread_name\",\"args\":{\"name\":",
-		    p->pid, t->tid);
+		    track_pid(p), t->tid);
 	strbuf_clear(&x->scratch);
 	export_words_thread(x, &x->scratch, thread);
 	value_json_string(&x->out, strbuf_str(&x->scratch), x->scratch.n);
@@ -101,11 +118,11 @@ static struct err *write_event(struct exporter *x, uint64_t seq)
 	next(x);
 	strbuf_adds(to, "{\"ph\":\"i\",\"s\":\"t\",\"name\":");
 	value_json_string(to, name, n);
-	strbuf_addf(to, ",\"cat\":\"%s\",\"ts\":%" PRIu64 ".%03u,\"pid\":%u,\"tid\":%" PRIu64,
+	strbuf_addf(to,
+		    ",\"cat\":\"%s\",\"ts\":%" PRIu64 ".%03u,\"pid\":%" PRIu64 ",\"tid\":%" PRIu64,
 		    catalog_theme_name(catalog_theme_of(name, n)), e.time_ns / 1000,
-		    (unsigned)(e.time_ns % 1000), p->pid, t->tid);
-	bool as_args = x->format == &export_perfetto;
-	if (!as_args && e.stack) {
+		    (unsigned)(e.time_ns % 1000), track_pid(p), t->tid);
+	if (e.stack) {
 		while (s->stacks.n <= e.stack)
 			if (!vec_push(&s->stacks, false))
 				return err_no_memory();
@@ -114,20 +131,6 @@ static struct err *write_event(struct exporter *x, uint64_t seq)
 	}
 	strbuf_adds(to, ",\"args\":");
 	export_words_args(x, to, &e);
-	if (as_args && e.stack) {
-		uint32_t parent, frame;
-		strbuf_cut(to, to->n - 1);
-		strbuf_adds(to, to->s[to->n - 1] == '{' ? "\"stack\":[" : ",\"stack\":[");
-		for (uint32_t id = e.stack; id && trace_stack(x->trace, id, &parent, &frame);
-		     id = parent) {
-			if (id != e.stack)
-				strbuf_addc(to, ',');
-			strbuf_clear(&x->scratch);
-			add_frame_text(x, &x->scratch, frame);
-			value_json_string(to, x->scratch.s, x->scratch.n);
-		}
-		strbuf_adds(to, "]}");
-	}
 	strbuf_addc(to, '}');
 	return NULL;
 }
@@ -160,8 +163,7 @@ static struct err *end(struct exporter *x, bool ok)
 	struct state *s = x->state;
 	if (ok) {
 		strbuf_adds(&x->out, "\n]");
-		if (x->format == &export_chrome)
-			add_stacks(x);
+		add_stacks(x);
 		strbuf_adds(&x->out, "}\n");
 	}
 	vec_fini(&s->threads);
@@ -174,14 +176,6 @@ const struct exporter_format export_chrome = {
 	.name = "chrome",
 	.suffix = ".trace.json",
 	.doc = "Trace Event Format, for chrome://tracing and kin",
-	.begin = begin,
-	.event = write_event,
-	.end = end,
-};
-const struct exporter_format export_perfetto = {
-	.name = "perfetto",
-	.suffix = ".perfetto.json",
-	.doc = "Trace Event Format with stacks as arguments, for ui.perfetto.dev",
 	.begin = begin,
 	.event = write_event,
 	.end = end,

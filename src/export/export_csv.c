@@ -15,9 +15,10 @@
 #include "export/exporter_private.h"
 #include "model/catalog.h"
 
-static const char *const columns[] = { "seq",    "time",   "seconds", "pid",   "tid",
-				       "interp", "thread", "python",  "event", "category",
-				       "theme",  "args",   "caller",  "depth" };
+static const char *const columns[] = { "seq",     "time",           "seconds", "pid",   "tid",
+				       "interp",  "thread",         "python",  "event", "category",
+				       "theme",   "args",           "caller",  "depth", "host",
+				       "package", "package_version" };
 
 static char separator(const struct exporter *x)
 {
@@ -109,7 +110,13 @@ static struct err *write_event(struct exporter *x, uint64_t seq)
 	strbuf_clear(s);
 	export_words_caller_cached(x, s, e.stack);
 	add_field(x, strbuf_str(s), s->n, false);
-	add_number(x, trace_stack_depth(x->trace, e.stack), true);
+	add_number(x, trace_stack_depth(x->trace, e.stack), false);
+	text = trace_process_host(x->trace, e.process, &n);
+	add_field(x, text, n, false);
+	const struct trace_package *package = trace_package(x->trace,
+							    trace_stack_package(x->trace, e.stack));
+	add_field(x, package ? package->name : "", package ? package->n_name : 0, false);
+	add_field(x, package ? package->version : "", package ? package->n_version : 0, true);
 	return NULL;
 }
 

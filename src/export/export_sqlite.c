@@ -26,7 +26,8 @@ static const char schema[] =
     "integer);"
     "create table processes (id integer primary key, pid integer, ppid integer, name text, python "
     "text, exe text, cwd text, "
-    "start_ns integer, end_ns integer, exit_status integer);"
+    "start_ns integer, end_ns integer, exit_status integer, host text, boot_id text, "
+    "start_ticks integer);"
     "create table threads (id integer primary key, process integer, tid integer, interp integer, "
     "name text);"
     "create table frames (id integer primary key, kind text, func text, file text, line integer, "
@@ -37,7 +38,8 @@ static const char schema[] =
     "caller integer, flags integer);"
     "create view trace as select e.seq, e.ts_ns, e.ts_ns / 1e9 as seconds, p.pid, t.tid, t.name as "
     "thread, n.event, n.category, "
-    "n.theme, e.args, f.file as caller_file, f.line as caller_line, f.func as caller, e.stack from "
+    "n.theme, e.args, f.file as caller_file, f.line as caller_line, f.func as caller, e.stack, "
+    "p.host from "
     "events e "
     "join names n on n.id = e.name join threads t on t.id = e.thread join processes p on p.id = "
     "t.process "
@@ -218,18 +220,22 @@ static bool write_names(struct exporter *x, sqlite3 *db)
 static bool write_threads(struct exporter *x, sqlite3 *db)
 {
 	sqlite3_stmt *q, *r = NULL;
-	bool ok = sqlite3_prepare_v2(db,
-				     "insert into processes values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-				     -1, &q, NULL) == SQLITE_OK &&
+	bool ok = sqlite3_prepare_v2(
+		      db, "insert into processes values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		      -1, &q, NULL) == SQLITE_OK &&
 		  sqlite3_prepare_v2(db, "insert into threads values (?, ?, ?, ?, ?)", -1, &r,
 				     NULL) == SQLITE_OK;
 	for (uint32_t i = 0; ok && i < trace_n_processes(x->trace); i++) {
 		const struct process_info *p = trace_process(x->trace, i);
-		ok = insert(x, q, "iiissssiii",
+		size_t n_host, n_boot;
+		const char *host = trace_process_host(x->trace, i, &n_host),
+			   *boot_id = trace_process_boot_id(x->trace, i, &n_boot);
+		ok = insert(x, q, "iiissssiiitti",
 			    (uint64_t[]){ i, p->pid, p->ppid, p->name, p->python, p->exe, p->cwd,
-					  p->start_ns, p->end_ns,
-					  (uint64_t)(int64_t)p->exit_status },
-			    NULL);
+					  p->start_ns, p->end_ns, (uint64_t)(int64_t)p->exit_status,
+					  n_host, n_boot, p->start_ticks },
+			    (const char *const[]){ NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+						   NULL, NULL, host, boot_id });
 	}
 	for (uint32_t i = 0; ok && i < trace_n_threads(x->trace); i++) {
 		const struct thread_info *t = trace_thread(x->trace, i);

@@ -217,8 +217,13 @@ static struct err *end_speedscope(struct exporter *x, bool ok)
 			total += s->samples.v[next].n;
 		const struct process_info *p = trace_process(x->trace, process);
 		strbuf_clear(&x->scratch);
-		strbuf_addf(&x->scratch, "%u ", p ? p->pid : 0);
 		size_t n;
+		if (p && p->host) {
+			const char *host = trace_host_name(x->trace, p->host, &n);
+			strbuf_add(&x->scratch, host, n);
+			strbuf_addc(&x->scratch, ':');
+		}
+		strbuf_addf(&x->scratch, "%u ", p ? p->pid : 0);
 		const char *name = trace_string(x->trace, p ? p->name : 0, &n);
 		strbuf_add(&x->scratch, name, n);
 		strbuf_adds(to, i ? ",\n{\"type\":\"sampled\",\"name\":"

@@ -3,7 +3,8 @@
  *
  *        2.501034 [4121 main] open(path="/etc/hosts", mode="r", flags=524288)  app.py:12 main
  *
- * The columns are seconds since the start of the capture, the process, the thread (left out while
+ * The columns are seconds since the start of the capture, the process (host:pid in a capture of
+ * several hosts), the thread (left out while
  * there is only one), the event with its arguments, and the caller. Everything is escaped: no byte
  * of the target reaches the terminal raw. Notes (losses, exits, …) get lines of their own between
  * +++ and +++, at their place.
@@ -15,6 +16,8 @@
 #include "export/export_words.h"
 #include "export/exporter_private.h"
 #include "model/arguments.h"
+#include "model/catalog.h"
+#include "model/gist.h"
 #include "model/value_text.h"
 
 #define ARG_BYTES 160 /* of one argument, unless --wide */
@@ -38,11 +41,24 @@ static void add_time(struct exporter *x, uint64_t time_ns)
 		    (unsigned)(time_ns % 1000000000u / 1000));
 }
 
+/* The name of the host in front of a pid, in a capture of several. */
+static void add_host(struct exporter *x, const struct process_info *p)
+{
+	size_t n;
+	if (!trace_n_hosts(x->trace) || !p)
+		return;
+	const char *s = trace_host_name(x->trace, p->host, &n);
+	utf8_escape(&x->out, n ? s : "unknown", n ? n : 7, 0);
+	strbuf_addc(&x->out, ':');
+}
+
 static void add_who(struct exporter *x, uint32_t process, uint32_t thread)
 {
 	const struct process_info *p = trace_process(x->trace, process);
-	strbuf_addf(&x->out, "[%u", p ? p->pid : 0);
 	struct strbuf *s = &x->scratch;
+	strbuf_addc(&x->out, '[');
+	add_host(x, p);
+	strbuf_addf(&x->out, "%u", p ? p->pid : 0);
 	strbuf_clear(s);
 	export_words_thread(x, s, thread);
 	if (s->n == 10 && !memcmp(s->s, "MainThread", 10)) {
@@ -105,7 +121,13 @@ static struct err *write_event(struct exporter *x, uint64_t seq)
 			utf8_escape(to, arg.name, arg.n_name, 0);
 			strbuf_addc(to, '=');
 		}
-		value_text_literal(to, &a.it, &arg.value, x->options.wide ? 0 : ARG_BYTES);
+		unsigned reading = arg.value.tag == VALUE_INT
+				       ? catalog_arg_reading(a.event, arg.index)
+				       : READING_VALUE;
+		if (reading == READING_VALUE)
+			value_text_literal(to, &a.it, &arg.value, x->options.wide ? 0 : ARG_BYTES);
+		else /* flags=O_RDWR|O_CREAT family=AF_INET mode=0644 */
+			gist_add_value(to, &a.it, &arg.value, reading);
 	}
 	strbuf_addc(to, ')');
 	if (e.stack) {
@@ -147,8 +169,11 @@ static struct err *write_note(struct exporter *x, uint32_t note)
 	if (p && !p->python_hex && (n->kind == NOTE_EXEC || n->kind == NOTE_EXITED))
 		return NULL;
 	add_time(x, n->time_ns);
-	if (p)
-		strbuf_addf(to, "[%u] ", p->pid);
+	if (p) {
+		strbuf_addc(to, '[');
+		add_host(x, p);
+		strbuf_addf(to, "%u] ", p->pid);
+	}
 	color(x, COLOR_END);
 	color(x, COLOR_NOTE);
 	strbuf_adds(to, "+++ ");
@@ -167,6 +192,7 @@ static struct err *write_note(struct exporter *x, uint32_t note)
 	case NOTE_MESSAGE:
 	case NOTE_WARNING:
 	case NOTE_GOODBYE:
+	case NOTE_COUNTED:
 	case NOTE_KIND_COUNT: break;
 	}
 	if (n->text) {

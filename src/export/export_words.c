@@ -24,11 +24,11 @@ void export_words_time(struct exporter *x, struct strbuf *to, uint64_t time_ns)
 		x->time_second = second;
 	}
 	strbuf_adds(to, x->time_text);
-	char tail[11] = ".000000000Z";
+	char tail[] = ".000000000Z";
 	uint32_t rest = (uint32_t)(ns % 1000000000u);
 	for (int i = 9; i >= 1; i--, rest /= 10)
 		tail[i] = (char)('0' + rest % 10);
-	strbuf_add(to, tail, sizeof(tail));
+	strbuf_add(to, tail, sizeof(tail) - 1);
 }
 
 void export_words_string(struct exporter *x, struct strbuf *to, uint32_t string)

@@ -17,8 +17,8 @@
 #define OUT_BYTES (64u << 10) /* output is written when the buffer exceeds this */
 
 static const struct exporter_format *const formats[] = {
-	&export_text,     &export_jsonl,  &export_csv,    &export_tsv,
-	&export_perfetto, &export_chrome, &export_folded, &export_speedscope,
+	&export_text,     &export_jsonl,  &export_clickhouse, &export_csv,        &export_tsv,
+	&export_perfetto, &export_chrome, &export_folded,     &export_speedscope,
 #ifdef HAVE_SQLITE
 	&export_sqlite,
 #endif
@@ -162,6 +162,7 @@ void exporter_destroy(struct exporter *x)
 	text_cache_fini(&x->names);
 	text_cache_fini(&x->callers);
 	vec_fini(&x->processes_seen);
+	vec_fini(&x->unnumbered);
 	vec_fini(&x->notes);
 	strbuf_fini(&x->scratch);
 	strbuf_fini(&x->out);

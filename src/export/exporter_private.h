@@ -18,6 +18,8 @@ struct exporter {
 	VEC(uint32_t) notes; /* jsonl: notes to write with the next event */
 	struct text_cache frames, threads, names, callers;
 	VEC(bool) processes_seen; /* [process index] */
+	VEC(uint32_t) unnumbered; /* jsonl: [process index]; the member of that name, 0 not given */
+	uint32_t n_unnumbered;
 	struct strbuf scratch;
 	int64_t time_second; /* the second for which time_text holds "2026-11-22T07:00:00" */
 	char time_text[32];
@@ -27,6 +29,7 @@ struct exporter {
 #define EXPORT_FORMAT(name) extern const struct exporter_format export_##name
 EXPORT_FORMAT(text);
 EXPORT_FORMAT(jsonl);
+EXPORT_FORMAT(clickhouse);
 EXPORT_FORMAT(csv);
 EXPORT_FORMAT(tsv);
 EXPORT_FORMAT(perfetto);

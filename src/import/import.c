@@ -4,6 +4,8 @@
  *
  * There are two passes: capture time 0 is written into the file first, and no line may be earlier,
  * so the first pass finds the earliest time. Input that cannot be read twice is copied to a file.
+ * If somebody waits for the events (import_stream()), there is one pass: the first lines, as many
+ * as come at once, decide time 0. In our own lines each line tells it.
  *
  * It is fast because repeated text is parsed once: the text of a frame, of a whole stack and of
  * arguments without addresses is first looked up by its 128-bit hash. The end of a stack or of
@@ -14,6 +16,7 @@
 #include "import/import.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +25,7 @@
 
 #include "base/hash_map.h"
 #include "base/io.h"
+#include "base/monotonic.h"
 #include "import/import_frames.h"
 #include "import/import_private.h"
 #include "import/import_process.h"
@@ -31,6 +35,12 @@
 
 #define READ_BYTES     (1u << 20)
 #define LINE_BYTES_MAX (256u << 20)
+/* of import_stream() */
+#define FLUSH_NS 50000000u  /* a line waits that long at most, if more lines come */
+#define AHEAD_NS 200000000u /* the first lines decide time 0: those that come in it */
+#define QUIET_MS 20         /* or before a pause of this length */
+#define WAITING_BYTES_MAX                                                                          \
+	(4u << 20) /* no more lines are read while the reader is that far behind */
 
 /* ---- losses ---- */
 
@@ -186,12 +196,13 @@ static bool read_numbers(struct import *im, struct json *j, struct line *l, bool
 	static const char *const pids[] = { "pid", "process_id", NULL }, *const tids[] = {
 		"tid", "thread_id", "thread_ident", "ident", "native_id", NULL
 	};
-	struct number *n = key_in(&im->key, pids)                    ? &l->pid
-			   : key_in(&im->key, tids)                  ? &l->tid
-			   : import_value_is_key(&im->key, "ns_tid") ? &l->ns_tid
-			   : import_value_is_key(&im->key, "interp") ? &l->interp
-			   : import_value_is_key(&im->key, "flags")  ? &l->flags
-								     : NULL;
+	struct number *n = key_in(&im->key, pids)                        ? &l->pid
+			   : key_in(&im->key, tids)                      ? &l->tid
+			   : import_value_is_key(&im->key, "unnumbered") ? &l->unnumbered
+			   : import_value_is_key(&im->key, "ns_tid")     ? &l->ns_tid
+			   : import_value_is_key(&im->key, "interp")     ? &l->interp
+			   : import_value_is_key(&im->key, "flags")      ? &l->flags
+									 : NULL;
 	struct number read;
 	*ret_is_one = n != NULL;
 	if (!n)
@@ -215,6 +226,8 @@ static bool read_texts(struct import *im, struct json *j, struct line *l, bool *
 			return import_value_number(j, &l->tid); /* threading.get_ident() */
 		return import_value_text(j, &im->thread);
 	}
+	if (import_value_is_key(&im->key, "host.name"))
+		return import_value_text(j, &im->host);
 	if (import_value_is_key(&im->key, "python"))
 		return import_value_text(j, &im->python);
 	if (import_value_is_key(&im->key, "event")) {
@@ -224,6 +237,8 @@ static bool read_texts(struct import *im, struct json *j, struct line *l, bool *
 	if (import_value_is_key(&im->key, "process")) {
 		if (c == '{')
 			return mark_value(j, NULL, &l->process);
+		if (import_value_json_text(j, "{\"", &im->process_text, &l->process))
+			return true;
 		if (c != '"' && !l->pid.is_set)
 			return import_value_number(j, &l->pid);
 		return import_value_text(j, &im->process_name);
@@ -258,6 +273,12 @@ static bool read_member(struct import *im, struct json *j, struct line *l, const
 	if (import_value_is_key(k, "args")) {
 		if (c == 'n')
 			return json_read_skip(j);
+		struct json at = *j;
+		if (import_value_json_text(j, "{", &im->args_text, &l->args) ||
+		    import_value_json_text(j, "[", &im->args_text, &l->args)) {
+			l->args_string = (struct json){ .start = at.start, .p = at.p, .end = j->p };
+			return true;
+		}
 		return mark_value(j, l->is_own && c == '{' ? find_last_stack(j->p, j->end) : NULL,
 				  &l->args);
 	}
@@ -265,10 +286,16 @@ static bool read_member(struct import *im, struct json *j, struct line *l, const
 		if (c != '[' && c != '"')
 			return json_read_skip(j);
 		l->stack_is_outermost_first = import_value_is_key(k, "traceback");
+		if (import_value_json_text(j, "[{", &im->stack_text, &l->stack) ||
+		    import_value_json_text(j, "[]", &im->stack_text, &l->stack))
+			return true;
 		bool is_last = l->is_own && j->end - j->p >= 3 && j->end[-1] == '}' &&
 			       j->end[-2] == ']';
 		return mark_value(j, is_last ? j->end - 1 : NULL, &l->stack);
 	}
+	if (import_value_is_key(k, "notes") &&
+	    import_value_json_text(j, "[{", &im->notes_text, &l->notes))
+		return true;
 	if (import_value_is_key(k, "notes"))
 		return c == '[' ? mark_value(j, NULL, &l->notes) : json_read_skip(j);
 	if (key_in(k, skipped))
@@ -318,11 +345,18 @@ static struct err *write_event(struct import *im, struct line *l, const char **r
 		    im, "the event's name has more than 4096 bytes: the rest is not shown");
 	e.name = l->name;
 	e.time_ns = import_time_axis_place(&im->axis, &l->time, im->last_ns);
+	if (im->is_live && import_time_axis_is_early(&im->axis, &l->time))
+		import_value_odd(im, "it is earlier than the first lines, and shown at their time");
 	if (!import_process_find(im, l, e.time_ns, &p))
 		return err_no_memory();
 	struct json notes = l->notes;
 	if (notes.start && !import_process_notes(im, &notes))
 		import_value_odd(im, "\"notes\" are not understood");
+	/* A reader must have them before the event that they come with: it shows each event once,
+	 * and a block of events is written before the notes that belong between them. */
+	struct err *err = notes.start && im->is_live ? writer_flush(im->w) : NULL;
+	if (err)
+		return err;
 	uint32_t hex = p->info.python_hex;
 	int minor = hex >> 24 == 3 ? (int)(hex >> 16 & 0xff) : 0;
 	if (!import_process_thread(im, l, p, &e.thread))
@@ -330,7 +364,12 @@ static struct err *write_event(struct import *im, struct line *l, const char **r
 	if (l->stack.start && !import_frames_read(im, l, &e.stack))
 		import_value_odd(im, "the stack is not understood");
 	im->objects.addresses.n = 0;
-	if (l->args.start ? !read_args(im, l, minor, &e.args) : !read_others(im, l, &e.args)) {
+	bool ok = l->args.start ? read_args(im, l, minor, &e.args) : read_others(im, l, &e.args);
+	if (!ok && l->args_string.start) { /* it only looked like JSON */
+		l->args = l->args_string;
+		ok = read_args(im, l, minor, &e.args);
+	}
+	if (!ok) {
 		*ret_why = "the arguments are no JSON";
 		return NULL;
 	}
@@ -344,11 +383,14 @@ static struct err *write_event(struct import *im, struct line *l, const char **r
 	return NULL;
 }
 
-static struct err *start_writer(struct import *im)
+static struct err *start_writer(struct import *im, const struct line *l)
 {
+	import_process_first_host(im, l);
 	struct writer_options options = { .wall_anchor_ns = (uint64_t)im->axis.start_ns,
+					  .host = strbuf_str(&im->first_host),
+					  .boot_id = strbuf_str(&im->first_boot_id),
 					  .creator = "auditview " AUDITVIEW_VERSION,
-					  .is_hidden = true };
+					  .is_hidden = !im->is_live };
 	return writer_open(im->path, &options, &im->w);
 }
 
@@ -362,13 +404,14 @@ static struct err *take_line(struct import *im, struct json j)
 	strbuf_clear(&im->thread);
 	strbuf_clear(&im->python);
 	strbuf_clear(&im->process_name);
+	strbuf_clear(&im->host);
 	if (!read_members(im, &j, &l)) {
 		im->result->odd.n = n_odd;
 		lose_line(im, &j, NULL);
 	} else if (!l.has_event || !im->value.n) {
 		lose_line(im, &j, "no \"event\" that is a text");
 	} else {
-		err = im->w ? NULL : start_writer(im);
+		err = im->w ? NULL : start_writer(im, &l);
 		if (!err)
 			err = write_event(im, &l, &why);
 		if (!err && why)
@@ -395,6 +438,7 @@ static struct err *look_at_line(struct import *im, struct json j)
 		    j.start[2] == 'v') {
 			import_time_axis_see(&im->axis,
 					     &t); /* in our own lines the times come first */
+			im->axis.n_events++;
 			return NULL;
 		}
 		if (!(import_time_is_key(&im->key)
@@ -402,8 +446,10 @@ static struct err *look_at_line(struct import *im, struct json j)
 			  : json_read_skip(&j)))
 			return NULL;
 	} while (json_read_is(&j, ','));
-	if (has_event && json_read_expect(&j, '}'))
+	if (has_event && json_read_expect(&j, '}')) {
 		import_time_axis_see(&im->axis, &t);
+		im->axis.n_events++;
+	}
 	return NULL;
 }
 
@@ -459,24 +505,42 @@ static struct err *give_document(struct import *im, const char *p, size_t n, lin
 	return err;
 }
 
+/* How an input begins. */
+struct head {
+	bool is_array, has_line, is_object;
+	bool is_whole;    /* the first line is one value */
+	struct json next; /* behind the first line, and the space after it */
+};
+
+static struct head head_read(const char *p, size_t n)
+{
+	struct json j = { .start = p, .p = p, .end = p + n };
+	struct head h = { 0 };
+	if (n >= 3 && !memcmp(p, "\xef\xbb\xbf", 3))
+		j.p += 3;
+	json_read_space(&j);
+	if (j.p == j.end)
+		return h;
+	h.is_array = *j.p == '[';
+	h.is_object = *j.p == '{';
+	const char *eol = h.is_array ? NULL : memchr(j.p, '\n', (size_t)(j.end - j.p));
+	if (!eol)
+		return h;
+	struct json first = { .start = j.p, .p = j.p, .end = eol };
+	h.has_line = true;
+	h.is_whole = json_read_skip(&first);
+	h.next = (struct json){ .start = eol, .p = eol, .end = j.end };
+	json_read_space(&h.next);
+	return h;
+}
+
 /* Does the input begin with an array, or with an object that spans lines or shares its line with
  * another? */
 static bool is_document(const char *p, size_t n)
 {
-	struct json j = { .start = p, .p = p, .end = p + n };
-	if (n >= 3 && !memcmp(p, "\xef\xbb\xbf", 3))
-		j.p += 3;
-	json_read_space(&j);
-	if (j.p < j.end && *j.p == '[')
-		return true;
-	const char *eol = j.p < j.end && *j.p == '{' ? memchr(j.p, '\n', (size_t)(j.end - j.p))
-						     : NULL;
-	if (!eol)
-		return false;
-	struct json first = { .start = j.p, .p = j.p, .end = eol },
-		    next = { .start = eol, .p = eol, .end = j.end };
-	json_read_space(&next);
-	return !json_read_skip(&first) && next.p < next.end && *next.p == '"';
+	const struct head h = head_read(p, n);
+	return h.is_array || (h.is_object && h.has_line && !h.is_whole && h.next.p < h.next.end &&
+			      *h.next.p == '"');
 }
 
 static bool is_utf16(const char *p, size_t n)
@@ -492,8 +556,56 @@ struct input {
 	bool at_end;
 };
 
+/* ---- import_stream(): somebody waits for the events ---- */
+
+/* Report losses that were not reported yet. */
+static void tell_losses(struct import *im)
+{
+	const struct import_losses *all[] = { &im->result->lost, &im->result->odd };
+	static const char *const what[] = { "not taken", "taken in part" };
+	for (size_t k = 0; k < ARRAY_LEN(all); k++)
+		for (; im->n_told[k] < all[k]->n && im->n_told[k] < ARRAY_LEN(all[k]->first);
+		     im->n_told[k]++) {
+			char text[IMPORT_WHY_BYTES + 300];
+			snprintf(text, sizeof(text), "%.200s: line %llu %s: %s", im->label,
+				 (unsigned long long)all[k]->first[im->n_told[k]].line, what[k],
+				 all[k]->first[im->n_told[k]].why);
+			im->stream->say(im->stream->ctx, im->w, im->last_ns, text);
+		}
+}
+
+/* Make what was read visible, and wait for more input. Fails if the reader has gone. */
+static struct err *stream_wait(struct import *im, int fd)
+{
+	for (;;) {
+		size_t n_waiting = im->w ? writer_n_waiting(im->w) : 0;
+		bool is_behind = n_waiting > WAITING_BYTES_MAX;
+		struct pollfd p[] = { { .fd = is_behind ? -1 : fd, .events = POLLIN },
+				      { .fd = im->stream->fd, .events = n_waiting ? POLLOUT : 0 } };
+		bool is_ready = poll(p, 2, 0) > 0 && p[0].revents;
+		uint64_t now = monotonic_ns();
+		if (im->w && (!is_ready || now - im->flushed_ns >= FLUSH_NS)) {
+			im->flushed_ns = now;
+			tell_losses(im);
+			struct err *err = writer_flush(im->w);
+			if (err)
+				return err;
+		}
+		if (is_ready)
+			return NULL;
+		n_waiting = im->w ? writer_n_waiting(im->w) : 0;
+		p[1].events = n_waiting ? POLLOUT : 0;
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			return err_sys(errno, "cannot read %s", im->label);
+		if (p[1].revents & (POLLERR | POLLNVAL))
+			return err_create(ERR_CANCELLED, "nobody reads the events");
+		if (p[1].revents & POLLOUT && im->w)
+			writer_push(im->w);
+	}
+}
+
 /* Read more input after the bytes in the buffer. */
-static struct err *input_more(struct input *in, const struct import *im)
+static struct err *input_more(struct input *in, struct import *im)
 {
 	if (in->n == in->cap) {
 		char *bigger = realloc(in->buf, in->cap * 2 + 1);
@@ -503,9 +615,14 @@ static struct err *input_more(struct input *in, const struct import *im)
 		in->cap *= 2;
 	}
 	ssize_t got;
-	do
+	do {
+		struct err *err = im->is_live ? stream_wait(im, in->fd) : NULL;
+		if (err)
+			return err;
 		got = read(in->fd, in->buf + in->n, in->cap - in->n);
-	while (got < 0 && errno == EINTR);
+	} while (got < 0 && (errno == EINTR || (errno == EAGAIN && im->is_live)));
+	if (got < 0 && errno == ECONNRESET && im->is_live)
+		got = 0; /* a socket whose other end is gone has ended, too */
 	if (got < 0)
 		return err_sys(errno, "cannot read %s", im->label);
 	in->n += (size_t)got;
@@ -580,12 +697,54 @@ static struct err *refuse_form(const struct import *im, const char *bytes, size_
 	return NULL;
 }
 
+/* Is enough there to tell the form: the first line, and the byte after it if it is no whole
+ * value? */
+static bool has_form(const char *p, size_t n)
+{
+	const struct head h = head_read(p, n);
+	return h.is_array || (h.has_line && (!h.is_object || h.is_whole || h.next.p < h.next.end));
+}
+
+/* Read the lines that come at once, and find the earliest of their times. They stay in the
+ * buffer. */
+static struct err *look_ahead(struct import *im, struct input *in)
+{
+	size_t seen = 0;
+	uint64_t until_ns = 0; /* set with the first event */
+	const char *eol;
+	struct err *err = NULL;
+	while (!err && !in->at_end && in->n < READ_BYTES) {
+		if (until_ns) {
+			struct pollfd p = { .fd = in->fd, .events = POLLIN };
+			bool has_time = im->axis.has_wall || im->axis.has_ts;
+			if (poll(&p, 1, has_time ? QUIET_MS : AHEAD_NS / 1000000) == 0 ||
+			    monotonic_ns() >= until_ns)
+				break;
+		}
+		err = input_more(in, im);
+		if (err || !has_form(in->buf, in->n) || is_document(in->buf, in->n))
+			continue;
+		while (!err && (eol = memchr(in->buf + seen, '\n', in->n - seen))) {
+			err = give_line(im, in->buf + seen, (size_t)(eol - in->buf) - seen,
+					look_at_line);
+			seen = (size_t)(eol - in->buf) + 1;
+		}
+		if (!until_ns && im->axis.n_events)
+			until_ns = monotonic_ns() + AHEAD_NS;
+	}
+	if (!err && in->at_end && in->n > seen && !is_document(in->buf, in->n))
+		err = give_line(im, in->buf + seen, in->n - seen, look_at_line);
+	return err;
+}
+
 static struct err *pass(struct import *im, int fd, line_fn *fn)
 {
 	struct input in = { .fd = fd, .buf = malloc(READ_BYTES + 1), .cap = READ_BYTES };
 	struct err *err = in.buf ? NULL : err_no_memory();
 	im->line = 0;
-	while (!err && !in.at_end && in.n < READ_BYTES)
+	if (!err && im->is_live)
+		err = look_ahead(im, &in);
+	while (!err && !im->is_live && !in.at_end && in.n < READ_BYTES)
 		err = input_more(&in, im);
 	if (!err)
 		err = refuse_form(im, in.buf, in.n);
@@ -597,9 +756,15 @@ static struct err *pass(struct import *im, int fd, line_fn *fn)
 			    err_create(ERR_UNSUPPORTED,
 				       "%s is one JSON document of more than 256 MiB", im->label),
 			    "write one object a line: jq -c '.[]'");
+		if (!err && im->is_live)
+			err = give_document(im, in.buf, in.n, look_at_line);
+		if (im->is_live)
+			import_time_axis_set(&im->axis);
 		if (!err)
 			err = give_document(im, in.buf, in.n, fn);
 	} else if (!err) {
+		if (im->is_live)
+			import_time_axis_set(&im->axis);
 		err = pass_lines(im, &in, fn);
 	}
 	free(in.buf);
@@ -653,6 +818,45 @@ void import_losses_say(struct strbuf *to, const char *label, const struct import
 			    (unsigned long long)result->lost.n, result->lost.n == 1 ? "" : "s");
 }
 
+/* The last steps of both forms: the error if there is no event, the end of the file. */
+static struct err *finish(struct import *im, struct err *err)
+{
+	const struct import_result *r = im->result;
+	/* a line that was lost may have created the writer */
+	if (!err && !r->n_events) {
+		err = err_create(ERR_NOT_FOUND,
+				 im->w ? "%s: no event could be taken"
+				       : "%s: no line has an \"event\"",
+				 im->label);
+		if (r->lost.n)
+			err = err_with_hint(err, "line %llu: %s",
+					    (unsigned long long)r->lost.first[0].line,
+					    r->lost.first[0].why);
+	}
+	if (!err)
+		err = writer_close(take_ptr(im->w));
+	writer_discard(im->w);
+	dictionary_fini(&im->frames);
+	dictionary_fini(&im->stacks);
+	dictionary_fini(&im->args);
+	dictionary_fini(&im->threads);
+	dictionary_fini(&im->names);
+	dictionary_fini(&im->by_pid);
+	dictionary_fini(&im->by_host);
+	vec_fini(&im->processes);
+	vec_fini(&im->levels);
+	vec_fini(&im->objects.addresses);
+	struct strbuf *bufs[] = { &im->key,          &im->text,          &im->value,
+				  &im->encoded,      &im->thread,        &im->python,
+				  &im->process_name, &im->last_stack,    &im->thread_key,
+				  &im->host,         &im->boot_id,       &im->note_host,
+				  &im->first_host,   &im->first_boot_id, &im->args_text,
+				  &im->stack_text,   &im->process_text,  &im->notes_text };
+	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
+		strbuf_fini(bufs[i]);
+	return err;
+}
+
 struct err *import_jsonl(int fd, const char *label, const char *path, struct import_result *ret)
 {
 	struct err *err = NULL;
@@ -669,34 +873,30 @@ struct err *import_jsonl(int fd, const char *label, const char *path, struct imp
 		err = err_sys(errno, "cannot read %s again", label);
 	if (!err)
 		err = pass(&im, in, take_line);
-	/* a line that was lost may have created the writer */
-	if (!err && !ret->n_events) {
-		err = err_create(
-		    ERR_NOT_FOUND,
-		    im.w ? "%s: no event could be taken" : "%s: no line has an \"event\"", label);
-		if (ret->lost.n)
-			err = err_with_hint(err, "line %llu: %s",
-					    (unsigned long long)ret->lost.first[0].line,
-					    ret->lost.first[0].why);
-	}
-	if (!err)
-		err = writer_close(take_ptr(im.w));
-	writer_discard(im.w);
 	if (in >= 0)
 		close(in);
-	dictionary_fini(&im.frames);
-	dictionary_fini(&im.stacks);
-	dictionary_fini(&im.args);
-	dictionary_fini(&im.threads);
-	dictionary_fini(&im.names);
-	dictionary_fini(&im.by_pid);
-	vec_fini(&im.processes);
-	vec_fini(&im.levels);
-	vec_fini(&im.objects.addresses);
-	struct strbuf *bufs[] = { &im.key,          &im.text,       &im.value,
-				  &im.encoded,      &im.thread,     &im.python,
-				  &im.process_name, &im.last_stack, &im.thread_key };
-	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
-		strbuf_fini(bufs[i]);
-	return err;
+	return finish(&im, err);
+}
+
+struct err *import_stream(int fd, const char *label, const struct import_stream *to,
+			  struct import_result *ret)
+{
+	char path[32];
+	snprintf(path, sizeof(path), "/dev/fd/%d", to->fd);
+	*ret = (struct import_result){ 0 };
+	struct import im = { .label = label,
+			     .path = path,
+			     .result = ret,
+			     .seed = hash_map_seed(),
+			     .is_live = true,
+			     .stream = to };
+	struct err *err = pass(&im, fd, take_line);
+	tell_losses(&im);
+	if (ret->n_events && ret->lost.n) {
+		char text[400];
+		snprintf(text, sizeof(text), "%.200s: %llu line%s not taken in all", label,
+			 (unsigned long long)ret->lost.n, ret->lost.n == 1 ? "" : "s");
+		to->say(to->ctx, im.w, im.last_ns, text);
+	}
+	return finish(&im, err);
 }

@@ -17,6 +17,7 @@
 #include "base/err.h"
 
 struct strbuf;
+struct writer;
 
 #define IMPORT_WHY_BYTES 120
 struct import_losses {
@@ -39,5 +40,21 @@ struct import_result {
  * those of the writer; after an error no file is left. */
 MUST_CHECK struct err *import_jsonl(int fd, const char *label, const char *path,
 				    struct import_result *ret);
+/* Where import_stream() writes, and how it reports. */
+struct import_stream {
+	int fd; /* a pipe; borrowed */
+	/* A line that was left out, or a part of one; `text` has no line end. w: NULL before the
+	 * first event. time_ns: of the event before it. */
+	void (*say)(void *ctx, struct writer *w, uint64_t time_ns, const char *text);
+	void *ctx;
+};
+/* The same for somebody who waits for the events: read the pipe or socket fd to its end, and write
+ * a capture into another pipe; a line is in it 50 ms after it came, at the latest. Lines are read
+ * once, so the first lines, those of 200 ms at most, decide when capture time 0 is; a later line
+ * that is earlier is placed there and reported. In our own lines each line tells time 0. One array,
+ * or an object that spans lines, is read to its end first. ERR_CANCELLED if the other pipe has no
+ * reader. */
+MUST_CHECK struct err *import_stream(int fd, const char *label, const struct import_stream *to,
+				     struct import_result *ret);
 /* Append lines that report what was left out, each ending with \n; nothing if nothing was. */
 void import_losses_say(struct strbuf *to, const char *label, const struct import_result *result);

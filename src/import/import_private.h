@@ -39,6 +39,7 @@ struct line_time {
  * earlier than capture time 0. */
 struct axis {
 	bool has_pair, has_wall, has_ts, has_large;
+	uint64_t n_events; /* how many events were seen */
 	int64_t least_pair, least_wall,
 	    least_ts;        /* pair: wall - ts, the time at which the clock of ts started */
 	int64_t start_ns;    /* wall time of capture time 0 */
@@ -57,22 +58,36 @@ struct import {
 	struct strbuf
 	    last_stack; /* text of the last parsed stack, and its frames, innermost first */
 	VEC(struct level) levels;
-	struct strbuf key, text, value, encoded, thread, thread_key, python, process_name;
+	struct strbuf key, text, value, encoded, thread, thread_key, python, process_name, host,
+	    boot_id, note_host;
+	/* members that came as JSON text: the line's struct json point into them */
+	struct strbuf args_text, stack_text, process_text, notes_text;
+	/* of the first line: they describe the whole capture. Other hosts get entries of their own:
+	 * by_host has their numbers, by name and boot id, and the newest by name. */
+	struct strbuf first_host, first_boot_id;
+	struct dictionary by_host;
 	struct json_objects objects;
 	struct import_result *result;
+	/* of import_stream() */
+	bool is_live;
+	const struct import_stream *stream;
+	uint64_t flushed_ns; /* monotonic_ns() */
+	size_t n_told[2];    /* of the first losses, and of the parts of lines */
 };
 
 /* The contents of one line. */
 struct line {
 	struct line_time time;
 	struct number pid, tid, ns_tid, interp, flags;
-	bool has_event, is_own; /* is_own: in the form of export_jsonl.c */
-	uint32_t name;          /* string id */
-	const char *event;      /* its text, in im->value while the line is read */
+	struct number unnumbered; /* which process of pid 0 */
+	bool has_event, is_own;   /* is_own: in the form of export_jsonl.c */
+	uint32_t name;            /* string id */
+	const char *event;        /* its text, in im->value while the line is read */
 	size_t n_event;
 	bool stack_is_outermost_first;
 	struct json args, stack, process, notes; /* start NULL: the member is missing */
-	VEC(struct json) others;                 /* unknown members: key at start, value at p */
+	struct json args_string; /* the value of "args" if it is a string that may hold JSON */
+	VEC(struct json) others; /* unknown members: key at start, value at p */
 };
 
 /* What was met before → its id, any number. A key that is added again gets the new id. */

@@ -19,18 +19,86 @@ static bool read_any_value(struct import *im, struct json *j, uint32_t *ret)
 	return true;
 }
 
-static struct dictionary_key key_of_pid(const struct import *im, uint64_t pid)
+/* ---- hosts ---- */
+
+static struct dictionary_key key_of_host(const struct import *im, const struct strbuf *name,
+					 const struct strbuf *boot_id)
 {
-	return dictionary_hash(&pid, sizeof(pid), im->seed);
+	struct dictionary_key h = dictionary_hash(name->s, name->n, im->seed);
+	return boot_id ? dictionary_hash(boot_id->s, boot_id->n, h.low) : h;
+}
+
+/* Read "boot_id" of a line's "process"; empty if there is none. */
+static void read_boot_id(struct import *im, struct json j, struct strbuf *to)
+{
+	strbuf_clear(to);
+	if (!j.start || !json_read_expect(&j, '{') || json_read_is(&j, '}'))
+		return;
+	do {
+		if (!json_read_string(&j, &im->key) || !json_read_expect(&j, ':'))
+			return;
+		if (!(import_value_is_key(&im->key, "boot_id") ? import_value_text(&j, to)
+							       : json_read_skip(&j)))
+			return;
+	} while (json_read_is(&j, ','));
+}
+
+void import_process_first_host(struct import *im, const struct line *l)
+{
+	/* a name with a NUL byte does not fit the head of a capture */
+	if (memchr(strbuf_str(&im->host), 0, im->host.n) || im->host.n > 1024)
+		return;
+	read_boot_id(im, l->process, &im->first_boot_id);
+	if (memchr(strbuf_str(&im->first_boot_id), 0, im->first_boot_id.n) ||
+	    im->first_boot_id.n > 1024)
+		strbuf_clear(&im->first_boot_id);
+	strbuf_add(&im->first_host, im->host.s, im->host.n);
+}
+
+static bool same_text(const struct strbuf *a, const struct strbuf *b)
+{
+	return a->n == b->n && !memcmp(strbuf_str(a), strbuf_str(b), a->n);
+}
+
+/* The number of the host of this name and boot id; 0 for that of the whole capture. */
+static bool host_find(struct import *im, const struct strbuf *name, const struct strbuf *boot_id,
+		      uint32_t *ret)
+{
+	*ret = 0;
+	if (same_text(name, &im->first_host) &&
+	    (!boot_id || !boot_id->n || same_text(boot_id, &im->first_boot_id)))
+		return true;
+	struct dictionary_key h = key_of_host(im, name, boot_id);
+	if (import_known_get(&im->by_host, h, ret))
+		return true;
+	struct host_info info = { .name = name->n ? writer_string(im->w, name->s, name->n) : 0,
+				  .boot_id = boot_id && boot_id->n
+						 ? writer_string(im->w, boot_id->s, boot_id->n)
+						 : 0 };
+	*ret = writer_host(im->w, &info);
+	return import_known_add(&im->by_host, h, *ret) &&
+	       (!boot_id || import_known_add(&im->by_host, key_of_host(im, name, NULL), *ret));
+}
+
+/* ---- processes ---- */
+
+/* unnumbered: tells processes of pid 0 apart. */
+static struct dictionary_key key_of_pid(const struct import *im, const struct strbuf *host,
+					uint64_t pid, uint64_t unnumbered)
+{
+	const uint64_t words[] = { pid, pid ? 0 : unnumbered };
+	return dictionary_hash(words, sizeof(words), key_of_host(im, host, NULL).low);
 }
 
 /* A pid that is not a 32-bit number is identified by its text, which also becomes the name of the
  * process. */
-static struct dictionary_key key_of(const struct import *im, const struct number *pid)
+static struct dictionary_key key_of(const struct import *im, const struct line *l)
 {
+	const struct number *pid = &l->pid;
 	return pid->is_odd || pid->u > UINT32_MAX
-		   ? dictionary_hash(pid->text, strlen(pid->text), im->seed)
-		   : key_of_pid(im, pid->u);
+		   ? dictionary_hash(pid->text, strlen(pid->text),
+				     key_of_host(im, &im->host, NULL).low)
+		   : key_of_pid(im, &im->host, pid->u, l->unnumbered.u);
 }
 
 static uint32_t hex_of_version(const char *s, size_t n)
@@ -74,6 +142,10 @@ static bool parse_process(struct import *im, struct json *j, struct process_info
 			ok = read_any_value(im, j, &p->environ);
 		else if (import_value_is_key(&im->key, "prefixes"))
 			ok = read_any_value(im, j, &p->prefixes);
+		else if (import_value_is_key(&im->key, "packages"))
+			ok = read_any_value(im, j, &p->packages);
+		else if (import_value_is_key(&im->key, "project"))
+			ok = import_value_string_id(im, j, &p->project);
 		else if (import_value_is_key(&im->key, "ppid"))
 			ok = json_read_u64(j, &n), p->ppid = (uint32_t)n;
 		else if (import_value_is_key(&im->key, "ns_pid"))
@@ -88,6 +160,8 @@ static bool parse_process(struct import *im, struct json *j, struct process_info
 			ok = json_read_u64(j, &p->end_ns);
 		else if (import_value_is_key(&im->key, "exit_status"))
 			ok = json_read_u64(j, &n), p->exit_status = (int32_t)n;
+		else if (import_value_is_key(&im->key, "start_ticks"))
+			ok = json_read_u64(j, &p->start_ticks);
 		else if (import_value_is_key(&im->key, "n_lost"))
 			ok = json_read_u64(j, &p->n_lost);
 		else
@@ -101,7 +175,7 @@ static bool parse_process(struct import *im, struct json *j, struct process_info
 bool import_process_find(struct import *im, struct line *l, uint64_t time_ns, struct process **ret)
 {
 	uint32_t at;
-	struct dictionary_key h = key_of(im, &l->pid);
+	struct dictionary_key h = key_of(im, l);
 	bool is_odd = l->pid.is_odd || l->pid.u > UINT32_MAX;
 	if (!l->process.start && import_known_get(&im->by_pid, h, &at)) {
 		*ret = &im->processes.v[at];
@@ -115,6 +189,9 @@ bool import_process_find(struct import *im, struct line *l, uint64_t time_ns, st
 	p.info.python_hex = hex_of_version(strbuf_str(&im->python), im->python.n);
 	if (im->process_name.n)
 		p.info.name = writer_string(im->w, im->process_name.s, im->process_name.n);
+	read_boot_id(im, l->process, &im->boot_id);
+	if (!host_find(im, &im->host, &im->boot_id, &p.info.host))
+		return false;
 	struct process_info plain = p.info;
 	struct json process = l->process;
 	if (process.start && !parse_process(im, &process, &p.info)) {
@@ -169,11 +246,14 @@ bool import_process_thread(struct import *im, const struct line *l, const struct
 static bool parse_note(struct import *im, struct json *j)
 {
 	struct note_info n = { .kind = NOTE_KIND_COUNT, .process = UINT32_MAX };
+	struct number note_pid = { 0 };
+	uint64_t unnumbered = 0;
 	uint32_t at;
+	strbuf_clear(&im->note_host);
+	strbuf_add(&im->note_host, im->host.s, im->host.n);
 	if (!json_read_expect(j, '{'))
 		return false;
 	do {
-		uint64_t pid = 0;
 		bool ok = json_read_string(j, &im->key) && json_read_expect(j, ':');
 		if (ok && import_value_is_key(&im->key, "kind")) {
 			ok = json_read_string(j, &im->text);
@@ -183,9 +263,11 @@ static bool parse_note(struct import *im, struct json *j)
 		} else if (ok && import_value_is_key(&im->key, "ts_ns")) {
 			ok = json_read_u64(j, &n.time_ns);
 		} else if (ok && import_value_is_key(&im->key, "pid")) {
-			ok = json_read_u64(j, &pid);
-			if (ok && import_known_get(&im->by_pid, key_of_pid(im, pid), &at))
-				n.process = im->processes.v[at].index;
+			note_pid.is_set = ok = json_read_u64(j, &note_pid.u);
+		} else if (ok && import_value_is_key(&im->key, "unnumbered")) {
+			ok = json_read_u64(j, &unnumbered);
+		} else if (ok && import_value_is_key(&im->key, "host.name")) {
+			ok = import_value_text(j, &im->note_host);
 		} else if (ok && import_value_is_key(&im->key, "text")) {
 			ok = import_value_string_id(im, j, &n.text);
 		} else if (ok && import_value_is_key(&im->key, "a")) {
@@ -198,6 +280,14 @@ static bool parse_note(struct import *im, struct json *j)
 		if (!ok)
 			return false;
 	} while (json_read_is(j, ','));
+	if (note_pid.is_set &&
+	    import_known_get(&im->by_pid, key_of_pid(im, &im->note_host, note_pid.u, unnumbered),
+			     &at)) {
+		n.process = im->processes.v[at].index;
+		n.host = im->processes.v[at].info.host;
+	} else if (!host_find(im, &im->note_host, NULL, &n.host)) {
+		return false;
+	}
 	if (n.kind != NOTE_KIND_COUNT)
 		writer_note(im->w, &n);
 	return json_read_expect(j, '}');

@@ -200,7 +200,7 @@ void import_time_axis_set(struct axis *a)
 	a->ts_shift_ns = nominal - a->start_ns;
 }
 
-uint64_t import_time_axis_place(const struct axis *a, const struct line_time *t, uint64_t last_ns)
+static int64_t place(const struct axis *a, const struct line_time *t, uint64_t last_ns)
 {
 	int64_t by_ts = t->ts_ns + a->ts_shift_ns, by_wall = t->wall_ns - a->start_ns,
 		ns = (int64_t)last_ns;
@@ -211,5 +211,16 @@ uint64_t import_time_axis_place(const struct axis *a, const struct line_time *t,
 		ns = by_wall;
 	else if (t->has_ts)
 		ns = by_ts;
+	return ns;
+}
+
+uint64_t import_time_axis_place(const struct axis *a, const struct line_time *t, uint64_t last_ns)
+{
+	int64_t ns = place(a, t, last_ns);
 	return ns > 0 ? (uint64_t)ns : 0;
+}
+
+bool import_time_axis_is_early(const struct axis *a, const struct line_time *t)
+{
+	return place(a, t, 0) < -JITTER_NS;
 }

@@ -75,6 +75,23 @@ bool import_value_number(struct json *j, struct number *ret)
 	return true;
 }
 
+bool import_value_json_text(struct json *j, const char *begin, struct strbuf *to, struct json *ret)
+{
+	struct json after = *j;
+	size_t n = strlen(begin);
+	json_read_space(&after);
+	/* quickly: the text of most values of other programs does not begin so */
+	if (after.end - after.p < 2 || after.p[0] != '"' || after.p[1] != begin[0] ||
+	    !json_read_string(&after, to) || to->n < n || memcmp(to->s, begin, n) != 0)
+		return false;
+	struct json text = { .start = to->s, .p = to->s, .end = to->s + to->n };
+	if (!json_read_skip(&text) || text.p != text.end)
+		return false;
+	*ret = (struct json){ .start = to->s, .p = to->s, .end = to->s + to->n };
+	*j = after;
+	return true;
+}
+
 bool import_value_string_id(struct import *im, struct json *j, uint32_t *ret)
 {
 	if (!import_value_text(j, &im->text))

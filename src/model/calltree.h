@@ -59,5 +59,3 @@ MUST_CHECK struct err *calltree_children(struct calltree *c, uint32_t node, cons
  * returns immediately. */
 MUST_CHECK struct err *calltree_expand(struct calltree *c, uint32_t node, uint64_t budget_ns);
 bool calltree_is_expanded(const struct calltree *c, uint32_t node);
-/* Rows of `sel` below this node: fills `ret` (as long as the trace). */
-MUST_CHECK struct err *calltree_select(struct calltree *c, uint32_t node, struct selection **ret);

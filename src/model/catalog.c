@@ -141,6 +141,20 @@ size_t catalog_category_bytes(const char *name, size_t n_bytes)
 	return dot && dot > name ? (size_t)(dot - name) : n_bytes;
 }
 
+bool catalog_is_own(const char *name, size_t n_bytes)
+{
+	size_t n = catalog_category_bytes(name, n_bytes);
+
+	if (!n_bytes || catalog_find(name, n_bytes))
+		return false;
+	for (size_t i = 0; n < n_bytes && i < n_catalog_events; i++) {
+		const char *known = catalog_events[i].name;
+		if (catalog_category_bytes(known, strlen(known)) == n && !memcmp(known, name, n))
+			return false;
+	}
+	return true;
+}
+
 enum catalog_theme catalog_theme_of(const char *name, size_t n_bytes)
 {
 	const struct catalog_event *e = catalog_find(name, n_bytes);
@@ -192,4 +206,32 @@ size_t catalog_nearest(const char *name, size_t n_bytes, const struct catalog_ev
 	for (size_t i = 0; i < n; i++)
 		ret[i] = &catalog_events[near.found[i].id];
 	return n;
+}
+
+unsigned catalog_arg_reading(const struct catalog_event *e, uint32_t arg)
+{
+	for (uint8_t i = 0; e && i < e->n_gist; i++)
+		if (e->gist_parts[i].kind == GIST_ARG && e->gist_parts[i].arg == arg)
+			switch (e->gist_parts[i].reading) {
+			case READING_OFLAGS:
+			case READING_FAMILY:
+			case READING_SOCKTYPE:
+			case READING_SIGNAL:
+			case READING_ERRNO:
+			case READING_FCNTL:
+			case READING_FLOCK:
+			case READING_LOCKF:
+			case READING_MMAP:
+			case READING_RLIMIT:
+			case READING_SYSLOG:
+			case READING_HKEY:
+			case READING_OCTAL: return e->gist_parts[i].reading;
+			default: break;
+			}
+	/* permission bits, whether or not the gist mentions them; in other events `mode` is a text
+	 * or another number */
+	if (e && arg < e->n_args && !strcmp(e->args[arg].name, "mode") && e->args[arg].meaning &&
+	    strstr(e->args[arg].meaning, "permission"))
+		return READING_OCTAL;
+	return READING_VALUE;
 }

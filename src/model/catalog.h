@@ -2,7 +2,7 @@
  * catalog: what is known of every audit event of CPython 3.8 to 3.15.
  *
  * The facts are data/events/<theme>.rec; data/gen/gen_catalog.py checks them and writes the tables
- * declared here at build time. Everything is static, constant and lives for ever: no look-up
+ * declared here at build time. Everything is static, constant and lives forever: no look-up
  * allocates, none can fail otherwise than by finding nothing. Versions are the minor of 3.N as an
  * int; 0 means "not known", for which the newest is assumed.
  *
@@ -206,6 +206,10 @@ int catalog_arg_find(const struct catalog_event *e, int minor, const char *name,
 
 /* The category of any name, known or not, as the length of the prefix. */
 size_t catalog_category_bytes(const char *name, size_t n_bytes);
+/* Is it an event of the program or of a package, raised with sys.audit()? Its name is not in the
+ * catalogue, and neither is its category: an unknown os.frob is an event of a Python that is newer
+ * than the catalogue. */
+bool catalog_is_own(const char *name, size_t n_bytes);
 /* THEME_UNKNOWN for an unknown event */
 enum catalog_theme catalog_theme_of(const char *name, size_t n_bytes);
 enum catalog_theme
@@ -222,3 +226,6 @@ const char *catalog_platform_name(enum catalog_platform p);
  * nothing is near. */
 size_t catalog_nearest(const char *name, size_t n_bytes, const struct catalog_event **ret,
 		       size_t max);
+/* How to read argument number `arg` if it is a number with a name (AF_INET, O_RDONLY, SIGTERM) or
+ * permission bits; else READING_VALUE. e may be NULL. */
+unsigned catalog_arg_reading(const struct catalog_event *e, uint32_t arg);

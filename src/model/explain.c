@@ -91,7 +91,8 @@ void explain_minors(struct strbuf *to, uint32_t minors)
 	}
 }
 
-void explain_type(struct strbuf *to, const char *type)
+/* A type of the catalogue in words: "path|None" becomes "path or None". */
+static void explain_type(struct strbuf *to, const char *type)
 {
 	const char *bar;
 
@@ -585,8 +586,9 @@ void explain_theme(struct strbuf *to, enum catalog_theme theme, int minor, unsig
 		add_list(&p, &catalog_events[info->events[i]]);
 }
 
-bool explain_category(struct strbuf *to, const char *category, size_t n_bytes, int minor,
-		      unsigned width)
+/* Events of a category; false (and nothing appended) if the catalogue does not have it. */
+static bool explain_category(struct strbuf *to, const char *category, size_t n_bytes, int minor,
+			     unsigned width)
 {
 	struct page p = { to, width < 40 ? 40 : width, minor };
 	size_t n = 0;
@@ -605,7 +607,8 @@ bool explain_category(struct strbuf *to, const char *category, size_t n_bytes, i
 	return n > 0;
 }
 
-void explain_blind_spots(struct strbuf *to, unsigned width)
+/* Everything that is known to raise no events, and why hooks are not a sandbox. */
+static void explain_blind_spots(struct strbuf *to, unsigned width)
 {
 	struct page p = { to, width < 40 ? 40 : width, 0 };
 

@@ -16,11 +16,6 @@ void explain_event(struct strbuf *to, const struct catalog_event *e, int minor, 
 /* A call of the standard library; false (and nothing appended) if it was not measured. */
 bool explain_api(struct strbuf *to, const char *api, size_t n_bytes, int minor, unsigned width);
 void explain_theme(struct strbuf *to, enum catalog_theme theme, int minor, unsigned width);
-/* Events of a category; false (and nothing appended) if the catalogue does not have it. */
-bool explain_category(struct strbuf *to, const char *category, size_t n_bytes, int minor,
-		      unsigned width);
-/* Everything that is known to raise no events, and why hooks are not a sandbox. */
-void explain_blind_spots(struct strbuf *to, unsigned width);
 /* Whatever has that name: event, wrong name of the docs, API, theme ("@network" or "network"),
  * "blind spots", category, call that was not measured, in this order; an event that is also a call
  * is explained as both. False if nothing has it. */
@@ -28,7 +23,5 @@ bool explain_name(struct strbuf *to, const char *name, size_t n_bytes, int minor
 
 /* "3.8 to 3.12" for a set of minors (bit N: 3.N), with commas for gaps. */
 void explain_minors(struct strbuf *to, uint32_t minors);
-/* A type of the catalogue in words: "path|None" becomes "path or None". */
-void explain_type(struct strbuf *to, const char *type);
 /* "name, name, name" of arguments in 3.minor. */
 void explain_arg_names(struct strbuf *to, const struct catalog_event *e, int minor);

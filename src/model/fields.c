@@ -10,6 +10,7 @@
 
 #include "base/attr.h"
 #include "base/strbuf.h"
+#include "model/filter_ready.h"
 
 /* clang-format off */
 const struct field fields[FIELD_COUNT] = {
@@ -24,22 +25,29 @@ const struct field fields[FIELD_COUNT] = {
 	[FIELD_INTERP]     = { "interp",     DOMAIN_THREAD, FIELD_NUMBER,      "interpreter, 0 is the main one",                "interp > 0" },
 	[FIELD_PYTHON]     = { "python",     DOMAIN_THREAD, FIELD_VERSION,     "version of Python",                             "python >= 3.12" },
 	[FIELD_PROCESS]    = { "process",    DOMAIN_THREAD, FIELD_TEXT,        "name of the process: app.py, -m http.server",   "process ~ \"pytest\"" },
+	[FIELD_HOST]       = { "host",       DOMAIN_THREAD, FIELD_TEXT,        "machine of the process; of the network: peer",  "host == \"web-1\"" },
 	[FIELD_CHILDREN]   = { "children",   DOMAIN_THREAD, FIELD_BOOL,        "is the process a child that was followed",      "children and @network" },
 	[FIELD_SEQ]        = { "seq",        DOMAIN_EVENT,  FIELD_NUMBER,      "number of the event, from 0",                   "seq >= 1000" },
 	[FIELD_TIME]       = { "time",       DOMAIN_EVENT,  FIELD_NANOSECONDS, "since the start of the capture, or wall clock", "time > 2.5s" },
 	[FIELD_CUT]        = { "cut",        DOMAIN_EVENT,  FIELD_BOOL,        "does the capture lack a part of it",            "cut and event == \"compile\"" },
 	[FIELD_ARGS]       = { "args",       DOMAIN_ARGS,   FIELD_VALUES,      "any argument; args.NAME, args[0]: one of them", "args.mode == \"w\"" },
-	[FIELD_STACK]      = { "stack",      DOMAIN_STACK,  FIELD_FRAMES,      "any frame: .func .file .line .module",          "stack.func == \"load_plugin\"" },
+	[FIELD_FILE]       = { "file",       DOMAIN_ARGS,   FIELD_TEXT,        "file that the event names; both of a rename",   "file ~ \"\\.env$\"" },
+	[FIELD_PEER]       = { "peer",       DOMAIN_ARGS,   FIELD_TEXT,        "host that the event talks to; a Unix socket",   "peer == 10.0.0.7" },
+	[FIELD_PORT]       = { "port",       DOMAIN_ARGS,   FIELD_NUMBER,      "port of that host",                             "port in {80, 443}" },
+	[FIELD_COMMAND]    = { "command",    DOMAIN_ARGS,   FIELD_TEXT,        "command that is run, as a line for the shell",  "command contains \"git push\"" },
+	[FIELD_STACK]      = { "stack",      DOMAIN_STACK,  FIELD_FRAMES,      "any frame: .func .file .line .module .package", "stack.func == \"load_plugin\"" },
 	[FIELD_TOP]        = { "top",        DOMAIN_STACK,  FIELD_FRAMES,      "the innermost frame, with the same members",    "top.file contains \"/site-packages/\"" },
 	[FIELD_CALLER]     = { "caller",     DOMAIN_STACK,  FIELD_FRAMES,      "the innermost frame outside the library",       "caller.file contains \"app/\"" },
 	[FIELD_DEPTH]      = { "depth",      DOMAIN_STACK,  FIELD_NUMBER,      "frames of the stack",                           "depth > 20" },
+	[FIELD_PACKAGE]    = { "package",    DOMAIN_STACK,  FIELD_TEXT,        "distribution of the innermost frame outside the library", "package == \"requests\"" },
 };
 /* clang-format on */
 
 const char *const frame_members[MEMBER_COUNT] = { [MEMBER_FUNC] = "func",
 						  [MEMBER_FILE] = "file",
 						  [MEMBER_LINE] = "line",
-						  [MEMBER_MODULE] = "module" };
+						  [MEMBER_MODULE] = "module",
+						  [MEMBER_PACKAGE] = "package" };
 
 enum field_id field_find(const char *name, size_t n)
 {
@@ -62,6 +70,10 @@ void fields_list(struct strbuf *to)
 	for (size_t i = 0; i < FIELD_COUNT; i++)
 		strbuf_addf(to, "%-11s %-48s %s\n", fields[i].name, fields[i].doc,
 			    fields[i].example);
+	strbuf_adds(to, "\n");
+	for (size_t i = 0; i < READY_FILTERS; i++)
+		strbuf_addf(to, "%-20s ready filter: %s\n", ready_filters[i].name,
+			    ready_filters[i].doc);
 	strbuf_adds(
 	    to,
 	    "\n"

@@ -21,15 +21,21 @@ enum field_id {
 	FIELD_INTERP,
 	FIELD_PYTHON,
 	FIELD_PROCESS,
+	FIELD_HOST,
 	FIELD_CHILDREN,
 	FIELD_SEQ,
 	FIELD_TIME,
 	FIELD_CUT,
 	FIELD_ARGS,
+	FIELD_FILE,
+	FIELD_PEER,
+	FIELD_PORT,
+	FIELD_COMMAND,
 	FIELD_STACK,
 	FIELD_TOP,
 	FIELD_CALLER,
 	FIELD_DEPTH,
+	FIELD_PACKAGE,
 	FIELD_COUNT
 };
 
@@ -40,7 +46,7 @@ enum field_domain {
 	DOMAIN_THREAD, /* thread, interpreter, process */
 	DOMAIN_EVENT,  /* the event itself: a number of its own */
 	DOMAIN_STACK,  /* the stack */
-	DOMAIN_ARGS,   /* the arguments (and, for args.NAME, the event's name) */
+	DOMAIN_ARGS,   /* the arguments (and, for args.NAME and file, the event's name) */
 	DOMAIN_COUNT
 };
 
@@ -60,6 +66,7 @@ enum frame_member {
 	MEMBER_FILE,
 	MEMBER_LINE,
 	MEMBER_MODULE,
+	MEMBER_PACKAGE,
 	MEMBER_COUNT
 };
 

@@ -18,9 +18,9 @@
  *     right       "text" | 'text' | word { "|" word } | number[unit] | /regex/[imsx] | "{" right {
  *                 [","] right | right .. right } "}"
  *
- * A word alone is an event or a category, a.b* a glob over event names, @word a theme, /regex/ a
- * regular expression over event names, "text" what occurs in the name or an argument. A field alone
- * asks whether the event has it. FIELDS: fields.h.
+ * A word alone is an event, a category or a ready filter (filter_ready.h), a.b* a glob over event
+ * names, @word a theme, /regex/ a regular expression over event names, "text" what occurs in the
+ * name or an argument. A field alone asks whether the event has it. FIELDS: fields.h.
  *
  * Where there are several values (args, stack), == ~ < contains in hold if they hold for one of
  * them. != and !~ hold if there is a value and none of them is equal or matches. An argument is
@@ -39,8 +39,7 @@
  * many steps does not match and is counted.
  *
  * A compiled filter is immutable and knows no capture. A filter_run is a filter at work on one
- * capture: it goes on where it stopped when the capture has grown, in slices of time, and answers
- * for single rows at once.
+ * capture: it goes on where it stopped when the capture has grown, in slices of time.
  */
 #pragma once
 #include <stdbool.h>
@@ -61,9 +60,11 @@ struct filter;
  * the nearest name in err->hint. */
 MUST_CHECK struct err *filter_compile(const char *text, size_t n_bytes, struct trace *t,
 				      struct filter **ret);
+/* One more user of the filter, who calls filter_destroy() too. Returns f; NULL is fine. Not
+ * thread-safe. */
+struct filter *filter_ref(struct filter *f);
 void filter_destroy(struct filter *f); /* NULL is fine */
 DEFINE_CLEANUP(filter);
-const char *filter_text(const struct filter *f); /* as compiled */
 
 /* Length in bytes of the wrong word at err->at, for underlining; at least 1. */
 size_t filter_error_bytes(const char *text, size_t n_bytes, uint64_t at);
@@ -81,7 +82,6 @@ struct filter_cache;
 MUST_CHECK struct err *filter_cache_create(struct trace *t, struct filter_cache **ret);
 void filter_cache_destroy(struct filter_cache *c);
 DEFINE_CLEANUP(filter_cache);
-size_t filter_cache_memory_bytes(const struct filter_cache *c);
 
 struct filter_run;
 /* The filter, the trace and the cache (NULL: a private one) must outlive the run. */
@@ -97,11 +97,18 @@ MUST_CHECK struct err *filter_run_step(struct filter_run *r, uint64_t budget_ns,
 /* Rows that match, computed for [0, filter_run_n_rows()). Valid until the next step. */
 struct selection *filter_run_rows(struct filter_run *r);
 uint64_t filter_run_n_rows(const struct filter_run *r);
+/* Does the filter test nothing but names of events? */
+bool filter_is_of_names(const struct filter *f);
+/* Does such a filter let events of this name through, whether the capture has any or not? */
+bool filter_run_wants_name(struct filter_run *r, const char *name, size_t n_bytes);
+/* May an event of this name match, whatever its arguments, stack, thread and time are? */
+bool filter_run_may_match_name(struct filter_run *r, const char *name, size_t n_bytes);
+/* Does the event match? It need not be one of filter_run_rows() yet; `seq` is below
+ * trace_n_events(). */
+MUST_CHECK struct err *filter_run_matches(struct filter_run *r, uint64_t seq, bool *ret);
 /* How often rows that had been decided were started again: names of threads are sometimes learnt
  * late. */
 unsigned filter_run_n_restarts(const struct filter_run *r);
-/* Decide one row immediately, wherever the run is: for the rows on the screen. */
-bool filter_run_match(struct filter_run *r, uint64_t seq);
 /* How often a regular expression was abandoned at the match limit; such values do not match. */
 uint64_t filter_run_n_limit_hits(const struct filter_run *r);
 
@@ -134,7 +141,8 @@ enum filter_candidate_kind {
 	CANDIDATE_ARGUMENT,
 	CANDIDATE_MEMBER,
 	CANDIDATE_OPERATOR,
-	CANDIDATE_VALUE
+	CANDIDATE_VALUE,
+	CANDIDATE_READY
 };
 struct filter_candidate {
 	enum filter_candidate_kind kind;

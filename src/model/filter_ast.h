@@ -82,10 +82,12 @@ struct filter_node {
 	uint32_t term; /* NODE_TERM */
 	uint32_t a, b; /* children; NOT: a */
 	size_t at, n_bytes;
-	uint8_t cost; /* enum field_domain of the most expensive term below */
+	bool is_named; /* the text is the name of a ready filter, which is the nodes below */
+	uint8_t cost;  /* enum field_domain of the most expensive term below */
 };
 
 struct filter {
+	unsigned n_users;
 	char *text;
 	size_t n_text;
 	VEC(struct filter_term) terms;

@@ -46,6 +46,7 @@ static void memo_destroy(struct memo *m)
 		vec_fini(&m->values.v[i]->tuples);
 		vec_fini(&m->values.v[i]->arguments);
 		vec_fini(&m->values.v[i]->candidates);
+		vec_fini(&m->values.v[i]->names);
 		free(m->values.v[i]);
 	}
 	vec_fini(&m->values);
@@ -80,20 +81,8 @@ void filter_cache_destroy(struct filter_cache *c)
 	vec_fini(&c->depths);
 	regex_matcher_destroy(c->matcher);
 	strbuf_fini(&c->scratch);
+	strbuf_fini(&c->gathered.text);
 	free(c);
-}
-
-size_t filter_cache_memory_bytes(const struct filter_cache *c)
-{
-	size_t n = (c->refs.cap + c->refs_end.cap + c->depths.cap) * 4 + c->exotic.cap * 8;
-	for (size_t i = 0; i < c->memos.n; i++) {
-		const struct memo *m = c->memos.v[i];
-		n += m->names.cap + m->threads.cap + m->frames.cap + m->stacks.cap + m->strings.cap;
-		for (size_t k = 0; k < m->values.n; k++)
-			n += m->values.v[k]->tuples.cap + m->values.v[k]->arguments.cap +
-			     m->values.v[k]->candidates.cap * 8;
-	}
-	return n;
 }
 
 static void drop_unused(struct filter_cache *c)

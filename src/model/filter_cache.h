@@ -7,6 +7,7 @@
 #pragma once
 #include "base/vec.h"
 #include "model/filter_ast.h"
+#include "model/gathered.h"
 
 enum verdict {
 	VERDICT_UNKNOWN, /* not computed yet */
@@ -30,6 +31,8 @@ struct value_table {
 	uint32_t n_scanned;    /* ANY with needles: ids up to this one were scanned in bulk */
 	/* bit id: the value, or one that it refers to, has a needle; ids ≤ n_scanned */
 	bit_vec candidates;
+	/* file, peer, port, command: the name that the verdict of [args id] is of */
+	depth_vec names;
 };
 
 struct memo {
@@ -62,6 +65,7 @@ struct filter_cache {
 	depth_vec depths; /* [stack id] frames, as far as needed so far */
 	struct regex_matcher *matcher;
 	struct strbuf scratch;
+	struct gathered gathered;
 };
 
 struct err *filter_cache_memo(struct filter_cache *c, const struct filter_term *t,

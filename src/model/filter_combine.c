@@ -25,6 +25,8 @@ static bool is_any_text(const struct filter *f, const struct filter_node *n)
 
 static enum binding binding_of(const struct filter *f, const struct filter_node *n)
 {
+	if (n->is_named)
+		return BINDS_NOT;
 	return n->kind == NODE_OR && !is_any_text(f, n) ? BINDS_OR
 	       : n->kind == NODE_AND                    ? BINDS_AND
 							: BINDS_NOT;
@@ -38,7 +40,7 @@ static void unparse(const struct filter *f, uint32_t i_node, enum binding least,
 		return;
 	if (own < least)
 		strbuf_addc(to, '(');
-	if (own == BINDS_NOT && n->kind != NODE_NOT) {
+	if (n->is_named || (own == BINDS_NOT && n->kind != NODE_NOT)) {
 		strbuf_add(to, f->text + n->at, n->n_bytes);
 	} else if (n->kind == NODE_NOT) {
 		strbuf_adds(to, "not ");
@@ -76,7 +78,9 @@ static bool add_parts(part_vec *to, const struct filter *f, uint32_t root, bool 
 	while (ok && waiting.n) {
 		struct part p = waiting.v[--waiting.n];
 		const struct filter_node *n = &f->nodes.v[p.node];
-		if (n->kind == NODE_NOT) {
+		if (n->is_named) {
+			ok = vec_push(to, p);
+		} else if (n->kind == NODE_NOT) {
 			ok = vec_push(&waiting, ((struct part){ f, n->a, !p.is_negated }));
 		} else if ((n->kind == NODE_AND && !p.is_negated) ||
 			   (n->kind == NODE_OR && p.is_negated && splits_not &&
@@ -287,7 +291,7 @@ void filter_switches_fini(filter_switch_vec *v)
 }
 
 struct err *filter_switches(const struct filter *f, filter_switch_vec *ret_switches,
-			    bool *ret_negated, char **ret_rest)
+			    bool *ret_negated, struct filter_rest *ret_rest)
 {
 	/* the leftmost operand of "and" */
 	node_vec others = { 0 };
@@ -299,23 +303,27 @@ struct err *filter_switches(const struct filter *f, filter_switch_vec *ret_switc
 	}
 	filter_switch_vec found = { 0 };
 	bool is_negated = f->nodes.v[first].kind == NODE_NOT;
-	struct strbuf rest = { 0 };
+	struct strbuf rest = { 0 }, side = { 0 }; /* alone, and as one side of "and" */
 	if (read_switches(f, is_negated ? f->nodes.v[first].a : first, &found)) {
 		for (size_t i = others.n; i-- > 0;) {
 			strbuf_adds(&rest, rest.n ? " and " : "");
 			unparse(f, others.v[i], others.n > 1 ? BINDS_AND : BINDS_OR, &rest);
 		}
+		if (others.n == 1)
+			unparse(f, others.v[0], BINDS_AND, &side);
 	} else {
 		vec_fini(&found);
 		found = (filter_switch_vec){ 0 };
 		filter_unparse(f, &rest);
+		unparse(f, f->root, BINDS_AND, &side);
 	}
 	for (size_t i = 0; i < found.n; i++) {
 		found.v[i].text = strdup(found.v[i].text);
 		ok = ok && found.v[i].text;
 	}
 	vec_fini(&others);
-	bool has_rest = rest.n > 0;
+	bool has_rest = rest.n > 0, needs_a_bracket = side.n > rest.n;
+	strbuf_fini(&side);
 	char *text = has_rest ? strbuf_take(&rest) : NULL;
 	if (!ok || (has_rest && !text)) {
 		free(text);
@@ -324,7 +332,7 @@ struct err *filter_switches(const struct filter *f, filter_switch_vec *ret_switc
 	}
 	*ret_switches = found;
 	*ret_negated = found.n && is_negated;
-	*ret_rest = text;
+	*ret_rest = (struct filter_rest){ text, needs_a_bracket };
 	return NULL;
 }
 

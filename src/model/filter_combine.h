@@ -42,10 +42,14 @@ struct filter_switch {
 	char *text; /* the word, event or glob; a theme under its name in the catalogue */
 };
 typedef VEC(struct filter_switch) filter_switch_vec;
-/* *ret_switches is empty if the filter does not begin with names; *ret_rest (malloc'ed) is the rest
- * as text, NULL if there is none. */
+/* What stands after the names, as text. */
+struct filter_rest {
+	char *text;           /* malloc'ed; NULL if there is none */
+	bool needs_a_bracket; /* as one side of "and" */
+};
+/* *ret_switches is empty if the filter does not begin with names; then the rest is all of it. */
 MUST_CHECK struct err *filter_switches(const struct filter *f, filter_switch_vec *ret_switches,
-				       bool *ret_negated, char **ret_rest);
+				       bool *ret_negated, struct filter_rest *ret_rest);
 void filter_switches_fini(filter_switch_vec *v);
 /* Would this switch let the event through? */
 bool filter_switch_fits(const struct filter_switch *s, const char *event, size_t n_bytes);

@@ -18,6 +18,9 @@
 #include "model/fields.h"
 #include "model/filter.h"
 #include "model/filter_lexer.h"
+#include "model/filter_ready.h"
+#include "model/gathered.h"
+#include "model/gist_words.h"
 #include "model/trace.h"
 #include "model/value_text.h"
 #include "base/strbuf.h"
@@ -26,6 +29,7 @@
 #define CANDIDATES_MAX  200
 #define SAMPLE_CHUNKS   4u
 #define SAMPLE_VALUES   2000u /* distinct argument tuples or stacks in a sample */
+#define SAMPLE_ROWS     2048u /* of each chunk, once there are more distinct ones than that */
 #define VALUE_BYTES_MAX 200   /* longer texts are not offered */
 
 struct item {
@@ -231,6 +235,8 @@ static void offer_operands(struct completer *c)
 		offer(c, CANDIDATE_FIELD, fields[i].name, fields[i].doc, UINT64_MAX);
 	offer_events(c, false);
 	offer_categories(c, false);
+	for (size_t i = 0; i < READY_FILTERS; i++)
+		offer(c, CANDIDATE_READY, ready_filters[i].name, ready_filters[i].doc, UINT64_MAX);
 	if (!c->n_word)
 		offer_themes(c, false);
 }
@@ -253,6 +259,7 @@ static void offer_operators(struct completer *c, enum field_type type)
 		{ "<=", "is at most", ~(1u << FIELD_BOOL) },
 		{ ">", "is above", ~(1u << FIELD_BOOL) },
 		{ ">=", "is at least", ~(1u << FIELD_BOOL) },
+		{ "&", "has these bits, as in flags & O_CREAT", 1u << FIELD_VALUES },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(ops); i++)
 		if (ops[i].types >> type & 1)
@@ -280,8 +287,10 @@ static void offer_thread_values(struct completer *c, enum field_id field)
 				  : field == FIELD_PYTHON  ? p->python
 							   : 0;
 		size_t n;
-		const char *s = trace_string(c->t, string, &n);
-		if (field == FIELD_THREAD || field == FIELD_PROCESS || field == FIELD_PYTHON) {
+		const char *s = field == FIELD_HOST ? trace_process_host(c->t, info->process, &n)
+						    : trace_string(c->t, string, &n);
+		if (field == FIELD_THREAD || field == FIELD_PROCESS || field == FIELD_PYTHON ||
+		    field == FIELD_HOST) {
 			if (n)
 				offer_value(c, s, n, field == FIELD_PYTHON, counts[i]);
 			continue;
@@ -355,6 +364,7 @@ static struct sample *take_sample(struct trace *t, bool of_stacks, uint32_t only
 	struct hash_map places = { 0 }; /* (id, name) → place in v + 1 */
 	for (uint32_t chunk = 0; chunk < n_chunks; chunk += step) {
 		const struct chunk *c = trace_chunk(t, chunk);
+		unsigned n_taken = 0;
 		for (uint32_t row = 0; c && row < c->n; row++) {
 			uint32_t name = c->names[c->name[row]],
 				 id = of_stacks ? c->stack[row] : c->args[row];
@@ -362,6 +372,9 @@ static struct sample *take_sample(struct trace *t, bool of_stacks, uint32_t only
 				continue;
 			if (of_stacks)
 				name = 0;
+			/* it cannot be counted exactly any more: a key must not wait for it */
+			if (v.n > SAMPLE_VALUES && ++n_taken > SAMPLE_ROWS)
+				break;
 			uint32_t *place = hash_map_place(&places, hash_map_key(id, name));
 			if (!place)
 				break;
@@ -430,6 +443,76 @@ static void offer_argument_values(struct completer *c, const struct catalog_even
 	free(samples);
 }
 
+/* Names of numbers, if the argument is shown by such names: O_CREAT for flags. */
+static void offer_words(struct completer *c, const struct catalog_event *only, const char *arg,
+			size_t n_arg)
+{
+	for (size_t i = 0; i < n_catalog_events; i++) {
+		const struct catalog_event *e = &catalog_events[i];
+		if ((only && e != only) ||
+		    (!only && c->t && !trace_name_find(c->t, e->name, strlen(e->name))))
+			continue;
+		for (size_t k = 0; k < e->n_gist; k++) {
+			const struct catalog_gist_part *part = &e->gist_parts[k];
+			const char *word;
+			if (part->kind != GIST_ARG || part->arg >= e->n_args ||
+			    strlen(e->args[part->arg].name) != n_arg ||
+			    memcmp(e->args[part->arg].name, arg, n_arg) != 0)
+				continue;
+			for (size_t w = 0; (word = gist_word_of(part->reading, w)); w++)
+				offer(c, CANDIDATE_VALUE, word, NULL, UINT64_MAX);
+		}
+	}
+}
+
+/* Values of the fields file, peer, port and command. */
+static void offer_gathered_values(struct completer *c, enum field_id field)
+{
+	size_t n;
+	bool all;
+	struct sample *samples = take_sample(c->t, false, 0, &n, &all);
+	struct gathered g = { 0 };
+	for (size_t i = 0; i < n && c->items.n < CANDIDATES_MAX; i++) {
+		gathered_read(c->t, field, samples[i].name, samples[i].id, &g);
+		for (size_t k = 0, from = 0; k < g.n; from = g.ends[k++])
+			offer_value(c, g.text.s + from, g.ends[k] - from, field == FIELD_PORT,
+				    all ? samples[i].n : UINT64_MAX);
+	}
+	strbuf_fini(&g.text);
+	free(samples);
+}
+
+/* What a frame has for a member that is a text; 0 bytes if it has none. */
+static const char *frame_text(struct trace *t, enum frame_member member, uint32_t frame,
+			      const struct frame_info *f, size_t *ret_n)
+{
+	if (member == MEMBER_PACKAGE) {
+		const struct trace_package *p = trace_package(t, trace_frame_package(t, frame));
+		*ret_n = p ? p->n_name : 0;
+		return p ? p->name : "";
+	}
+	return trace_string(t,
+			    member == MEMBER_FUNC     ? f->function
+			    : member == MEMBER_FILE   ? f->file
+			    : member == MEMBER_MODULE ? f->module
+						      : 0,
+			    ret_n);
+}
+
+static void offer_packages(struct completer *c)
+{
+	size_t n;
+	bool all;
+	struct sample *samples = take_sample(c->t, true, 0, &n, &all);
+	for (size_t i = 0; i < n && c->items.n < CANDIDATES_MAX; i++) {
+		const struct trace_package *p = trace_package(
+		    c->t, trace_stack_package(c->t, samples[i].id));
+		if (p)
+			offer_value(c, p->name, p->n_name, false, all ? samples[i].n : UINT64_MAX);
+	}
+	free(samples);
+}
+
 static void offer_frame_values(struct completer *c, enum field_id field, enum frame_member member)
 {
 	size_t n;
@@ -455,12 +538,7 @@ static void offer_frame_values(struct completer *c, enum field_id field, enum fr
 				continue;
 			if (seen)
 				seen[frames[k] / 8] |= (uint8_t)(1 << (frames[k] & 7));
-			const char *s = trace_string(c->t,
-						     member == MEMBER_FUNC     ? f.function
-						     : member == MEMBER_FILE   ? f.file
-						     : member == MEMBER_MODULE ? f.module
-									       : 0,
-						     &n_text);
+			const char *s = frame_text(c->t, member, frames[k], &f, &n_text);
 			if (n_text)
 				offer_value(c, s, n_text, false,
 					    counts ? samples[i].n : UINT64_MAX);
@@ -475,8 +553,9 @@ static void offer_frame_values(struct completer *c, enum field_id field, enum fr
 	free(samples);
 }
 
-/* Offer what can follow `operand op`. */
-static void offer_values(struct completer *c, const struct token *operand)
+/* Offer what can follow `operand op`. bits: the operator is &, so numbers of events are of no
+ * use. */
+static void offer_values(struct completer *c, const struct token *operand, bool bits)
 {
 	const char *dot = memchr(operand->p, '.', operand->n);
 	size_t n_first = dot ? (size_t)(dot - operand->p) : operand->n;
@@ -496,15 +575,24 @@ static void offer_values(struct completer *c, const struct token *operand)
 		offer_thread_values(c, field);
 	} else if (c->t && field != FIELD_COUNT && fields[field].type == FIELD_FRAMES) {
 		offer_frame_values(c, field, field_member_find(rest, n_rest));
+	} else if (c->t && field == FIELD_PACKAGE) {
+		offer_packages(c);
+	} else if (c->t && gathered_is(field)) {
+		offer_gathered_values(c, field);
 	} else if (c->t && field == FIELD_ARGS) {
-		offer_argument_values(c, NULL, rest, n_rest);
+		offer_words(c, NULL, rest, n_rest);
+		if (!bits)
+			offer_argument_values(c, NULL, rest, n_rest);
 	} else if (c->t && field == FIELD_COUNT) {
 		for (size_t n = operand->n; n-- > 1;) {
 			const struct catalog_event *e = operand->p[n] == '.'
 							    ? catalog_find(operand->p, n)
 							    : NULL;
 			if (e) {
-				offer_argument_values(c, e, operand->p + n + 1, operand->n - n - 1);
+				offer_words(c, e, operand->p + n + 1, operand->n - n - 1);
+				if (!bits)
+					offer_argument_values(c, e, operand->p + n + 1,
+							      operand->n - n - 1);
 				break;
 			}
 		}
@@ -561,12 +649,13 @@ static int best_first(const void *a, const void *b)
 	const struct item *x = a, *y = b;
 	uint64_t n_x = x->n_events == UINT64_MAX ? 1 : x->n_events,
 		 n_y = y->n_events == UINT64_MAX ? 1 : y->n_events;
+	/* what the capture does not have goes last, so that Pop means subprocess.Popen there */
+	if (!n_x != !n_y)
+		return n_x ? -1 : 1;
 	if (x->is_prefix != y->is_prefix)
 		return x->is_prefix ? -1 : 1;
 	if (x->kind == y->kind && (x->kind == CANDIDATE_OPERATOR || x->kind == CANDIDATE_FIELD))
 		return x->text < y->text ? -1 : 1; /* keep the order of their table */
-	if (!n_x != !n_y)
-		return n_x ? -1 : 1;
 	if (x->kind != y->kind)
 		return x->kind < y->kind ? -1 : 1;
 	if (n_x != n_y)
@@ -623,7 +712,8 @@ struct err *filter_complete(struct trace *t, const char *text, size_t n_bytes, s
 		ret->at = word.at;
 	ret->n_bytes = c.n_word;
 	if (after_operator && is_comparison(&before) && operand.kind == TOKEN_WORD) {
-		offer_values(&c, &operand);
+		offer_values(&c, &operand,
+			     lexer_token_is(&before, "&") || lexer_token_is(&before, "|"));
 	} else if (before.kind == TOKEN_END || is_join(&before)) {
 		offer_operands(&c);
 	} else if (before.kind == TOKEN_WORD && !after_operator && takes_operator(&before)) {

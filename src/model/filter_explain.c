@@ -30,7 +30,7 @@ struct err *filter_explain(struct trace *t, const struct filter *f, struct filte
 		uint32_t root = waiting.v[--waiting.n];
 		const struct filter_node *node = &f->nodes.v[root];
 		struct filter_part part = { .at = node->at, .n_bytes = node->n_bytes };
-		if (node->kind == NODE_AND) /* the left one comes first */
+		if (node->kind == NODE_AND && !node->is_named) /* the left one comes first */
 			ok = vec_push(&waiting, node->b) && vec_push(&waiting, node->a);
 		else
 			ok = vec_push(&x->roots, root) && vec_push(&x->parts, part);

@@ -7,6 +7,7 @@
 
 #include "base/attr.h"
 #include "base/strbuf.h"
+#include "base/utf8.h"
 
 static bool is_word(unsigned char c)
 {
@@ -102,10 +103,10 @@ static bool read_hex(const char *p, size_t n, size_t n_digits, uint32_t *ret)
 	if (n < n_digits)
 		return false;
 	for (size_t i = 0; i < n_digits; i++) {
-		char c = p[i];
-		if (!((c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'f')))
+		int digit = utf8_hex_digit(p[i]);
+		if (digit < 0)
 			return false;
-		*ret = *ret << 4 | (uint32_t)(c <= '9' ? c - '0' : (c | 32) - 'a' + 10);
+		*ret = *ret << 4 | (uint32_t)digit;
 	}
 	return true;
 }

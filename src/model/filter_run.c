@@ -223,6 +223,12 @@ static enum share share_of(struct filter_run *r, uint32_t i_node, const struct c
 		return t->field == FIELD_TIME ? share_of_range(r, t, s->min_ns, s->max_ns)
 					      : SHARE_SOME;
 	case DOMAIN_ARGS:
+		for (uint32_t i = 0; gathered_is(t->field) && i < s->n_names; i++)
+			if (filter_value_of_name(r->cache, t, r->memos.v[n->term], s->names[i]) ==
+			    VERDICT_YES)
+				return SHARE_SOME;
+		if (gathered_is(t->field))
+			return SHARE_NONE;
 		for (uint32_t i = 0; t->event && i < s->n_names; i++) {
 			size_t n_name;
 			const char *name = trace_name(r->trace, s->names[i], &n_name);
@@ -434,6 +440,9 @@ static struct err *know_stacks(struct filter_run *r, uint32_t i_term, uint32_t e
 				v[id] = caller
 					    ? (uint8_t)filter_value_of_frame(r->cache, t, m, caller)
 					    : VERDICT_ABSENT;
+			} else if (t->field == FIELD_PACKAGE) {
+				v[id] = (uint8_t)filter_value_of_package(
+				    r->cache, t, m, trace_stack_package(r->trace, id));
 			} else { /* FIELD_DEPTH */
 				uint32_t depth = parent < depths->n ? depths->v[parent] + 1u : 1;
 				if (id >= depths->n && !vec_push(depths, depth))
@@ -588,6 +597,44 @@ out:
 	free(table);
 }
 
+/* file, peer, port and command: the arguments of the events that can have the field. */
+static void eval_gathered(struct work *w, uint32_t i_term, const chunk_bits mask, chunk_bits out)
+{
+	struct filter_run *r = w->run;
+	const struct filter_term *t = &r->filter->terms.v[i_term];
+	struct memo *m = r->memos.v[i_term];
+	const struct chunk *c = w->chunk;
+	enum verdict want = term_wants(t);
+	struct value_table *table = filter_cache_value_table(m, POSITION_ANY);
+	uint8_t *can = malloc(c->n_names ? c->n_names : 1);
+	chunk_bits rows;
+	unsigned n_new = 0;
+	memset(out, 0, sizeof(chunk_bits));
+	if (!table || !can) {
+		w->err = err_no_memory();
+		goto out;
+	}
+	for (uint32_t i = 0; i < c->n_names; i++)
+		can[i] = filter_value_of_name(r->cache, t, m, c->names[i]) == VERDICT_YES;
+	gather16(can, c->name, c->n, mask, rows);
+	for (size_t word = 0; word < CHUNK_WORDS; word++)
+		for (uint64_t rest = rows[word]; rest; rest &= rest - 1) {
+			unsigned i = (unsigned)__builtin_ctzll(rest);
+			size_t row = word * 64 + i;
+			uint32_t args = c->args[row];
+			/* counted by arguments alone, so that each step gets further even if events
+			 * of two names take turns with the same arguments */
+			bool is_new = args >= table->tuples.n || !table->tuples.v[args];
+			if (is_new && n_new++ % 64 == 63 && is_late(r))
+				goto out;
+			enum verdict v = filter_value_of_gathered(r->cache, t, m, table,
+								  c->names[c->name[row]], args);
+			out[word] |= (uint64_t)(v == want) << i;
+		}
+out:
+	free(can);
+}
+
 static void eval(struct work *w, uint32_t i_node, const chunk_bits mask, chunk_bits out)
 {
 	const struct filter *f = w->run->filter;
@@ -627,7 +674,12 @@ static void eval(struct work *w, uint32_t i_node, const chunk_bits mask, chunk_b
 	case DOMAIN_THREAD: eval_small(w, n->term, false, mask, out); return;
 	case DOMAIN_EVENT: eval_event(w, n->term, mask, out); return;
 	case DOMAIN_STACK: eval_stack(w, n->term, mask, out); return;
-	case DOMAIN_ARGS: eval_args(w, n->term, mask, out); return;
+	case DOMAIN_ARGS:
+		if (gathered_is(f->terms.v[n->term].field))
+			eval_gathered(w, n->term, mask, out);
+		else
+			eval_args(w, n->term, mask, out);
+		return;
 	case DOMAIN_COUNT: break;
 	}
 }
@@ -640,13 +692,14 @@ static void set_mask(chunk_bits mask, uint32_t n)
 					    : 0;
 }
 
-static struct err *run_chunk(struct filter_run *r, uint32_t i_chunk, uint64_t *to)
+/* Decide the rows of a chunk that are in `mask`, which has none behind the chunk's last row. */
+static struct err *run_rows(struct filter_run *r, uint32_t i_chunk, const chunk_bits mask,
+			    uint64_t *to)
 {
 	struct chunk_summary s;
-	chunk_bits mask, out;
+	chunk_bits out;
 	if (!trace_chunk_summary(r->trace, i_chunk, &s))
 		return NULL;
-	set_mask(mask, s.n);
 	enum share share = share_of(r, r->filter->root, &s);
 	size_t n_words = (s.n + 63) / 64;
 	if (share != SHARE_SOME) {
@@ -671,6 +724,31 @@ static struct err *run_chunk(struct filter_run *r, uint32_t i_chunk, uint64_t *t
 		return w.err;
 	memcpy(to, out, n_words * 8);
 	return NULL;
+}
+
+static struct err *run_chunk(struct filter_run *r, uint32_t i_chunk, uint64_t *to)
+{
+	struct chunk_summary s;
+	chunk_bits mask;
+	if (!trace_chunk_summary(r->trace, i_chunk, &s))
+		return NULL;
+	set_mask(mask, s.n);
+	return run_rows(r, i_chunk, mask, to);
+}
+
+struct err *filter_run_matches(struct filter_run *r, uint64_t seq, bool *ret)
+{
+	chunk_bits mask = { 0 }, out = { 0 };
+	uint32_t row = (uint32_t)(seq & (TRACE_CHUNK - 1));
+	r->until_ns = UINT64_MAX;
+	r->is_late = false;
+	if (!note_minors(r) || !note_who(r))
+		return err_no_memory();
+	mask[row / 64] = 1ull << row % 64;
+	struct err *err = run_rows(r, (uint32_t)(seq >> TRACE_CHUNK_SHIFT), mask, out);
+	if (!err)
+		*ret = out[row / 64] >> row % 64 & 1;
+	return err;
 }
 
 struct err *filter_run_step(struct filter_run *r, uint64_t budget_ns, double *ret_done)
@@ -700,6 +778,84 @@ struct err *filter_run_step(struct filter_run *r, uint64_t budget_ns, double *re
 	return NULL;
 }
 
+bool filter_is_of_names(const struct filter *f)
+{
+	return f->nodes.v[f->root].cost == DOMAIN_NAME;
+}
+
+/* The recursion is as deep as the filter, which has TERMS_MAX terms. */
+static bool wants_name(struct filter_run *r, uint32_t i_node, const char *name, size_t n)
+{
+	const struct filter_node *node = &r->filter->nodes.v[i_node];
+	switch (node->kind) {
+	case NODE_ALL: return true;
+	case NODE_NOT: return !wants_name(r, node->a, name, n);
+	case NODE_AND: return wants_name(r, node->a, name, n) && wants_name(r, node->b, name, n);
+	case NODE_OR: return wants_name(r, node->a, name, n) || wants_name(r, node->b, name, n);
+	case NODE_TERM: break;
+	}
+	const struct filter_term *t = &r->filter->terms.v[node->term];
+	return filter_value_of_name_text(r->cache, t, r->memos.v[node->term], name, n) ==
+	       term_wants(t);
+}
+
+bool filter_run_wants_name(struct filter_run *r, const char *name, size_t n_bytes)
+{
+	return wants_name(r, r->filter->root, name, n_bytes);
+}
+
+/* What a part of a filter can be for events of one name. */
+struct outcomes {
+	bool can_match, can_fail;
+};
+
+static struct outcomes outcomes_of_term(struct filter_run *r, uint32_t i_term, const char *name,
+					size_t n)
+{
+	const struct filter_term *t = &r->filter->terms.v[i_term];
+	struct memo *m = r->memos.v[i_term];
+	if (t->event && (t->n_event != n || memcmp(t->event, name, n) != 0))
+		return (struct outcomes){ false, true };
+	if (fields[t->field].domain == DOMAIN_NAME) {
+		bool matches = filter_value_of_name_text(r->cache, t, m, name, n) == term_wants(t);
+		return (struct outcomes){ matches, !matches };
+	}
+	bool is_gathered = t->field == FIELD_FILE || t->field == FIELD_PEER ||
+			   t->field == FIELD_PORT || t->field == FIELD_COMMAND;
+	bool can_have = !is_gathered ||
+			filter_value_of_name_text(r->cache, t, m, name, n) == VERDICT_YES;
+	return (struct outcomes){ can_have, true };
+}
+
+/* The recursion is as deep as the filter, which has TERMS_MAX terms. */
+static struct outcomes outcomes_of(struct filter_run *r, uint32_t i_node, const char *name,
+				   size_t n)
+{
+	const struct filter_node *node = &r->filter->nodes.v[i_node];
+	struct outcomes a = { true, false }, b;
+	switch (node->kind) {
+	case NODE_ALL: return a;
+	case NODE_TERM: return outcomes_of_term(r, node->term, name, n);
+	case NODE_NOT:
+		a = outcomes_of(r, node->a, name, n);
+		return (struct outcomes){ a.can_fail, a.can_match };
+	case NODE_AND:
+		a = outcomes_of(r, node->a, name, n);
+		b = outcomes_of(r, node->b, name, n);
+		return (struct outcomes){ a.can_match && b.can_match, a.can_fail || b.can_fail };
+	case NODE_OR:
+		a = outcomes_of(r, node->a, name, n);
+		b = outcomes_of(r, node->b, name, n);
+		return (struct outcomes){ a.can_match || b.can_match, a.can_fail && b.can_fail };
+	}
+	return a;
+}
+
+bool filter_run_may_match_name(struct filter_run *r, const char *name, size_t n_bytes)
+{
+	return outcomes_of(r, r->filter->root, name, n_bytes).can_match;
+}
+
 struct selection *filter_run_rows(struct filter_run *r)
 {
 	return r->rows;
@@ -721,95 +877,4 @@ uint64_t filter_run_n_limit_hits(const struct filter_run *r)
 	for (size_t i = 0; i < r->memos.n; i++)
 		n += r->memos.v[i]->n_limit_hits;
 	return n - r->limit_hits_before;
-}
-
-/* ---- one row ---- */
-
-static enum verdict stack_verdict(struct filter_run *r, uint32_t i_term, uint32_t stack)
-{
-	const struct filter_term *t = &r->filter->terms.v[i_term];
-	struct memo *m = r->memos.v[i_term];
-	enum verdict best = VERDICT_ABSENT;
-	uint32_t parent, frame;
-	if (stack < m->stacks.n)
-		return (enum verdict)m->stacks.v[stack];
-	if (t->field == FIELD_DEPTH)
-		return filter_value_of_number(t, stack ? trace_stack_depth(r->trace, stack) : 0, 0);
-	if (!stack)
-		return VERDICT_ABSENT;
-	if (t->field == FIELD_CALLER) {
-		frame = trace_caller(r->trace, stack);
-		return frame ? filter_value_of_frame(r->cache, t, m, frame) : VERDICT_ABSENT;
-	}
-	while (stack && trace_stack(r->trace, stack, &parent, &frame)) {
-		enum verdict v = filter_value_of_frame(r->cache, t, m, frame);
-		if (v > best)
-			best = v;
-		if (t->field == FIELD_TOP || best == VERDICT_YES)
-			break;
-		stack = parent;
-	}
-	return best;
-}
-
-static bool match_term(struct filter_run *r, uint32_t i_term, const struct event *e)
-{
-	const struct filter_term *t = &r->filter->terms.v[i_term];
-	struct memo *m = r->memos.v[i_term];
-	enum verdict v = VERDICT_ABSENT;
-	size_t n;
-	switch (fields[t->field].domain) {
-	case DOMAIN_NAME: v = filter_value_of_name(r->cache, t, m, e->name); break;
-	case DOMAIN_THREAD: v = filter_value_of_thread(r->cache, t, m, e->thread); break;
-	case DOMAIN_EVENT:
-		if (t->field == FIELD_CUT) {
-			bool cut = e->flags & (EVENT_STACK_CUT | EVENT_ARGS_CUT | EVENT_NATIVE_CUT);
-			v = t->op == OP_EXISTS ? cut ? VERDICT_YES : VERDICT_NO
-					       : filter_value_of_number(t, cut, 0);
-		} else {
-			v = filter_value_of_number(
-			    t, (int64_t)(t->field == FIELD_SEQ ? e->seq : e->time_ns),
-			    r->wall_anchor_ns);
-		}
-		break;
-	case DOMAIN_STACK: v = stack_verdict(r, i_term, e->stack); break;
-	case DOMAIN_ARGS: {
-		const char *name = trace_name(r->trace, e->name, &n);
-		if (t->event && (n != t->n_event || memcmp(name, t->event, n) != 0))
-			break;
-		int position = filter_value_position(r->cache, t, e->name,
-						     arguments_minor(r->trace, e->process));
-		if (filter_value_is_address(t)) {
-			v = filter_value_of_event_args(r->cache, t, m, position, e->seq, e->args);
-			break;
-		}
-		struct value_table *table = filter_cache_value_table(m, position);
-		if (table)
-			v = filter_value_of_args(r->cache, t, m, table, e->args);
-		break;
-	}
-	case DOMAIN_COUNT: break;
-	}
-	return v == term_wants(t);
-}
-
-static bool match_node(struct filter_run *r, uint32_t i_node, const struct event *e)
-{
-	const struct filter_node *n = &r->filter->nodes.v[i_node];
-	switch (n->kind) {
-	case NODE_ALL: return true;
-	case NODE_TERM: return match_term(r, n->term, e);
-	case NODE_NOT: return !match_node(r, n->a, e);
-	case NODE_AND: return match_node(r, n->a, e) && match_node(r, n->b, e);
-	case NODE_OR: return match_node(r, n->a, e) || match_node(r, n->b, e);
-	}
-	return false;
-}
-
-bool filter_run_match(struct filter_run *r, uint64_t seq)
-{
-	struct event e;
-	if (seq < r->n_rows)
-		return selection_has(r->rows, seq);
-	return trace_event(r->trace, seq, &e) && match_node(r, r->filter->root, &e);
 }

@@ -85,6 +85,26 @@ static int compare_number(filter_int i, double d, bool is_integer, filter_int to
 	return isnan(a) || isnan(b) ? 2 : a < b ? -1 : a > b;
 }
 
+/* What an operator that compares says of an order, -1 0 1. A set is compared by its parts. */
+static bool order_fits(enum filter_op op, int order)
+{
+	switch (op) {
+	case OP_EQ:
+	case OP_IN: return order == 0;
+	case OP_LT: return order < 0;
+	case OP_LE: return order <= 0;
+	case OP_GT: return order > 0;
+	case OP_GE: return order >= 0;
+	case OP_EXISTS:
+	case OP_MATCH:
+	case OP_CONTAINS:
+	case OP_BITS:
+	case OP_GLOB:
+	case OP_WORD: break;
+	}
+	return false;
+}
+
 static bool number_fits_one(enum filter_op op, const struct literal *l, filter_int i, double d,
 			    bool is_integer)
 {
@@ -95,26 +115,10 @@ static bool number_fits_one(enum filter_op op, const struct literal *l, filter_i
 	int order = compare_number(i, d, is_integer, l->i, l->d, l->is_integer);
 	if (order == 2)
 		return false;
-	switch (op) {
-	case OP_EQ: return order == 0;
-	case OP_LT: return order < 0;
-	case OP_LE: return order <= 0;
-	case OP_GT: return order > 0;
-	case OP_GE: return order >= 0;
-	case OP_IN: {
-		if (!l->is_range)
-			return order == 0;
-		int to_hi = compare_number(i, d, is_integer, l->i_hi, l->d_hi, l->is_integer);
-		return order >= 0 && to_hi <= 0;
-	}
-	case OP_EXISTS:
-	case OP_MATCH:
-	case OP_CONTAINS:
-	case OP_BITS:
-	case OP_GLOB:
-	case OP_WORD: break;
-	}
-	return false;
+	if (op != OP_IN || !l->is_range)
+		return order_fits(op, order);
+	int to_hi = compare_number(i, d, is_integer, l->i_hi, l->d_hi, l->is_integer);
+	return order >= 0 && to_hi <= 0;
 }
 
 static bool number_fits(const struct filter_term *t, filter_int i, double d, bool is_integer)
@@ -159,23 +163,9 @@ static bool version_fits(enum filter_op op, const struct literal *l, uint32_t ve
 {
 	uint32_t mask = ~UINT32_C(0) << (32 - 8 * l->n_version), v = version & mask;
 	uint32_t mask_hi = l->n_version_hi ? ~UINT32_C(0) << (32 - 8 * l->n_version_hi) : mask;
-	switch (op) {
-	case OP_EQ: return v == l->version;
-	case OP_LT: return v < l->version;
-	case OP_LE: return v <= l->version;
-	case OP_GT: return v > l->version;
-	case OP_GE: return v >= l->version;
-	case OP_IN:
-		return l->is_range ? v >= l->version && (version & mask_hi) <= l->version_hi
-				   : v == l->version;
-	case OP_EXISTS:
-	case OP_MATCH:
-	case OP_CONTAINS:
-	case OP_BITS:
-	case OP_GLOB:
-	case OP_WORD: break;
-	}
-	return false;
+	if (op == OP_IN && l->is_range)
+		return v >= l->version && (version & mask_hi) <= l->version_hi;
+	return order_fits(op, v < l->version ? -1 : v > l->version);
 }
 
 /* The verdict on an id: computed once, and cached unless memory is short. */
@@ -193,13 +183,9 @@ static inline enum verdict remembered(verdict_vec *kept, ask_fn *ask, struct fil
 
 /* ---- names and threads ---- */
 
-static enum verdict ask_name(struct filter_cache *c, const struct filter_term *t, struct memo *m,
-			     uint32_t name)
+enum verdict filter_value_of_name_text(struct filter_cache *c, const struct filter_term *t,
+				       struct memo *m, const char *s, size_t n)
 {
-	size_t n;
-	const char *s = trace_name(c->trace, name, &n);
-	if (!name)
-		return VERDICT_ABSENT;
 	switch (t->field) {
 	case FIELD_EVENT: return of_text(c, t, m, s, n);
 	case FIELD_CATEGORY: return of_text(c, t, m, s, catalog_category_bytes(s, n));
@@ -207,12 +193,25 @@ static enum verdict ask_name(struct filter_cache *c, const struct filter_term *t
 		const char *theme = catalog_theme_name(catalog_theme_of(s, n));
 		return of_text(c, t, m, theme, strlen(theme));
 	}
+	case FIELD_FILE:
+	case FIELD_PEER:
+	case FIELD_PORT:
+	case FIELD_COMMAND: /* can an event of this name have it? */
+		return gathered_in_event(t->field, s, n) ? VERDICT_YES : VERDICT_ABSENT;
 	case FIELD_DOCUMENTED: {
 		const struct catalog_event *e = catalog_find(s, n);
 		return of_bool(t, e && e->documented);
 	}
 	default: return VERDICT_ABSENT;
 	}
+}
+
+static enum verdict ask_name(struct filter_cache *c, const struct filter_term *t, struct memo *m,
+			     uint32_t name)
+{
+	size_t n;
+	const char *s = trace_name(c->trace, name, &n);
+	return name ? filter_value_of_name_text(c, t, m, s, n) : VERDICT_ABSENT;
 }
 
 enum verdict filter_value_of_name(struct filter_cache *c, const struct filter_term *t,
@@ -268,6 +267,9 @@ static enum verdict ask_thread(struct filter_cache *c, const struct filter_term 
 	case FIELD_PROCESS:
 		s = trace_string(c->trace, p->name, &n);
 		return n ? of_text(c, t, m, s, n) : VERDICT_ABSENT;
+	case FIELD_HOST:
+		s = trace_process_host(c->trace, info->process, &n);
+		return n ? of_text(c, t, m, s, n) : VERDICT_ABSENT;
 	case FIELD_PYTHON:
 		if (!p->python_hex)
 			return VERDICT_ABSENT;
@@ -314,7 +316,40 @@ enum verdict filter_value_of_number(const struct filter_term *t, int64_t value,
 	return VERDICT_NO;
 }
 
-/* ---- frames ---- */
+/* ---- packages and frames ---- */
+
+/* PEP 503: letters of either case are equal, and so are "-", "_" and ".". */
+static bool is_package_name(const char *s, size_t n, const struct literal *l)
+{
+	bool is = n == l->n_text;
+	for (size_t i = 0; i < n && is; i++) {
+		char a = s[i], b = l->text[i];
+		a = a >= 'A' && a <= 'Z' ? (char)(a + 32) : a == '_' || a == '.' ? '-' : a;
+		b = b >= 'A' && b <= 'Z' ? (char)(b + 32) : b == '_' || b == '.' ? '-' : b;
+		is = a == b;
+	}
+	return is;
+}
+
+static enum verdict ask_package(struct filter_cache *c, const struct filter_term *t, struct memo *m,
+				uint32_t package)
+{
+	const struct trace_package *p = trace_package(c->trace, package);
+	if (!p)
+		return VERDICT_ABSENT;
+	for (size_t i = 0; (t->op == OP_EQ || t->op == OP_IN) && i < t->literals.n; i++)
+		if (!t->literals.v[i].is_range &&
+		    is_package_name(p->name, p->n_name, &t->literals.v[i]))
+			return VERDICT_YES;
+	return of_text(c, t, m, p->name, p->n_name);
+}
+
+enum verdict filter_value_of_package(struct filter_cache *c, const struct filter_term *t,
+				     struct memo *m, uint32_t package)
+{
+	/* a term that tests packages uses no strings */
+	return remembered(&m->strings, ask_package, c, t, m, package);
+}
 
 static enum verdict ask_frame(struct filter_cache *c, const struct filter_term *t, struct memo *m,
 			      uint32_t frame)
@@ -330,6 +365,8 @@ static enum verdict ask_frame(struct filter_cache *c, const struct filter_term *
 	case MEMBER_FUNC: string = f.function; break;
 	case MEMBER_FILE: string = f.file; break;
 	case MEMBER_MODULE: string = f.module; break;
+	case MEMBER_PACKAGE:
+		return filter_value_of_package(c, t, m, trace_frame_package(c->trace, frame));
 	case MEMBER_COUNT: break;
 	}
 	if (!string)
@@ -616,6 +653,46 @@ enum verdict filter_value_of_args(struct filter_cache *c, const struct filter_te
 	enum verdict verdict = ask_args(c, t, m, table, args);
 	if (filter_cache_verdicts_extend(&table->tuples, (size_t)args + 1))
 		table->tuples.v[args] = (uint8_t)verdict;
+	return verdict;
+}
+
+/* Is one of the texts that the event has for the field what the term asks for? */
+static enum verdict ask_gathered(struct filter_cache *c, const struct filter_term *t,
+				 struct memo *m, uint32_t name, uint32_t args)
+{
+	struct gathered *g = &c->gathered;
+	enum verdict best = VERDICT_ABSENT;
+	gathered_read(c->trace, t->field, name, args, g);
+	for (size_t i = 0; i < g->n && best != VERDICT_YES; i++) {
+		size_t start = i ? g->ends[i - 1] : 0, n = g->ends[i] - start;
+		const char *s = g->text.s + start;
+		int64_t port = 0;
+		for (size_t k = 0; t->field == FIELD_PORT && k < n; k++)
+			port = port * 10 + (s[k] - '0');
+		best = t->field == FIELD_PORT   ? of_integer(c, t, m, port)
+		       : t->field == FIELD_FILE ? verdict_of(text_or_tail_fits(c, t, m, s, n, '/'))
+						: of_text(c, t, m, s, n);
+	}
+	return best;
+}
+
+enum verdict filter_value_of_gathered(struct filter_cache *c, const struct filter_term *t,
+				      struct memo *m, struct value_table *table, uint32_t name,
+				      uint32_t args)
+{
+	if (!args || args > trace_n_values(c->trace))
+		return VERDICT_ABSENT;
+	/* events of two names may share their arguments: the verdict of the last name is kept */
+	if (args < table->names.n && table->names.v[args] == name && table->tuples.v[args])
+		return (enum verdict)table->tuples.v[args];
+	enum verdict verdict = ask_gathered(c, t, m, name, args);
+	while (table->names.n <= args)
+		if (!vec_push(&table->names, 0))
+			return verdict;
+	if (filter_cache_verdicts_extend(&table->tuples, (size_t)args + 1)) {
+		table->tuples.v[args] = (uint8_t)verdict;
+		table->names.v[args] = name;
+	}
 	return verdict;
 }
 

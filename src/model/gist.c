@@ -266,8 +266,7 @@ static void add_argv(struct strbuf *to, struct value_iter *it, const struct valu
 			strbuf_addc(to, ' ');
 		if (!is_text(&child) && !is_bytes(&child)) {
 			add_value(to, it, &child, 1);
-		} else if (is_bare(&child) &&
-			   !strpbrk((const char[]){ (char)child.bytes[0], 0 }, "#~") &&
+		} else if (is_bare(&child) && child.bytes[0] != '#' && child.bytes[0] != '~' &&
 			   !gist_has_shell_sign((const char *)child.bytes, child.n_bytes)) {
 			add_text(to, &child);
 		} else {

@@ -155,22 +155,23 @@ static const struct word socket_bits[] = { WORD(SOCK_CLOEXEC), WORD(SOCK_NONBLOC
 static const struct word flocks[] = { WORD(LOCK_SH), WORD(LOCK_EX), WORD(LOCK_UN), WORD(LOCK_NB) };
 
 static const struct {
+	unsigned reading;
 	const struct word *words;
 	size_t n;
 	uint64_t ignored;
 } all_words[] = {
-	{ open_modes, ARRAY_LEN(open_modes), O_CLOEXEC },
-	{ open_flags, ARRAY_LEN(open_flags), O_CLOEXEC },
-	{ families, ARRAY_LEN(families), 0 },
-	{ socket_types, ARRAY_LEN(socket_types), SOCK_CLOEXEC | SOCK_NONBLOCK },
-	{ socket_bits, ARRAY_LEN(socket_bits), 0 },
-	{ fcntl_commands, ARRAY_LEN(fcntl_commands), 0 },
-	{ lockf_commands, ARRAY_LEN(lockf_commands), 0 },
-	{ flocks, ARRAY_LEN(flocks), 0 },
-	{ mmap_accesses, ARRAY_LEN(mmap_accesses), 0 },
-	{ limits, ARRAY_LEN(limits), 0 },
-	{ priorities, ARRAY_LEN(priorities), ~(uint64_t)LOG_PRIMASK },
-	{ keys, ARRAY_LEN(keys), ~UINT64_C(0xffffffff) },
+	{ READING_OFLAGS, open_modes, ARRAY_LEN(open_modes), O_CLOEXEC },
+	{ READING_OFLAGS, open_flags, ARRAY_LEN(open_flags), O_CLOEXEC },
+	{ READING_FAMILY, families, ARRAY_LEN(families), 0 },
+	{ READING_SOCKTYPE, socket_types, ARRAY_LEN(socket_types), SOCK_CLOEXEC | SOCK_NONBLOCK },
+	{ READING_SOCKTYPE, socket_bits, ARRAY_LEN(socket_bits), 0 },
+	{ READING_FCNTL, fcntl_commands, ARRAY_LEN(fcntl_commands), 0 },
+	{ READING_LOCKF, lockf_commands, ARRAY_LEN(lockf_commands), 0 },
+	{ READING_FLOCK, flocks, ARRAY_LEN(flocks), 0 },
+	{ READING_MMAP, mmap_accesses, ARRAY_LEN(mmap_accesses), 0 },
+	{ READING_RLIMIT, limits, ARRAY_LEN(limits), 0 },
+	{ READING_SYSLOG, priorities, ARRAY_LEN(priorities), ~(uint64_t)LOG_PRIMASK },
+	{ READING_HKEY, keys, ARRAY_LEN(keys), ~UINT64_C(0xffffffff) },
 };
 
 static const struct word *word_at(size_t i, uint64_t *ret_ignored)
@@ -188,6 +189,18 @@ const char *gist_word_at(size_t i)
 	uint64_t ignored;
 	const struct word *w = word_at(i, &ignored);
 	return w ? w->name : NULL;
+}
+
+const char *gist_word_of(unsigned reading, size_t i)
+{
+	for (size_t k = 0; k < ARRAY_LEN(all_words); k++) {
+		if (all_words[k].reading != reading)
+			continue;
+		if (i < all_words[k].n)
+			return all_words[k].words[i].name;
+		i -= all_words[k].n;
+	}
+	return NULL;
 }
 
 bool gist_word_find(const char *s, size_t n_bytes, int64_t *ret, uint64_t *ret_ignored)

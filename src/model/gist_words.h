@@ -20,6 +20,8 @@ bool gist_word_find(const char *s, size_t n_bytes, int64_t *ret, uint64_t *ret_i
 bool gist_word_like(const char *s, size_t n_bytes);
 /* The i-th of these names, without signals and errors; NULL after the last. */
 const char *gist_word_at(size_t i);
+/* The same of one reading only (enum catalog_reading): READING_OFLAGS has O_RDONLY, O_CREAT, … */
+const char *gist_word_of(unsigned reading, size_t i);
 
 /* Does a word contain a character that is special to a shell? */
 bool gist_has_shell_sign(const char *s, size_t n_bytes);

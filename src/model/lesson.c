@@ -101,8 +101,9 @@ static struct err *add_truth(const struct lesson_step *s, struct trace *t, uint6
 	return NULL;
 }
 
-struct err *lesson_truth(const struct lesson_step *s, struct trace *t, const struct own *own,
-			 struct strbuf *ret)
+/* own NULL: all events count */
+static struct err *find_truth(const struct lesson_step *s, struct trace *t, const struct own *own,
+			      struct strbuf *ret)
 {
 	/* "event" matches all events: what the whole program did. */
 	const char *text = strcmp(s->truth_filter, "event") == 0 ? "" : s->truth_filter;
@@ -120,14 +121,25 @@ struct err *lesson_truth(const struct lesson_step *s, struct trace *t, const str
 		return err;
 	const struct selection *rows = filter_run_rows(run);
 
-	for (uint64_t seq = 0; seq < own->n; seq++) {
-		if (own->roles[seq] != OWN_CODE || !selection_has(rows, seq) ||
+	for (uint64_t seq = 0; seq < (own ? own->n : trace_n_events(t)); seq++) {
+		if ((own && own->roles[seq] != OWN_CODE) || !selection_has(rows, seq) ||
 		    !trace_event(t, seq, &e))
 			continue;
 		if (n++ == 0 || s->kind == LESSON_LAST)
 			found = e;
 	}
 	return add_truth(s, t, n, &found, ret);
+}
+
+struct err *lesson_truth(const struct lesson_step *s, struct trace *t, const struct own *own,
+			 struct strbuf *ret)
+{
+	return find_truth(s, t, own, ret);
+}
+
+struct err *lesson_truth_of_all(const struct lesson_step *s, struct trace *t, struct strbuf *ret)
+{
+	return find_truth(s, t, NULL, ret);
 }
 
 /* Text without spaces and quotes around it. */

@@ -64,6 +64,11 @@ const struct lesson *lesson_find(int number);
 MUST_CHECK struct err *lesson_truth(const struct lesson_step *s, struct trace *t,
 				    const struct own *own, struct strbuf *ret);
 
+/* The same over all events of the capture, with what Python does before and after the program: what
+ * the list on the screen shows with this filter. */
+MUST_CHECK struct err *lesson_truth_of_all(const struct lesson_step *s, struct trace *t,
+					   struct strbuf *ret);
+
 /* Is an answer right? Case, surrounding spaces and quotes are ignored; "y" means yes; the last part
  * of a path or dotted name suffices. */
 bool lesson_is_right(const struct lesson_step *s, const char *truth, const char *answer);

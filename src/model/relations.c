@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
 #include "base/vec.h"
 #include "model/import_stack.h"
 #include "model/selection.h"
@@ -94,11 +95,6 @@ uint64_t relation_cause(struct trace *t, uint64_t seq)
 
 /* ---- texts that differ in numbers and temporary names only ---- */
 
-static bool is_hex_digit(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 static bool is_name_char(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '_';
@@ -138,8 +134,8 @@ size_t relation_text_normalise(const char *s, size_t n_bytes, char *to)
 			to[n++] = '*';
 			i += part;
 		} else if (s[i] == '0' && i + 2 < n_bytes && s[i + 1] == 'x' &&
-			   is_hex_digit(s[i + 2])) {
-			for (i += 2; i < n_bytes && is_hex_digit(s[i]); i++)
+			   utf8_hex_digit(s[i + 2]) >= 0) {
+			for (i += 2; i < n_bytes && utf8_hex_digit(s[i]) >= 0; i++)
 				;
 			to[n++] = '#';
 		} else if (s[i] >= '0' && s[i] <= '9') {

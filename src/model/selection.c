@@ -153,15 +153,6 @@ void selection_fill(struct selection *s, uint64_t from, uint64_t to, bool value)
 	}
 }
 
-void selection_and(struct selection *s, const struct selection *with)
-{
-	uint64_t n = s->n_words < with->n_words ? s->n_words : with->n_words;
-	for (uint64_t i = 0; i < n; i++)
-		s->words[i] &= with->words[i];
-	memset(s->words + n, 0, (s->n_words - n) * sizeof(*s->words));
-	s->ranked = false;
-}
-
 void selection_and_not(struct selection *s, const struct selection *with)
 {
 	uint64_t n = s->n_words < with->n_words ? s->n_words : with->n_words;

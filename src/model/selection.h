@@ -36,8 +36,7 @@ void selection_set(struct selection *s, uint64_t row, bool value);
 bool selection_has(const struct selection *s, uint64_t row); /* false beyond the end */
 void selection_fill(struct selection *s, uint64_t from, uint64_t to, bool value); /* [from, to) */
 
-/* Set algebra in place; the shorter operand counts as 0 beyond its end. */
-void selection_and(struct selection *s, const struct selection *with);
+/* Remove the rows of `with`; the shorter operand counts as 0 beyond its end. */
 void selection_and_not(struct selection *s, const struct selection *with);
 
 uint64_t selection_count(struct selection *s);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash_map.h"
 #include "base/monotonic.h"
 #include "base/vec.h"
 #include "model/selection.h"
@@ -15,6 +16,8 @@
 enum { ROWS_PER_LOOK = 4096, ROWS_PER_KEY = 64 };
 
 #define UNSEEN (UINT32_MAX - 1)
+/* Added to a key, so that none is 0; TALLY_LEAVE_OUT becomes 1. */
+#define PAIR_BASE 2u
 
 struct count {
 	uint64_t count, first;
@@ -24,6 +27,8 @@ struct tally {
 	struct trace *trace;
 	struct tally_spec spec;
 	VEC(uint32_t) key_of_id;
+	VEC(uint32_t) name_of_id;    /* of by_name: the name that key_of_id is for */
+	struct hash_map key_of_pair; /* of by_name: (id, other name) → key + PAIR_BASE */
 	VEC(struct count) counts;
 	VEC(uint32_t) bins; /* [keys][n_bins] */
 	uint64_t at;
@@ -51,6 +56,8 @@ void tally_destroy(struct tally *t)
 	if (!t)
 		return;
 	vec_fini(&t->key_of_id);
+	vec_fini(&t->name_of_id);
+	hash_map_fini(&t->key_of_pair);
 	vec_fini(&t->counts);
 	vec_fini(&t->bins);
 	free(t);
@@ -61,11 +68,16 @@ static bool ids_extend(struct tally *t, uint32_t end)
 	size_t n = t->key_of_id.n;
 	if (n >= end)
 		return true;
-	if (!vec_reserve(&t->key_of_id, end - n))
+	if (!vec_reserve(&t->key_of_id, end - n) ||
+	    (t->spec.by_name && !vec_reserve(&t->name_of_id, end - n)))
 		return false;
-	for (; n < end; n++)
+	for (; n < end; n++) {
 		t->key_of_id.v[n] = UNSEEN;
+		if (t->spec.by_name)
+			t->name_of_id.v[n] = 0;
+	}
 	t->key_of_id.n = end;
+	t->name_of_id.n = t->spec.by_name ? end : 0;
 	return true;
 }
 
@@ -105,13 +117,24 @@ static bool row_add(struct tally *t, const struct chunk *c, uint32_t i, bool *re
 	uint32_t id = group_id_at(c, t->spec.column, i);
 	if (id >= t->key_of_id.n)
 		id = 0;
-	uint32_t key = t->key_of_id.v[id];
+	uint32_t name = c->names[c->name[i]], key = t->key_of_id.v[id], *pair = NULL;
+	if (t->spec.by_name && key != UNSEEN && t->name_of_id.v[id] != name) {
+		pair = hash_map_place(&t->key_of_pair, hash_map_key(id, name));
+		if (!pair)
+			return false;
+		key = *pair ? *pair - PAIR_BASE : UNSEEN;
+	}
 	if (key == UNSEEN) {
-		key = t->spec.key ? t->spec.key(t->spec.ctx, id, c->names[c->name[i]]) : id;
+		key = t->spec.key ? t->spec.key(t->spec.ctx, id, name) : id;
 		*ret_is_new = true;
 		if (key != TALLY_LEAVE_OUT && !keys_extend(t, key + 1))
 			return false;
-		t->key_of_id.v[id] = key;
+		if (pair)
+			*pair = key + PAIR_BASE;
+		else
+			t->key_of_id.v[id] = key;
+		if (!pair && t->spec.by_name)
+			t->name_of_id.v[id] = name;
 	}
 	if (key == TALLY_LEAVE_OUT)
 		return true;

@@ -22,10 +22,14 @@ struct trace;
 
 struct tally_spec {
 	enum group_column column;
-	/* The key of an id, called once per id: a number below the number of keys + 1 (equal: a new
+	/* The key of an id, called once per id (by_name: once
+	 * per id and name): a number below the number of keys + 1 (equal: a new
 	 * key), or TALLY_LEAVE_OUT. `name` is that of the event in which the id is first seen.
 	 * NULL: the id is the key. Must not call trace_trim(). */
 	uint32_t (*key)(void *ctx, uint32_t id, uint32_t name);
+	/* The key depends on the name as well: events of different names may have the same
+	 * arguments. */
+	bool by_name;
 	/* Events of this name count. NULL: all do. */
 	bool (*wants)(void *ctx, uint32_t name);
 	void *ctx;

@@ -1,12 +1,12 @@
 /*
- * trace: opening, following, the cache, and what a capture says about itself. See trace.h; the
+ * trace: opening, following, and what a capture says about itself. See trace.h; the
  * layout is in trace_private.h.
  */
 #include "model/trace.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,79 +17,6 @@
 #include "model/trace_private.h"
 
 #define CACHE_BYTES_DEFAULT (16u << 20)
-
-/* ---- the cache ---- */
-
-void trace_cache_add(struct trace *t, struct cached *c, struct cached **home, size_t n_bytes)
-{
-	c->home = home;
-	c->n_bytes = n_bytes;
-	c->tick = t->tick;
-	*home = c;
-	t->loaded_bytes += n_bytes;
-	if (!vec_push(&t->loaded, c)) { /* not listed, so it is never evicted */
-		c->tick = UINT64_MAX;
-		t->loaded_bytes -= n_bytes;
-		t->pinned_bytes += n_bytes;
-	}
-}
-
-void trace_cache_resized(struct trace *t, struct cached *c, size_t n_bytes)
-{
-	size_t *account = c->tick == UINT64_MAX ? &t->pinned_bytes : &t->loaded_bytes;
-	*account += n_bytes - c->n_bytes;
-	c->n_bytes = n_bytes;
-}
-
-void trace_cache_pin(struct trace *t, struct cached *c)
-{
-	if (c->tick == UINT64_MAX)
-		return;
-	c->tick = UINT64_MAX;
-	t->loaded_bytes -= c->n_bytes;
-	t->pinned_bytes += c->n_bytes;
-}
-
-static int by_tick(const void *a, const void *b)
-{
-	const struct cached *x = *(struct cached *const *)a, *y = *(struct cached *const *)b;
-	return x->tick < y->tick ? -1 : x->tick > y->tick;
-}
-
-void trace_trim(struct trace *t)
-{
-	t->tick++;
-	if (t->loaded_bytes <= t->options.cache_bytes)
-		return;
-	size_t n_kept = 0;
-	for (size_t i = 0; i < t->loaded.n; i++) /* drop the pinned ones from the list */
-		if (t->loaded.v[i]->tick != UINT64_MAX)
-			t->loaded.v[n_kept++] = t->loaded.v[i];
-	t->loaded.n = n_kept;
-	qsort(t->loaded.v, t->loaded.n, sizeof(*t->loaded.v), by_tick);
-	size_t n_out = 0;
-	while (n_out < t->loaded.n && t->loaded_bytes > t->options.cache_bytes / 4 * 3) {
-		struct cached *c = t->loaded.v[n_out++];
-		t->loaded_bytes -= c->n_bytes;
-		*c->home = NULL;
-		c->destroy(c);
-	}
-	memmove(t->loaded.v, t->loaded.v + n_out, (t->loaded.n - n_out) * sizeof(*t->loaded.v));
-	t->loaded.n -= n_out;
-}
-
-size_t trace_memory_bytes(const struct trace *t)
-{
-	size_t n = sizeof(*t) + t->loaded_bytes + t->pinned_bytes + t->base_bytes +
-		   t->name_texts.total_bytes;
-	for (int kind = 0; kind < PAGE_KIND_COUNT; kind++)
-		n += t->pages[kind].bags.n * SLOTS_PER_BAG * sizeof(struct page_slot);
-	n += t->processes.cap * sizeof(struct process_info) +
-	     t->threads.cap * sizeof(struct thread_info);
-	n += t->notes.cap * sizeof(struct trace_note) + t->caller_of_stack.cap * sizeof(uint32_t) +
-	     t->origin_of_frame.cap;
-	return n;
-}
 
 /* ---- loading everything ---- */
 
@@ -168,6 +95,7 @@ static void about_fill(struct trace *t)
 {
 	t->about.creator = t->creator ? t->creator : "";
 	t->about.host = t->host ? t->host : "";
+	t->about.boot_id = t->boot_id ? t->boot_id : "";
 	t->about.wall_anchor_ns = reader_wall_anchor_ns(t->reader);
 	t->about.file_bytes = reader_n_bytes(t->reader);
 	t->about.finished = reader_is_finished(t->reader);
@@ -213,14 +141,11 @@ static void replacement_check(struct trace *t)
 
 struct err *trace_open(const char *path, const struct trace_options *options, struct trace **ret)
 {
-	int fd = io_open_input(path);
-	if (fd < 0 && errno == EWOULDBLOCK)
-		return err_with_hint(err_sys(errno, "cannot open %s", path),
-				     "another process holds a lease on it");
-	if (fd < 0)
-		return err_sys(errno, "cannot open %s", path);
 	struct trace *t;
-	struct err *err = trace_open_fd(fd, path, options, &t);
+	int fd;
+	struct err *err = io_open_input(path, &fd);
+	if (!err)
+		err = trace_open_fd(fd, path, options, &t);
 	if (err)
 		return err;
 	t->path = strdup(path);
@@ -251,9 +176,17 @@ void trace_close(struct trace *t)
 	vec_fini(&t->unreadable);
 	free(t->creator);
 	free(t->host);
+	free(t->boot_id);
 	free(t->path);
 	free(t->label);
 	free(t);
+}
+
+void trace_forget(struct trace *t)
+{
+	if (t)
+		reader_forget(t->reader);
+	trace_close(t);
 }
 
 bool trace_is_disturbed(const struct trace *t)
@@ -289,16 +222,42 @@ bool trace_is_finished(const struct trace *t)
 	return reader_is_finished(t->reader);
 }
 
+bool trace_is_over(const struct trace *t)
+{
+	return reader_is_over(t->reader);
+}
+
+bool trace_is_stream(const struct trace *t)
+{
+	return reader_is_stream(t->reader);
+}
+
+void trace_wait(struct trace *t, int timeout_ms)
+{
+	reader_wait(t->reader, timeout_ms);
+}
+
+struct err *trace_read_whole(struct trace *t)
+{
+	struct trace_change change;
+	struct err *err = NULL;
+	while (!err && trace_is_stream(t) && !trace_is_over(t)) {
+		trace_wait(t, -1);
+		err = trace_refresh(t, &change);
+	}
+	return err;
+}
+
+void trace_watch_path(const struct trace *t, char ret[32])
+{
+	snprintf(ret, 32, "/proc/self/fd/%d", reader_fd(t->reader));
+}
+
 /* ---- about ---- */
 
 const struct trace_about *trace_about_get(const struct trace *t)
 {
 	return &t->about;
-}
-
-uint64_t trace_n_bytes_cut(const struct trace *t)
-{
-	return reader_n_bytes_tail(t->reader);
 }
 
 static void damage_add(struct strbuf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -312,18 +271,6 @@ static void damage_add(struct strbuf *b, const char *fmt, ...)
 	va_end(ap);
 }
 
-void trace_mark_unreadable(struct trace *t, const struct block_ref *ref)
-{
-	if (!ref->offset)
-		return; /* a hole: counted when the file was walked */
-	/* It may be requested again after the cache dropped it. Above a thousand no exact count is
-	 * needed. */
-	for (size_t i = 0; i < t->unreadable.n && i < 1000; i++)
-		if (t->unreadable.v[i] == ref->offset)
-			return;
-	(void)!vec_push(&t->unreadable, ref->offset);
-}
-
 static void damage_describe(const struct trace *t, struct strbuf *b, bool with_tail)
 {
 	uint64_t tail = reader_n_bytes_tail(t->reader), inside = reader_n_bytes_damaged(t->reader);
@@ -333,6 +280,13 @@ static void damage_describe(const struct trace *t, struct strbuf *b, bool with_t
 			   "the last %" PRIu64 " of %" PRIu64
 			   " bytes are an incomplete block and were left out",
 			   tail, reader_n_bytes(t->reader) + tail);
+	if (trace_is_stream(t) && trace_is_over(t) && !trace_is_finished(t)) {
+		int sys = reader_stream_errno(t->reader);
+		if (sys)
+			damage_add(b, "what came could not be kept any more: %s", strerror(sys));
+		else
+			damage_add(b, "it ended before its recorder had finished the capture");
+	}
 	if (inside)
 		damage_add(b, "%" PRIu64 " bytes inside are damaged and were passed over", inside);
 	if (t->n_bad_blocks)
@@ -424,6 +378,41 @@ const struct thread_info *trace_thread(const struct trace *t, uint32_t thread)
 	return thread < t->threads.n ? &t->threads.v[thread] : NULL;
 }
 
+uint32_t trace_n_hosts(const struct trace *t)
+{
+	return (uint32_t)t->hosts.n;
+}
+
+const struct host_info *trace_host(const struct trace *t, uint32_t host)
+{
+	return host && host <= t->hosts.n ? &t->hosts.v[host - 1] : NULL;
+}
+
+const char *trace_host_name(struct trace *t, uint32_t host, size_t *ret_n_bytes)
+{
+	const struct host_info *h = trace_host(t, host);
+	if (h)
+		return trace_string(t, h->name, ret_n_bytes);
+	*ret_n_bytes = strlen(t->about.host);
+	return t->about.host;
+}
+
+const char *trace_process_host(struct trace *t, uint32_t process, size_t *ret_n_bytes)
+{
+	uint32_t host = process < t->processes.n ? t->processes.v[process].host : 0;
+	return trace_host_name(t, host, ret_n_bytes);
+}
+
+const char *trace_process_boot_id(struct trace *t, uint32_t process, size_t *ret_n_bytes)
+{
+	uint32_t host = process < t->processes.n ? t->processes.v[process].host : 0;
+	const struct host_info *h = trace_host(t, host);
+	if (h)
+		return trace_string(t, h->boot_id, ret_n_bytes);
+	*ret_n_bytes = strlen(t->about.boot_id);
+	return t->about.boot_id;
+}
+
 uint32_t trace_process_parent(const struct trace *t, uint32_t process)
 {
 	if (process >= t->processes.n || t->processes.v[process].ppid == 0)
@@ -431,9 +420,20 @@ uint32_t trace_process_parent(const struct trace *t, uint32_t process)
 	/* pids are reused: take the latest process of this pid that existed when the child
 	 * started */
 	for (uint32_t i = process; i-- > 0;)
-		if (t->processes.v[i].pid == t->processes.v[process].ppid)
+		if (t->processes.v[i].pid == t->processes.v[process].ppid &&
+		    t->processes.v[i].host == t->processes.v[process].host)
 			return i;
 	return UINT32_MAX;
+}
+
+uint32_t trace_n_counted(const struct trace *t)
+{
+	return (uint32_t)t->counted.n;
+}
+
+const struct trace_counted *trace_counted_get(const struct trace *t, uint32_t i)
+{
+	return i < t->counted.n ? &t->counted.v[i] : NULL;
 }
 
 uint32_t trace_n_notes(const struct trace *t)

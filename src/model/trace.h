@@ -80,19 +80,34 @@ bool trace_is_disturbed(const struct trace *t);
  * writer died. */
 bool trace_is_finished(const struct trace *t);
 
+/* Will nothing more come, as of the last refresh? The file is finished, or it came through a pipe
+ * that has ended. */
+bool trace_is_over(const struct trace *t);
+/* Does it come through a pipe or socket? */
+bool trace_is_stream(const struct trace *t);
+/* After fork(2), in the process that does not go on: free it, and leave what still comes through a
+ * pipe to the other. NULL is fine. */
+void trace_forget(struct trace *t);
+/* Wait until there may be more to read, at most timeout_ms (of a file: that long). */
+void trace_wait(struct trace *t, int timeout_ms);
+/* Of a capture that comes through a pipe: read it to its end. */
+MUST_CHECK struct err *trace_read_whole(struct trace *t);
+/* A name to watch for growth with inotify(7), for a stream. */
+void trace_watch_path(const struct trace *t, char ret[32]);
+
 /* Evict the least recently used pages beyond cache_bytes. See "borrowed memory" above. */
 void trace_trim(struct trace *t);
 /* Load everything except object addresses and pin it, for at most budget_ns (UINT64_MAX = to the
  * end). *ret_done in 0…1; 1 = everything (or as much as load_bytes allows). Call again after a
  * refresh. */
 MUST_CHECK struct err *trace_load(struct trace *t, uint64_t budget_ns, double *ret_done);
-size_t trace_memory_bytes(const struct trace *t);
 
 /* ---- about the file ---- */
 
 struct trace_about {
 	const char *creator;     /* "auditview 0.2.0"; escape before drawing */
 	const char *host;        /* "" if not stored */
+	const char *boot_id;     /* "" if not stored */
 	uint64_t wall_anchor_ns; /* CLOCK_REALTIME at capture time 0, ns since the epoch */
 	/* times of the earliest and the latest event; 0, 0 if there are none */
 	uint64_t first_ns, last_ns;
@@ -110,9 +125,6 @@ const char *trace_damage(const struct trace *t);
  * are read on demand, so damage may be found late. The incomplete end of a growing file does not
  * count. */
 const char *trace_damage_news(struct trace *t);
-/* Bytes at the end of the file that belong to no complete block (in a growing file: the block that
- * is being written). */
-uint64_t trace_n_bytes_cut(const struct trace *t);
 
 /* ---- events ---- */
 
@@ -238,6 +250,16 @@ uint32_t trace_n_threads(const struct trace *t);
  * ids. */
 const struct process_info *trace_process(const struct trace *t, uint32_t process);
 const struct thread_info *trace_thread(const struct trace *t, uint32_t thread);
+/* The hosts that processes come from: numbers 1 … n; there are none unless captures were merged or
+ * lines of several hosts imported. NULL when out of range; valid until the next trace_refresh(). */
+uint32_t trace_n_hosts(const struct trace *t);
+const struct host_info *trace_host(const struct trace *t, uint32_t host);
+/* The name of the host that a process (a note: its host) comes from; "" and 0 bytes if unknown.
+ * Valid until the next trace_trim() or trace_refresh(). */
+const char *trace_process_host(struct trace *t, uint32_t process, size_t *ret_n_bytes);
+const char *trace_host_name(struct trace *t, uint32_t host, size_t *ret_n_bytes);
+/* The boot id likewise. */
+const char *trace_process_boot_id(struct trace *t, uint32_t process, size_t *ret_n_bytes);
 /* Index of the parent process (by ppid, the latest that started earlier); UINT32_MAX if unknown. */
 uint32_t trace_process_parent(const struct trace *t, uint32_t process);
 
@@ -246,6 +268,18 @@ struct trace_note {
 	/* the note is before the event of this number, and after all events appended earlier */
 	uint64_t seq;
 };
+/* Events that were counted in the target and are not in the capture (NOTE_COUNTED), by process and
+ * name. The numbers of entries never change, their sums grow with trace_refresh(). */
+struct trace_counted {
+	uint32_t process; /* index, UINT32_MAX = unknown */
+	uint32_t name;    /* string id; two entries can have the same text */
+	uint64_t n;
+};
+uint32_t trace_n_counted(const struct trace *t);
+/* valid until refresh */
+const struct trace_counted *trace_counted_get(const struct trace *t, uint32_t i);
+/* Its name, as trace_name() has names; valid until trace_trim(). */
+const char *trace_counted_name(struct trace *t, uint32_t i, size_t *ret_n_bytes);
 uint32_t trace_n_notes(const struct trace *t);
 /* ordered by seq; valid until refresh */
 const struct trace_note *trace_note_get(const struct trace *t, uint32_t note);
@@ -257,6 +291,11 @@ uint64_t trace_n_lost(const struct trace *t);
 bool trace_is_loss_known(const struct trace *t);
 
 /* ---- the caller: the innermost frame that is the user's own ---- */
+
+/* Say that the code below this folder is the user's own, and no other is, in all captures.
+ * Without, the folder of the project that a process was started in is
+ * taken, and editable installs; else all code outside the standard library and site-packages. */
+void trace_add_mine(const char *dir);
 
 /* What kind of code a frame belongs to, by its file: by the prefixes stored per process, then by
  * path names that are the same everywhere. */
@@ -270,8 +309,25 @@ enum frame_origin {
 	FRAME_ORIGIN_COUNT
 };
 enum frame_origin trace_frame_origin(struct trace *t, uint32_t frame);
-/* The stack node of the innermost frame of USER origin in `stack`; 0 if there is none. Cached per
- * node, so it takes ns. */
+/* The stack node of the innermost frame of the user's own code in `stack`, else of the innermost
+ * frame of USER origin; 0 if there is none. Cached per node, so it takes ns. */
 uint32_t trace_stack_caller(struct trace *t, uint32_t stack);
 /* The same as a frame id (0 = none), which most callers need. */
 uint32_t trace_caller(struct trace *t, uint32_t stack);
+
+/* ---- packages: installed distributions, numbers 1 … trace_n_packages() ---- */
+
+struct trace_package {    /* valid until trace_close() */
+	const char *name; /* as its metadata has it: "PyYAML" */
+	size_t n_name;
+	const char *version; /* "?" unknown */
+	size_t n_version;
+};
+uint32_t trace_n_packages(struct trace *t);
+/* NULL when out of range. */
+const struct trace_package *trace_package(const struct trace *t, uint32_t package);
+/* The distribution that the frame's file belongs to; 0 none. Cached. */
+uint32_t trace_frame_package(struct trace *t, uint32_t frame);
+/* That of the innermost frame outside the standard library; 0 if that frame is of none, or there is
+ * no such frame. Cached. */
+uint32_t trace_stack_package(struct trace *t, uint32_t stack);

@@ -9,6 +9,46 @@
 
 #define OBJECTS_PER_CHUNK_MAX (1u << 21)
 
+/* Check n (id, count) pairs, whose counts must add up to n_events, and advance past them. */
+static bool table_check(const uint8_t **p, const uint8_t *end, uint32_t n, uint32_t n_events)
+{
+	uint64_t sum = 0;
+	if (n == 0 || n > n_events)
+		return false;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t id, count;
+		if (!varint_get_u32(p, end, &id) || !varint_get_u32(p, end, &count) || count == 0)
+			return false;
+		sum += count;
+	}
+	return sum == n_events;
+}
+
+bool chunk_event_parse(const uint8_t *meta, uint32_t n_bytes, struct event_meta *ret)
+{
+	const uint8_t *p = meta, *end = meta + n_bytes;
+	struct event_meta m;
+	uint64_t span_ns;
+	if (!varint_get(&p, end, &m.first_seq) || !varint_get_u32(&p, end, &m.n) ||
+	    !varint_get(&p, end, &m.min_ns) || !varint_get(&p, end, &span_ns) ||
+	    !varint_get_u32(&p, end, &m.args_end) || !varint_get_u32(&p, end, &m.stack_end) ||
+	    m.n == 0 || m.n > TRACE_CHUNK || span_ns > UINT64_MAX - m.min_ns ||
+	    (m.first_seq & (TRACE_CHUNK - 1)) + m.n > TRACE_CHUNK)
+		return false;
+	m.max_ns = m.min_ns + span_ns;
+	if (!varint_get_u32(&p, end, &m.n_names))
+		return false;
+	m.names = p;
+	if (!table_check(&p, end, m.n_names, m.n) || !varint_get_u32(&p, end, &m.n_threads))
+		return false;
+	m.threads = p;
+	if (!table_check(&p, end, m.n_threads, m.n))
+		return false;
+	m.end = end;
+	*ret = m;
+	return true;
+}
+
 uint32_t chunk_map_index(struct local_map *map, uint32_t epoch, uint32_t id, u32_vec *ids,
 			 u32_vec *counts, uint32_t count)
 {
@@ -199,7 +239,7 @@ static void columns_extend(struct trace *t, struct chunk_slot *slot, struct chun
 		const uint8_t *meta = NULL,
 			      *raw = reader_peek(t->reader, &ref->ref, &meta, &meta_bytes);
 		struct event_meta m;
-		if (!raw || !trace_index_event_parse(meta, meta_bytes, &m) || m.n != ref->n ||
+		if (!raw || !chunk_event_parse(meta, meta_bytes, &m) || m.n != ref->n ||
 		    !block_decode(t, slot, c, at, ref, raw, &m)) {
 			trace_mark_unreadable(t, &ref->ref);
 			rows_blank(slot, c, at, ref->n);
@@ -221,7 +261,7 @@ struct chunk_columns *chunk_columns_get(struct trace *t, uint32_t chunk)
 	struct chunk_slot *slot = t->chunks.v[chunk];
 	struct chunk_columns *c = (struct chunk_columns *)slot->columns;
 	if (!c) {
-		bool is_last = chunk + 1 == t->chunks.n && !trace_is_finished(t);
+		bool is_last = chunk + 1 == t->chunks.n && !reader_is_finished(t->reader);
 		uint32_t room = is_last ? TRACE_CHUNK : slot->n;
 		c = columns_create(room);
 		if (!c)

@@ -11,6 +11,7 @@
 #include "capture/column.h"
 #include "model/trace_private.h"
 
+#define HOSTS_MAX             (1u << 16)
 #define PROCESSES_MAX         (1u << 20)
 #define THREADS_MAX           (1u << 22)
 #define NOTES_MAX             (1u << 20)
@@ -164,7 +165,32 @@ static struct process_info process_of_fields(const uint64_t *f)
 		.flags = as_u32(f[15]),
 		.n_events = f[16],
 		.n_lost = f[17],
+		.start_ticks = f[18],
+		.host = as_u32(f[19]),
+		.packages = as_u32(f[20]),
+		.project = as_u32(f[21]),
 	};
+}
+
+static bool host_record(struct trace *t, const uint64_t *f)
+{
+	struct host_info info = { .name = as_u32(f[1]),
+				  .boot_id = as_u32(f[2]),
+				  .label = as_u32(f[3]),
+				  .flags = as_u32(f[4]),
+				  .wall_anchor_ns = f[5] };
+	if (f[0] == 0 || f[0] > HOSTS_MAX)
+		return false;
+	/* A lost record leaves an unknown host, and no more of them than could have been lost. */
+	while (t->hosts.n + 1 < f[0])
+		if (t->hosts.n >= n_bytes_missing(t) ||
+		    !vec_push(&t->hosts, (struct host_info){ 0 }))
+			return false;
+	if (f[0] <= t->hosts.n) {
+		t->hosts.v[f[0] - 1] = info;
+		return true;
+	}
+	return vec_push(&t->hosts, info);
 }
 
 /* Add blank processes for lost records, up to `end`; no more than could have been in the missing
@@ -183,6 +209,7 @@ static bool process_record(struct trace *t, const uint64_t *f)
 {
 	struct process_info info = process_of_fields(f);
 	t->processes_changed = true;
+	t->n_process_records++;
 	if (f[0] < t->processes.n) {
 		t->processes.v[f[0]] = info;
 		return true;
@@ -226,6 +253,30 @@ static bool thread_record(struct trace *t, const uint64_t *f)
 	return f[0] < THREADS_MAX && threads_fill(t, f[0]) && thread_add(t, info);
 }
 
+const char *trace_counted_name(struct trace *t, uint32_t i, size_t *ret_n_bytes)
+{
+	const char *s = trace_string(t, t->counted.v[i].name, ret_n_bytes);
+	if (*ret_n_bytes > NAME_BYTES_MAX)
+		*ret_n_bytes = NAME_BYTES_MAX;
+	return s;
+}
+
+static bool counted_add(struct trace *t, const struct note_info *note)
+{
+	struct trace_counted new = { .process = note->process, .name = note->text };
+	if (t->counted.n >= NOTES_MAX)
+		return false;
+	uint32_t *at = hash_map_place(&t->counted_index, hash_map_key(note->process, note->text));
+	if (!at || (!*at && !vec_push(&t->counted, new)))
+		return false;
+	if (!*at)
+		*at = (uint32_t)t->counted.n;
+	uint64_t *n = &t->counted.v[*at - 1].n;
+	if (__builtin_add_overflow(*n, note->a, n))
+		*n = UINT64_MAX;
+	return true;
+}
+
 static bool note_record(struct trace *t, const uint64_t *f)
 {
 	struct trace_note note = {
@@ -235,9 +286,13 @@ static bool note_record(struct trace *t, const uint64_t *f)
 									     : (uint32_t)(f[2] - 1),
 			  .text = as_u32(f[3]),
 			  .a = f[4],
-			  .b = f[5] },
+			  .b = f[5],
+			  .host = as_u32(f[7]) },
 		.seq = f[6] < t->n_events ? f[6] : t->n_events,
 	};
+	/* There is one for each name and each interval: only their sum is kept. */
+	if (note.note.kind == NOTE_COUNTED)
+		return counted_add(t, &note.note);
 	if (t->notes.n >= NOTES_MAX)
 		return false;
 	if (t->notes.n && note.seq < t->notes.v[t->notes.n - 1].seq)
@@ -270,7 +325,7 @@ static struct err *about_block(struct trace *t, const struct block_ref *ref)
 	if (!raw)
 		return bad_block(t, ref);
 	const uint8_t *p = raw, *end = raw + ref->raw_bytes;
-	char **texts[] = { &t->creator, &t->host };
+	char **texts[] = { &t->creator, &t->host, &t->boot_id };
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		uint64_t n;
 		if (!varint_get(&p, end, &n) || n > (uint64_t)(end - p))
@@ -288,46 +343,6 @@ static struct err *about_block(struct trace *t, const struct block_ref *ref)
 
 /* ---- events ---- */
 
-/* Check n (id, count) pairs, whose counts must add up to n_events, and advance past them. */
-static bool table_check(const uint8_t **p, const uint8_t *end, uint32_t n, uint32_t n_events)
-{
-	uint64_t sum = 0;
-	if (n == 0 || n > n_events)
-		return false;
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t id, count;
-		if (!varint_get_u32(p, end, &id) || !varint_get_u32(p, end, &count) || count == 0)
-			return false;
-		sum += count;
-	}
-	return sum == n_events;
-}
-
-bool trace_index_event_parse(const uint8_t *meta, uint32_t n_bytes, struct event_meta *ret)
-{
-	const uint8_t *p = meta, *end = meta + n_bytes;
-	struct event_meta m;
-	uint64_t span_ns;
-	if (!varint_get(&p, end, &m.first_seq) || !varint_get_u32(&p, end, &m.n) ||
-	    !varint_get(&p, end, &m.min_ns) || !varint_get(&p, end, &span_ns) ||
-	    !varint_get_u32(&p, end, &m.args_end) || !varint_get_u32(&p, end, &m.stack_end) ||
-	    m.n == 0 || m.n > TRACE_CHUNK || span_ns > UINT64_MAX - m.min_ns ||
-	    (m.first_seq & (TRACE_CHUNK - 1)) + m.n > TRACE_CHUNK)
-		return false;
-	m.max_ns = m.min_ns + span_ns;
-	if (!varint_get_u32(&p, end, &m.n_names))
-		return false;
-	m.names = p;
-	if (!table_check(&p, end, m.n_names, m.n) || !varint_get_u32(&p, end, &m.n_threads))
-		return false;
-	m.threads = p;
-	if (!table_check(&p, end, m.n_threads, m.n))
-		return false;
-	m.end = end;
-	*ret = m;
-	return true;
-}
-
 static struct chunk_slot *chunk_slot_for(struct trace *t, uint64_t seq)
 {
 	uint64_t chunk = seq >> TRACE_CHUNK_SHIFT;
@@ -343,7 +358,6 @@ static struct chunk_slot *chunk_slot_for(struct trace *t, uint64_t seq)
 		slot->args_end = t->chunks.v[t->chunks.n - 2]->args_end;
 		slot->stack_end = t->chunks.v[t->chunks.n - 2]->stack_end;
 	}
-	t->base_bytes += sizeof(*slot);
 	return slot;
 }
 
@@ -390,7 +404,7 @@ static struct err *event_block(struct trace *t, const struct block_header *h,
 			       const struct block_ref *ref, const uint8_t *meta)
 {
 	struct event_meta m;
-	if (!trace_index_event_parse(meta, h->meta_bytes, &m) || m.first_seq < t->n_events ||
+	if (!chunk_event_parse(meta, h->meta_bytes, &m) || m.first_seq < t->n_events ||
 	    m.first_seq - t->n_events > (n_bytes_missing(t) + EVENT_BLOCK_BYTES_MIN - 1) /
 					    EVENT_BLOCK_BYTES_MIN * TRACE_CHUNK)
 		return bad_block(t, ref);
@@ -407,7 +421,7 @@ static struct err *event_block(struct trace *t, const struct block_header *h,
 		if (i == m.n_names)
 			p = m.threads;
 		if (!varint_get_u32(&p, m.end, &id) || !varint_get_u32(&p, m.end, &count))
-			break; /* impossible: trace_index_event_parse() read the same bytes */
+			break; /* impossible: chunk_event_parse() read the same bytes */
 		bool ok;
 		if (i < m.n_names) {
 			id = id < t->names.n ? id : 0;
@@ -447,6 +461,7 @@ struct err *trace_index_block(void *trace, const struct block_header *h,
 	case BLOCK_FRAME: return dictionary_block(t, PAGE_FRAME, h, ref, meta);
 	case BLOCK_STACK: return dictionary_block(t, PAGE_STACK, h, ref, meta);
 	case BLOCK_NAME: return name_block(t, h, ref, meta);
+	case BLOCK_HOST: return record_block(t, ref, host_record);
 	case BLOCK_PROCESS: return record_block(t, ref, process_record);
 	case BLOCK_THREAD: return record_block(t, ref, thread_record);
 	case BLOCK_NOTE: return record_block(t, ref, note_record);
@@ -470,7 +485,10 @@ void trace_index_fini(struct trace *t)
 	hash_map_fini(&t->ids_by_name);
 	vec_fini(&t->count_by_name);
 	vec_fini(&t->count_by_thread);
+	vec_fini(&t->hosts);
 	vec_fini(&t->processes);
 	vec_fini(&t->threads);
 	vec_fini(&t->notes);
+	vec_fini(&t->counted);
+	hash_map_fini(&t->counted_index);
 }

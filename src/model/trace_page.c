@@ -29,7 +29,7 @@ bool page_table_add(struct page_table *table, uint32_t first, uint32_t n,
 	return true;
 }
 
-struct page_slot *page_slot_find(struct page_table *table, uint32_t id)
+static struct page_slot *page_slot_find(struct page_table *table, uint32_t id)
 {
 	if (id == 0 || id >= table->end)
 		return NULL;

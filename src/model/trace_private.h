@@ -1,6 +1,6 @@
 /*
- * trace_private: how a trace is laid out, for trace.c, trace_index.c, trace_page.c, trace_chunk.c
- * and trace_caller.c only.
+ * trace_private: how a trace is laid out, for the files trace*.c only. Each uses only the files
+ * below it: trace.c; trace_index.c; trace_caller.c; trace_package.c; trace_chunk.c; trace_page.c; trace_cache.c.
  *
  *   reader ── blocks ─▶ trace_index: per block one slot (where it is, which ids or rows it
  *                       holds); counters
@@ -106,6 +106,20 @@ struct prefix { /* of a file name, with the slash at its end */
 	char *s;
 	size_t n;
 };
+struct prefixes {
+	struct prefix *v;
+	size_t n, cap;
+};
+struct package_entry {
+	char *text; /* name NUL version */
+	struct trace_package view;
+};
+struct package_path {
+	char *s; /* no NUL; a folder ends with a slash */
+	size_t n;
+	uint32_t package;
+	bool is_elsewhere; /* the project of an editable install: the user's own */
+};
 /* The head of an EVENT block, parsed; the tables are (id, count) varints in the meta. */
 struct event_meta {
 	uint64_t first_seq, min_ns, max_ns;
@@ -119,7 +133,7 @@ struct trace {
 	char *label;
 	struct trace_options options;
 	struct trace_about about;
-	char *creator, *host;
+	char *creator, *host, *boot_id;
 
 	struct page_table pages[PAGE_KIND_COUNT];
 	VEC(struct chunk_slot *) chunks;
@@ -130,9 +144,12 @@ struct trace {
 	VEC(struct name_entry) names; /* [n_names + 1], [0] = "" */
 	struct hash_map ids_by_name;  /* hash of the text → name id */
 	VEC(uint64_t) count_by_name, count_by_thread;
+	VEC(struct host_info) hosts; /* number 1 is the first */
 	VEC(struct process_info) processes;
 	VEC(struct thread_info) threads;
 	VEC(struct trace_note) notes;
+	VEC(struct trace_counted) counted;
+	struct hash_map counted_index; /* (process, name) → index + 1 */
 	uint64_t n_lost;
 	bool is_more_lost; /* GOODBYE_LOST_UNKNOWN */
 	bool processes_changed;
@@ -149,17 +166,29 @@ struct trace {
 
 	/* cache */
 	VEC(struct cached *) loaded; /* not the pinned ones */
-	size_t loaded_bytes, pinned_bytes, base_bytes;
+	size_t loaded_bytes, pinned_bytes;
 	uint64_t tick;
 	uint32_t load_kind, load_at; /* where trace_load() continues */
 	bool load_full;
 
 	/* memos, by id */
-	VEC(uint8_t) origin_of_frame; /* enum frame_origin + 1, 0 unknown */
+	VEC(uint8_t) origin_of_frame; /* enum frame_origin + 1 and a rank, 0 unknown */
 	u32_vec caller_of_stack;      /* stack id + 1, 0 unknown, 1 none */
 	/* stack id + 1, 0 unknown, 1 none */
 	u32_vec import_root_of_stack, import_innermost_of_stack;
-	VEC(struct prefix) prefixes;
+	u32_vec package_of_frame, package_of_stack; /* + 1, 0 unknown */
+	VEC(struct package_entry) packages;         /* number 1 is the first */
+	VEC(struct package_path) package_paths;
+	struct hash_map packages_by_text, paths_by_text; /* index + 1 */
+	struct hash_map package_lists;                   /* value ids that were read → 1 */
+	size_t package_bytes;                            /* of names and paths */
+	uint64_t n_package_nodes;                        /* of lists that were read */
+	/* of processes, so far; and how many there were when lists were read last */
+	uint64_t n_process_records, n_package_records;
+	struct prefixes prefixes;
+	size_t n_mine;               /* of trace_add_mine(), when frames were judged */
+	struct prefixes projects;    /* folders that processes have as theirs */
+	uint64_t n_project_records;  /* as n_package_records */
 	uint32_t n_prefix_processes; /* processes whose prefixes were added */
 };
 
@@ -167,35 +196,40 @@ struct trace {
 struct err *trace_index_block(void *trace, const struct block_header *h,
 			      const struct block_ref *ref, const uint8_t *meta);
 void trace_index_fini(struct trace *t);
-bool trace_index_event_parse(const uint8_t *meta, uint32_t n_bytes, struct event_meta *ret);
 
 /* trace_page.c */
 struct page_slot *page_slot_at(const struct page_table *table, uint32_t i);
-struct page_slot *page_slot_find(struct page_table *table, uint32_t id);
 /* Load it; NULL when memory is short. */
 struct cached *page_get(struct trace *t, enum page_kind kind, struct page_slot *slot);
 bool page_table_add(struct page_table *table, uint32_t first, uint32_t n,
 		    const struct block_ref *ref);
 void page_table_fini(struct page_table *table);
 
-/* trace.c: a block exists but cannot be loaded; trace_damage() counts it once. */
-void trace_mark_unreadable(struct trace *t, const struct block_ref *ref);
-
 /* trace_chunk.c */
+bool chunk_event_parse(const uint8_t *meta, uint32_t n_bytes, struct event_meta *ret);
 struct chunk_columns *chunk_columns_get(struct trace *t, uint32_t chunk);
 void chunk_slot_destroy(struct chunk_slot *slot);
 uint32_t chunk_map_index(struct local_map *map, uint32_t epoch, uint32_t id, u32_vec *ids,
 			 u32_vec *counts, uint32_t count);
 
-/* trace.c: the cache */
+/* trace_cache.c */
 void trace_cache_add(struct trace *t, struct cached *c, struct cached **home, size_t n_bytes);
 void trace_cache_resized(struct trace *t, struct cached *c, size_t n_bytes);
 void trace_cache_pin(struct trace *t, struct cached *c);
+/* A block exists but cannot be loaded; trace_damage() counts it once. */
+void trace_mark_unreadable(struct trace *t, const struct block_ref *ref);
 static inline void cache_touch(struct trace *t, struct cached *c)
 {
 	if (c->tick < t->tick)
 		c->tick = t->tick;
 }
+
+/* trace_package.c */
+/* Read the lists of packages of new processes. Cheap if there are none. */
+void package_refresh(struct trace *t);
+/* Of a path; 0 none. *ret_is_elsewhere is set otherwise. */
+uint32_t package_of_file(struct trace *t, const char *s, size_t n, bool *ret_is_elsewhere);
+void package_fini(struct trace *t);
 
 /* trace_caller.c, import_stack.c */
 void caller_fini(struct trace *t);

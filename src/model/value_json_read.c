@@ -62,20 +62,13 @@ bool json_read_expect(struct json *j, char c)
 	return json_read_fail(j, "another character");
 }
 
-static int hex_digit(char c)
-{
-	return c >= '0' && c <= '9'                 ? c - '0'
-	       : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
-						    : -1;
-}
-
 static bool read_hex4(const char *p, const char *end, uint32_t *ret)
 {
 	uint32_t v = 0;
 	if (end - p < 4)
 		return false;
 	for (int i = 0; i < 4; i++) {
-		int d = hex_digit(p[i]);
+		int d = utf8_hex_digit(p[i]);
 		if (d < 0)
 			return false;
 		v = v << 4 | (uint32_t)d;
@@ -274,7 +267,7 @@ static bool add_digits(struct strbuf *to, bool is_negative, bool is_hex, const c
 	if (!words)
 		return false;
 	for (size_t i = 0; i < n; i++) {
-		int d = hex_digit(p[i]);
+		int d = utf8_hex_digit(p[i]);
 		if (d < 0 || (!is_hex && d > 9)) {
 			free(words);
 			return false;
@@ -572,7 +565,7 @@ static bool read_object_form(struct state *s, size_t at, unsigned depth, struct 
 		ok = json_read_string(s->j, text) && text->n > 2 && text->n <= 18 &&
 		     !memcmp(text->s, "0x", 2);
 		for (size_t i = 2; ok && i < text->n; i++) {
-			int d = hex_digit(text->s[i]);
+			int d = utf8_hex_digit(text->s[i]);
 			ok = d >= 0;
 			address = address << 4 | (uint64_t)(d & 15);
 		}

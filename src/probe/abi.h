@@ -13,18 +13,19 @@
  *                                                   child
  *                       probe_lane[0] … [.n_lanes - 1], then thread_seen[][]
  *   base + .shared_off  struct ring_shared      RW  shared with the recorder and forked children
- *                       ring_slot[0] header (one page), data; ring_slot[1] …
+ *                       ring_slot[0] header (one page), data; ring_slot[1] …; if events are
+ *                       counted, uint64_t [VERDICT_COUNT] for each slot
  */
 #pragma once
 #include <stdint.h>
 
+#include "abi_cpu.h"
 #include "base/value.h"
 
-#define PROBE_ABI 16u
+#define PROBE_ABI 18u
 /* the oldest ABI whose context and ring begin like ours: a leftover of it can be taken over */
 #define PROBE_ABI_OLDEST 6u
 #define PROBE_MAGIC      0x31565f4245425250ull /* "PRBEB_V1" */
-#define PROBE_PAGE       4096u
 
 /* ---- the layout of this Python (filled by src/python, read by the probe) ---- */
 
@@ -189,6 +190,10 @@ struct probe_context {
 	uint64_t slots_off, slot_bytes, slot_data_bytes, first_extra_bytes;
 	uint32_t ring_slots;
 	uint32_t pad2;
+	/* of the counters of slot 0, from the start of the shared area; the others follow, each
+	 * COUNTS_BYTES. 0: events are not counted. Counters are a multiple of 8 bytes from the
+	 * start, each is one u64 that processes add to atomically */
+	uint64_t counts_off;
 };
 
 /* Fill the fields that follow from .layout. */
@@ -248,7 +253,6 @@ struct thread_seen {
 	/* frames that may be walked before that time to read the name at each event */
 	uint32_t frames_left;
 };
-#define THREAD_TIME_SHIFT 24 /* for the clock of the records: 4 to 17 ms */
 
 struct probe_state { /* zero = "this process has not run the probe yet" */
 	/* pid << 32 | a number that earlier processes with that pid do not have */
@@ -274,12 +278,13 @@ struct probe_state { /* zero = "this process has not run the probe yet" */
 #define THREADS_SEEN_BYTES                                                                         \
 	(THREAD_SEEN_SETS * THREAD_SEEN_WAYS * (uint32_t)sizeof(struct thread_seen))
 
-/* Bytes of the state of a process: struct probe_state and its lanes, rounded up to a page, and the
- * table of threads. */
+/* Bytes of the state of a process: struct probe_state and its lanes, and the table of threads at
+ * the end. */
 static inline uint64_t probe_state_bytes(uint32_t n_lanes)
 {
-	uint64_t n = sizeof(struct probe_state) + (uint64_t)n_lanes * sizeof(struct probe_lane);
-	return (n + PROBE_PAGE - 1) / PROBE_PAGE * PROBE_PAGE + THREADS_SEEN_BYTES;
+	uint64_t n = sizeof(struct probe_state) + (uint64_t)n_lanes * sizeof(struct probe_lane) +
+		     THREADS_SEEN_BYTES;
+	return (n + PROBE_PAGE - 1) / PROBE_PAGE * PROBE_PAGE;
 }
 
 /* Offset of the code in the reservation: the code finds its context from its own address. */
@@ -294,8 +299,16 @@ static inline uint64_t probe_state_bytes(uint32_t n_lanes)
 #define VERDICT_COUNT    4096u /* open addressing, by name hash */
 #define VERDICT_WANTED   1u
 #define VERDICT_UNWANTED 2u
+/* It is counted and nothing else: 1 is added to the counter of its slot that has the place of the
+ * verdict. If there are no counters, it is wanted. */
+#define VERDICT_COUNTED 3u
+/* It is wanted, and its thread waits in the hook until the recorder has matched its record
+ * (ring_hold). */
+#define VERDICT_HOLD 0u
 /* A verdict is one u64: the upper 62 bits of the name's hash and two bits of verdict. 0 = empty.
  * Only the recorder writes it. */
+/* of one slot; a multiple of a page */
+#define COUNTS_BYTES ((VERDICT_COUNT * 8u + PROBE_PAGE - 1) / PROBE_PAGE * PROBE_PAGE)
 
 enum ring_state {
 	/* no recorder drains the ring: hooks return at once, and a thread that waits for room gives
@@ -318,13 +331,43 @@ struct probe_blob_end {
  * /proc/PID/task/TID/status. A yes allows one call, made at once.
  */
 #define RING_ASKS 16u
+/* A ticket is a serial number << TICKET_STATE_BITS | a state. */
+#define TICKET_STATE_BITS 8
+#define TICKET_STATES     ((1ull << TICKET_STATE_BITS) - 1)
 enum ask_state { ASK_FREE, ASK_TAKEN, ASK_WAITS, ASK_YES, ASK_NO };
-#define ASK_STATE_BITS 8
 struct ring_ask {
-	uint64_t ticket;   /* serial number << ASK_STATE_BITS | enum ask_state */
+	uint64_t ticket;   /* enum ask_state */
 	uint64_t identity; /* of the process: probe_state.identity */
 	uint32_t tid, pad; /* namespace-local */
 };
+
+/*
+ * A thread that raised an event with VERDICT_HOLD takes a place, publishes its record, and waits
+ * before the operation happens. The recorder matches the record and writes HOLD_GO, or HOLD_HELD
+ * and later HOLD_GO. The thread also continues by itself: if recording is paused or ends, if there
+ * is no sign of the recorder for 1.5 s, in a forked child, and if it may not sleep. If no place is
+ * free it does not wait.
+ */
+#define RING_HOLDS 64u
+enum hold_state {
+	HOLD_FREE,
+	HOLD_TAKEN, /* its fields are being written */
+	HOLD_WAITS, /* for the recorder to match its record */
+	HOLD_HELD,  /* it matches */
+	HOLD_GO,
+	HOLD_UNHEARD, /* the thread continued: there was no sign of the recorder */
+	HOLD_REFUSED, /* the thread continued: it may not sleep (ring_ask) */
+	HOLD_STATE_COUNT
+};
+struct ring_hold {
+	uint64_t ticket;    /* enum hold_state; the lower half is a futex */
+	uint64_t identity;  /* of the process: probe_state.identity */
+	uint64_t head;      /* of the record, in bytes ever published in its slot */
+	uint32_t slot, tid; /* slot: index; tid: namespace-local, 0 unknown */
+};
+/* ring_shared.filter_on: verdicts are read; a name without a verdict has VERDICT_HOLD. */
+#define FILTER_VERDICTS 1u
+#define FILTER_HOLDS    2u
 
 struct ring_tick {
 	/* CLOCK_MONOTONIC of the recorder's time namespace, and the recorder's clock, read just
@@ -342,12 +385,12 @@ struct ring_shared {
 	uint32_t enabled;       /* enum ring_state */
 	uint32_t heartbeat;     /* the recorder adds 1 at least every 200 ms */
 	uint32_t recorder_pid;  /* in the recorder's namespace */
-	uint32_t filter_on;     /* 0: every event is wanted; no verdict is read */
+	uint32_t filter_on;     /* FILTER_*. 0: every event is wanted; no verdict is read */
 	uint32_t slots_freed;   /* futex: the recorder adds 1 when a slot becomes free */
 	uint32_t slots_claimed; /* slots ever claimed; the recorder notices new ones by it */
 	/* heartbeat + 1 when a process last began to wait for a slot, at most 100 ms at a time; 0
 	 * never. It is not a count of waiters: one that is killed while it waits would be counted
-	 * for ever */
+	 * forever */
 	uint32_t slot_waited;
 	uint64_t lost_unserved; /* events for which there was no slot, or no lane */
 	uint64_t nonce;         /* a number that no other ring has */
@@ -357,7 +400,9 @@ struct ring_shared {
 	/* slot 0 has this many more bytes of data, and the other slots are this much further
 	 * back */
 	uint64_t first_extra_bytes;
-	uint64_t reserved[4];
+	uint32_t n_holds; /* places of holds[] ever taken; the recorder notices new ones by it */
+	uint32_t holds_missed; /* events with VERDICT_HOLD that found no place */
+	uint64_t reserved[3];
 	uint64_t verdicts[VERDICT_COUNT];
 	/* PROBE_CLOCK_RING: the time of the newest event. The recorder raises it to the present of
 	 * its clock whenever it looks, and each event adds a nanosecond. */
@@ -368,6 +413,7 @@ struct ring_shared {
 	uint32_t tick;
 	uint32_t n_asked; /* questions ever asked; the recorder notices new ones by it */
 	struct ring_ask asks[RING_ASKS] __attribute__((aligned(64)));
+	struct ring_hold holds[RING_HOLDS] __attribute__((aligned(64)));
 };
 
 /* `writing` of an event must not be visible before the previous `head` is. tests/unit/test_order.c
@@ -432,7 +478,8 @@ enum record_flag {
 	RECORD_NATIVE = 4,
 	RECORD_SLICE_CUT = 8,
 	RECORD_NO_SLICE = 16,
-	RECORD_COMES_BACK = 32 /* FINALISED: the probe links itself again after the finalisation */
+	RECORD_COMES_BACK = 32, /* FINALISED: the probe links itself again after the finalisation */
+	RECORD_HOLD = 64 /* its thread waits: a place of ring_shared.holds[] names this record */
 };
 
 struct record_event {
@@ -474,7 +521,7 @@ struct record_code {
 	/* followed by file, name and table, back to back */
 };
 struct record_native {
-	uint64_t pc, sp, rbp, rbx, r12, r13, r14, r15;
+	uint64_t pc, sp, fp, saved[NATIVE_SAVED]; /* the registers that a call preserves */
 };
 /* One run of the evaluator that is on the stack. stacks/merge.h says what the anchor is in each
  * version. */
@@ -511,7 +558,7 @@ static inline uint64_t name_hash(const char *name, uint32_t n)
 _Static_assert(sizeof(struct record) == 16, "record");
 _Static_assert(sizeof(struct record_event) == 48, "record_event");
 _Static_assert(sizeof(struct record_code) == 24, "record_code");
-_Static_assert(sizeof(struct record_native) == 64, "record_native");
+_Static_assert(sizeof(struct record_native) == 8 * (3 + NATIVE_SAVED), "record_native");
 _Static_assert(sizeof(struct record_anchor) == 8, "record_anchor");
 _Static_assert(sizeof(struct code_cache_line) == 24, "code_cache_line");
 _Static_assert(sizeof(struct ring_slot) <= PROBE_PAGE, "ring_slot");
@@ -519,7 +566,8 @@ _Static_assert(__builtin_offsetof(struct ring_slot, tail) == 64, "the probe's li
 _Static_assert(sizeof(struct probe_state) == 64 &&
 		   __builtin_offsetof(struct probe_lane, code_cache) == 64,
 	       "lines of 64 bytes");
-_Static_assert(sizeof(struct thread_seen) == 16 && THREADS_SEEN_BYTES % PROBE_PAGE == 0,
-	       "thread_seen");
+_Static_assert(sizeof(struct ring_hold) == 32, "ring_hold");
+_Static_assert(COUNTS_BYTES % PROBE_PAGE == 0, "counters of a slot are given back alone");
+_Static_assert(sizeof(struct thread_seen) == 16 && THREADS_SEEN_BYTES % 4096 == 0, "thread_seen");
 _Static_assert(sizeof(struct probe_lane) % 64 == 0 && (PROBE_LANES & (PROBE_LANES - 1)) == 0,
 	       "lanes");

@@ -10,7 +10,7 @@
  */
 #include "probe/chain.h"
 
-#include "probe/arch/x86_64/sys.h"
+#include "probe_cpu.h"
 #include "probe/serialise.h"
 
 enum {
@@ -24,13 +24,13 @@ enum {
 
 /* glibc 2.36, 2.43, nptl/allocatestack.c: {stackblock, stackblock_size} in struct pthread; 0 and
  * __libc_stack_end for the main thread. */
-LANE_CODE uint64_t thread_stack_end(const struct probe_context *ctx, uint64_t sp)
+LANE_CODE uint64_t chain_stack_end(const struct probe_context *ctx, uint64_t sp)
 {
 	if (!ctx->stackblock_off)
 		return 0;
 	uint64_t block = thread_u64(ctx->stackblock_off),
 		 size = thread_u64(ctx->stackblock_off + 8);
-	uint64_t self = thread_u64(0x10); /* tcbhead_t.self */
+	uint64_t top = thread_block_top();
 	if (!block) {
 		uint64_t end = ctx->stack_end;
 		return end && sp < end && end - sp <= 64u << 20 ? end : 0;
@@ -38,7 +38,7 @@ LANE_CODE uint64_t thread_stack_end(const struct probe_context *ctx, uint64_t sp
 	if (sp < block || sp - block >= size)
 		return 0;
 	uint64_t end = block + size;
-	return self > sp && self < end ? self : end;
+	return top > sp && top < end ? top : end;
 }
 
 static inline bool is_in_tstate(const struct chain *c, uint64_t at)
@@ -75,7 +75,7 @@ LANE_CODE uint64_t chain_begin(const struct probe_context *ctx, uint64_t tstate,
 		c->chunk_bytes = UINT64_MAX - 1;
 		return first;
 	}
-	uint64_t sp = (uint64_t)__builtin_frame_address(0), end = thread_stack_end(ctx, sp);
+	uint64_t sp = (uint64_t)__builtin_frame_address(0), end = chain_stack_end(ctx, sp);
 	c->stack = sp;
 	c->stack_end = (end ? end : sp + STACK_UNKNOWN_BYTES) - FRAME_HEAD_BYTES;
 	if (c->stack_end < sp)
@@ -131,7 +131,7 @@ LANE_CODE static bool enter_generator(struct chain *c, uint64_t frame)
 LANE_CODE __attribute__((noinline)) bool chain_enter(const struct probe_layout *l, struct chain *c,
 						     uint64_t from, uint64_t frame)
 {
-	if (frame & 7 || frame >> 47)
+	if (frame & 7 || frame >> USER_ADDRESS_BITS)
 		return false;
 	/* Where the end of the stack is not known, other memory may follow it. */
 	if (frame >= c->stack && frame < c->stack_end &&

@@ -42,7 +42,7 @@ struct chain {
 };
 
 /* End of the running thread's C stack; 0 if it is not known, or sp is on another stack. */
-uint64_t thread_stack_end(const struct probe_context *ctx, uint64_t sp);
+uint64_t chain_stack_end(const struct probe_context *ctx, uint64_t sp);
 
 /* The innermost frame, which chain_may_read() has not checked yet; 0: there is none, or none that
  * can be proved. tstate: not 0. */

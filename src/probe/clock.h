@@ -1,7 +1,8 @@
 /*
  * clock: the time of an event.
  *
- * The TSC is the best clock, but reading it can kill. A thread that has called prctl(PR_SET_TSC,
+ * The processor's counter is the best clock (on x86-64 the TSC, whose name stands for all of them
+ * here), but reading it can kill. A thread that has called prctl(PR_SET_TSC,
  * PR_TSC_SIGSEGV), or is in strict seccomp mode (kernel/seccomp.c, seccomp_set_mode_strict():
  * disable_TSC()), gets SIGSEGV at rdtsc, and so do the processes that it forks. No memory that the
  * probe can read shows this, and the thread may do it at any time. So the TSC is read only in a
@@ -17,19 +18,36 @@
  * TSC, or become a system call if the kernel uses another clock source.
  */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "probe/abi.h"
-#include "probe/arch/x86_64/sys.h"
+#include "probe/parts.h"
+#include "probe_cpu.h"
 
 /* Both call the vdso, so they may be called only from inside a lane (probe.c, probe_hook()). */
 uint64_t clock_ring(const struct probe_context *ctx) __attribute__((visibility("hidden")));
 /* CLOCK_MONOTONIC_COARSE; 0 if there is no vdso. */
 uint64_t clock_coarse_ns(const struct probe_context *ctx) __attribute__((visibility("hidden")));
 
-/* The time now; later than that of every earlier event of this thread. A time-stamp counter
- * advances by dozens between two reads in one thread. */
+/* The processor's clock where it advances more slowly than events can follow one another: later
+ * than every time that this function has returned to any process of the ring. */
+static inline uint64_t clock_coarse_ticks(const struct probe_context *ctx)
+{
+	struct ring_shared *shared = shared_of(ctx);
+	uint64_t last = __atomic_load_n(&shared->now, __ATOMIC_RELAXED), now;
+	do {
+		uint64_t ticks = cpu_ticks();
+		now = ticks > last ? ticks : last + 1;
+	} while (!__atomic_compare_exchange_n(&shared->now, &last, now, false, __ATOMIC_RELAXED,
+					      __ATOMIC_RELAXED));
+	return now;
+}
+
+/* The time now; later than that of every earlier event of this thread. */
 static inline uint64_t clock_now(const struct probe_context *ctx)
 {
-	return ctx->flags & PROBE_CLOCK_RING ? clock_ring(ctx) : cpu_ticks();
+	return ctx->flags & PROBE_CLOCK_RING ? clock_ring(ctx)
+	       : CPU_TICKS_ARE_COARSE        ? clock_coarse_ticks(ctx)
+					     : cpu_ticks();
 }

@@ -62,10 +62,11 @@ LANE_CODE static bool code_define(struct out *o, const struct probe_layout *l, u
 	struct record_code *def = (struct record_code *)o->p;
 	o->p += sizeof(*def);
 	uint8_t *file = o->p;
-	out_str(o, rd64(code + l->code_filename), TEXT_MAX_BYTES);
+	serialise_str(o, rd64(code + l->code_filename), TEXT_MAX_BYTES);
 	uint8_t *name = o->p;
-	out_str(o, rd64(code + (l->code_qualname != OFF_NONE ? l->code_qualname : l->code_name)),
-		TEXT_MAX_BYTES);
+	serialise_str(o,
+		      rd64(code + (l->code_qualname != OFF_NONE ? l->code_qualname : l->code_name)),
+		      TEXT_MAX_BYTES);
 	uint8_t *bytes = o->p;
 	uint64_t full = rd64(table + l->ob_size), n = full;
 	if (n > TABLE_MAX_BYTES || n + 16 > (uint64_t)(o->end - o->p))

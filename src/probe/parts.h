@@ -31,6 +31,14 @@ static inline uint64_t slot_size(const struct probe_context *ctx, const struct r
 	return ctx->slot_data_bytes + ((uint64_t)slot == first ? ctx->first_extra_bytes : 0);
 }
 
+/* The counter of a slot (index + 1) for the name whose verdict is at `place`. Only if .counts_off
+ * is not 0. */
+static inline uint64_t *count_of(const struct probe_context *ctx, uint32_t slot, uint32_t place)
+{
+	uint8_t *first = (uint8_t *)shared_of(ctx) + ctx->counts_off;
+	return (uint64_t *)(first + (uint64_t)(slot - 1) * COUNTS_BYTES) + place;
+}
+
 static inline struct probe_lane *lane_at(const struct probe_context *ctx, struct probe_state *state,
 					 uint32_t i)
 {

@@ -3,10 +3,11 @@
  */
 #include "probe/patience.h"
 
-#include "probe/arch/x86_64/sys.h"
+#include "probe_cpu.h"
 #include "probe/clock.h"
 #include "probe/parts.h"
 #include "probe/serialise.h"
+#include "probe/ticket.h"
 
 enum {
 	/* before the recorder is asked: a recorder that is working makes room without being
@@ -18,17 +19,6 @@ enum {
 	UNHEARD_NS = 1000 * 1000 * 1000, /* without a sign of the recorder */
 };
 
-static inline uint64_t ticket_in(uint64_t ticket, enum ask_state state)
-{
-	return (ticket & ~((1ull << ASK_STATE_BITS) - 1)) | state;
-}
-
-static inline bool ticket_change(uint64_t *at, uint64_t from, uint64_t to)
-{
-	return __atomic_compare_exchange_n(at, &from, to, false, __ATOMIC_ACQ_REL,
-					   __ATOMIC_RELAXED);
-}
-
 static void ask_begin(const struct probe_context *ctx, const struct probe_state *state,
 		      uint32_t tid, struct ask *ask)
 {
@@ -36,10 +26,8 @@ static void ask_begin(const struct probe_context *ctx, const struct probe_state 
 	for (uint32_t i = 0; i < RING_ASKS; i++) {
 		uint32_t place = (tid + i) % RING_ASKS;
 		struct ring_ask *at = &shared->asks[place];
-		uint64_t before = __atomic_load_n(&at->ticket, __ATOMIC_RELAXED);
-		uint64_t mine = ticket_in(before + (1ull << ASK_STATE_BITS), ASK_TAKEN);
-		if (before != ticket_in(before, ASK_FREE) ||
-		    !ticket_change(&at->ticket, before, mine))
+		uint64_t mine = ticket_take(&at->ticket, ASK_FREE, ASK_TAKEN);
+		if (!mine)
 			continue;
 		at->identity = __atomic_load_n(&state->identity, __ATOMIC_RELAXED);
 		at->tid = tid;
@@ -53,8 +41,8 @@ static void ask_begin(const struct probe_context *ctx, const struct probe_state 
 	}
 }
 
-enum answer ask_poll(const struct probe_context *ctx, const struct probe_state *state, uint32_t tid,
-		     struct ask *ask)
+enum answer patience_poll(const struct probe_context *ctx, const struct probe_state *state,
+			  uint32_t tid, struct ask *ask)
 {
 	if (ask->is_refused)
 		return ANSWER_NO;
@@ -80,7 +68,7 @@ enum answer ask_poll(const struct probe_context *ctx, const struct probe_state *
 	return is_yes ? ANSWER_YES : ANSWER_NO;
 }
 
-void ask_end(const struct probe_context *ctx, struct ask *ask)
+void patience_end(const struct probe_context *ctx, struct ask *ask)
 {
 	if (!ask->ticket)
 		return;
@@ -107,7 +95,7 @@ LANE_CODE enum patience_step patience_step(const struct probe_context *ctx,
 	}
 	if (p->n_spins < SPINS_FIRST)
 		return PATIENCE_SPIN;
-	if (ask_poll(ctx, state, tid, &p->ask) == ANSWER_YES)
+	if (patience_poll(ctx, state, tid, &p->ask) == ANSWER_YES)
 		return PATIENCE_SLEEP;
 	if (p->n_spins % 64)
 		return PATIENCE_SPIN;

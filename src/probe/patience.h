@@ -27,10 +27,10 @@ struct ask {
 };
 /* Ask, or check for the answer. Calls nothing outside the probe. After ANSWER_YES the caller makes
  * one system call at once, or none. */
-enum answer ask_poll(const struct probe_context *ctx, const struct probe_state *state, uint32_t tid,
-		     struct ask *ask) __attribute__((visibility("hidden")));
+enum answer patience_poll(const struct probe_context *ctx, const struct probe_state *state,
+			  uint32_t tid, struct ask *ask) __attribute__((visibility("hidden")));
 /* Withdraw the question. */
-void ask_end(const struct probe_context *ctx, struct ask *ask)
+void patience_end(const struct probe_context *ctx, struct ask *ask)
     __attribute__((visibility("hidden")));
 
 struct patience {

@@ -9,9 +9,11 @@
  * (patience.h).
  *
  *   unwanted or paused?  ─▶ return
+ *   only counted?        ─▶ add 1 to a counter of this process's slot, without a lane; return
  *   a lane of this process ─▶ its slot has room? else wait (bounded by the recorder's heartbeat) or
  *                             count a loss
  *   event name, arguments, frames straight into the ring ─▶ publish head ─▶ leave the lane
+ *   may it be held?      ─▶ wait until the recorder has matched it, and released it (hold.h)
  *
  * A record becomes visible by one store of `head` after it is complete, so a process that dies
  * half-way loses only that record.
@@ -20,14 +22,17 @@
  * so no two events of one thread have the same time (clock.h), and later ones are published after
  * earlier ones.
  */
+#include "probe/probe.h"
+
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "probe/abi.h"
-#include "probe/arch/x86_64/sys.h"
+#include "probe_cpu.h"
 #include "probe/chain.h"
 #include "probe/clock.h"
 #include "probe/frames.h"
+#include "probe/hold.h"
+#include "probe/lane.h"
 #include "probe/parts.h"
 #include "probe/patience.h"
 #include "probe/read.h"
@@ -43,7 +48,7 @@ enum {
 	ANCHORS_MAX = 1024,
 	WAIT_STEP_NS = 100 * 1000 * 1000,
 	SLOT_STEPS_ALL = 50, /* × 100 ms, the maximum in any case */
-	/* × 100 ms in which no slot became free: the processes that have slots may live for ever */
+	/* × 100 ms in which no slot became free: the processes that have slots may live forever */
 	SLOT_STEPS = 10,
 	/* Limits of waiting for a lane. A "turn" is a pass that found all lanes held. */
 	/* turns before the recorder is asked whether the thread may sleep: patience.h */
@@ -57,48 +62,6 @@ enum {
 	/* after waiting has failed, one event of this many waits again, but not for long */
 	LANE_RETRY = 16,
 };
-
-struct saved_regs { /* as entry.S pushes them */
-	uint64_t r12, r13, r14, r15, rbx, rbp, ret;
-};
-
-/* The tid; 0: not known. */
-static inline uint32_t tid_now(const struct probe_context *ctx)
-{
-	return ctx->flags & PROBE_TID_UNKNOWN ? 0 : thread_u32(ctx->tid_off);
-}
-
-/* ---- lanes: each holds one event at a time ---- */
-
-/* The number that a thread writes into a lane's lock. Without a tid, its thread pointer
- * distinguishes it from others (%fs:0, System V ABI for AMD64, ELF handling for TLS): blocks of
- * different threads are more than 64 bytes apart. */
-static inline uint32_t lane_owner(uint32_t tid)
-{
-	return tid ? tid : LANE_NO_TID | (uint32_t)(thread_u64(0) >> 6);
-}
-
-static inline bool lane_try(struct probe_lane *lane, uint32_t tid, uint32_t *ret_owner)
-{
-	*ret_owner = 0;
-	return __atomic_compare_exchange_n(&lane->lock, ret_owner, lane_owner(tid), false,
-					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
-}
-
-static inline void lane_leave(struct probe_lane *lane)
-{
-	__atomic_store_n(&lane->lock, 0, __ATOMIC_RELEASE);
-}
-
-/* Enter any lane, without an event to write. NULL if none is free. */
-static struct probe_lane *lane_any(const struct probe_context *ctx, struct probe_state *state)
-{
-	uint32_t tid = tid_now(ctx), owner;
-	for (uint32_t i = 0; i < ctx->n_lanes; i++)
-		if (lane_try(lane_at(ctx, state, i), tid, &owner))
-			return lane_at(ctx, state, i);
-	return NULL;
-}
 
 /* ---- losses, and giving up ---- */
 
@@ -185,9 +148,7 @@ static __attribute__((noinline)) bool slot_take(const struct probe_context *ctx,
 		slot->parent_pid = state->parent_pid;
 		slot->birth = (uint32_t)identity;
 		slot->time = clock_now(ctx);
-		/* %fs:0 holds the thread pointer itself (System V ABI for AMD64, ELF handling for
-		 * TLS) */
-		slot->thread = thread_u64(0);
+		slot->thread = thread_pointer();
 		__atomic_store_n(&slot->pid, (uint32_t)(identity >> 32), __ATOMIC_RELEASE);
 		__atomic_fetch_add(&shared->slots_claimed, 1, __ATOMIC_RELEASE);
 		__atomic_store_n(&lane->slot, i, __ATOMIC_RELAXED);
@@ -252,7 +213,7 @@ static __attribute__((noinline)) bool slot_claim(const struct probe_context *ctx
 			all++;
 		}
 	}
-	ask_end(ctx, &patience.ask);
+	patience_end(ctx, &patience.ask);
 	return is_claimed;
 }
 
@@ -288,9 +249,9 @@ static bool lane_in_vain(struct probe_state *state)
  *                                       while this one sleeps
  *   it waits for room                   it stays until the recorder, whose heart is beating, has
  *                                       made room: what wakes it wakes this thread, too
- *   a signal handler runs on top, or    it may stay for ever: it may be waiting for what this
+ *   a signal handler runs on top, or    it may stay forever: it may be waiting for what this
  *   a debugger has stopped it           thread holds
- *   it left the probe by siglongjmp,    it stays for ever
+ *   it left the probe by siglongjmp,    it stays forever
  *   or has ended
  *
  * Only time distinguishes the last case from the others. A thread that finds it must not wait as
@@ -305,7 +266,7 @@ static __attribute__((noinline)) bool lane_wait(const struct probe_context *ctx,
 	cpu_relax();
 	if (n < LANE_SPINS)
 		return true;
-	enum answer answer = ask_poll(ctx, state, tid, &patience->ask);
+	enum answer answer = patience_poll(ctx, state, tid, &patience->ask);
 	if (answer != ANSWER_YES) {
 		uint32_t most = answer == ANSWER_NO ? LANE_SPINS_REFUSED : LANE_SPINS_UNHEARD;
 		return n < (n_vain ? most >> 10 : most) || lane_in_vain(state);
@@ -380,7 +341,7 @@ lane_find(const struct probe_context *ctx, struct probe_state *state, uint32_t h
 {
 	struct lane_patience patience = { 0 };
 	struct probe_lane *lane = lane_search(ctx, state, home, tid, &patience);
-	ask_end(ctx, &patience.ask);
+	patience_end(ctx, &patience.ask);
 	return lane;
 }
 
@@ -433,7 +394,7 @@ LANE_CODE static __attribute__((noinline)) bool wait_for_room(const struct probe
 		}
 	}
 	__atomic_store_n(&slot->waiting, 0, __ATOMIC_RELAXED);
-	ask_end(ctx, &patience.ask);
+	patience_end(ctx, &patience.ask);
 	return has_room;
 }
 
@@ -491,8 +452,7 @@ static void native_out(struct out *o, struct record_event *e, const struct probe
 {
 	uint64_t sp = (uint64_t)(regs + 1);
 	struct record_native *n = (struct record_native *)o->p;
-	*n = (struct record_native){ regs->ret, sp,        regs->rbp, regs->rbx,
-				     regs->r12, regs->r13, regs->r14, regs->r15 };
+	*n = (struct record_native)SAVED_NATIVE(regs);
 	o->p += sizeof(*n);
 	/* they are at or behind o->p, so ascending order moves them without overwriting any */
 	for (uint32_t i = 0; i < n_anchors; i++) {
@@ -511,9 +471,7 @@ static void native_out(struct out *o, struct record_event *e, const struct probe
 		e->r.flags |= RECORD_SLICE_CUT;
 	}
 	e->slice_bytes = (uint32_t)bytes;
-	void *to = o->p;
-	uint64_t words = bytes / 8;
-	__asm__ volatile("rep movsq" : "+D"(to), "+S"(sp), "+c"(words)::"memory");
+	copy_words(o->p, sp, bytes / 8);
 	o->p += bytes;
 }
 
@@ -534,7 +492,7 @@ _Static_assert(2 * RECORD_MAX_BYTES <= RING_SLOT_MIN_BYTES,
 LANE_CODE static __attribute__((noinline)) void
 event_write(const struct probe_context *ctx, struct probe_lane *lane, struct ring_slot *slot,
 	    const char *event, uint32_t name_bytes, uint64_t hash, uint64_t args, uint32_t tid,
-	    const struct saved_regs *regs)
+	    const struct saved_regs *regs, struct hold *hold)
 {
 	bool python = ctx->flags & PROBE_STACK_PYTHON, native = ctx->flags & PROBE_STACK_NATIVE;
 	uint64_t need = sizeof(struct record_event) + NAME_MAX_BYTES + 8 + ARGS_MAX_BYTES + 64 +
@@ -596,7 +554,8 @@ event_write(const struct probe_context *ctx, struct probe_lane *lane, struct rin
 			o.string_bytes = ctx->bulk_bytes;
 	uint8_t *start = o.p;
 	o.end = start + ARGS_MAX_BYTES;
-	out_args(&o, args);
+	/* While events are counted, this one is written only because its name is new. */
+	serialise_args(&o, ctx->counts_off ? 0 : args);
 	e->args_bytes = (uint32_t)(o.p - start);
 	out_pad8(&o, at);
 	if (o.cut)
@@ -612,7 +571,7 @@ event_write(const struct probe_context *ctx, struct probe_lane *lane, struct rin
 
 	if (python || native) {
 		uint64_t sp = (uint64_t)(regs + 1),
-			 stack_end = native ? thread_stack_end(ctx, sp) : 0;
+			 stack_end = native ? chain_stack_end(ctx, sp) : 0;
 		start = o.p;
 		o.end = start + FRAMES_MAX_BYTES;
 		/* Anchors are collected behind the longest possible frame stream, and moved up when
@@ -634,6 +593,11 @@ event_write(const struct probe_context *ctx, struct probe_lane *lane, struct rin
 	}
 	out_pad8(&o, at);
 	e->r.size = (uint32_t)(o.p - at);
+	if (hold) {
+		hold_begin(ctx, state_of(ctx), lane_slot(lane), slot->head, tid, hold);
+		if (hold->ticket)
+			e->r.flags |= RECORD_HOLD;
+	}
 	ring_publish(slot, slot->head, e->r.size);
 }
 
@@ -678,7 +642,6 @@ static void hook_link(const struct probe_context *ctx)
 extern const uint8_t probe_entry[] __attribute__((visibility("hidden"))); /* entry.S */
 void probe_at_exit(void) __attribute__((visibility("hidden")));           /* entry.S */
 
-void probe_all_is_over(void);
 void probe_all_is_over(void)
 {
 	struct probe_context *ctx = (struct probe_context *)((uint64_t)probe_entry -
@@ -713,18 +676,33 @@ static bool is_clear_hooks(const char *event)
 	return true;
 }
 
-static bool is_unwanted(const struct ring_shared *shared, uint64_t hash)
+/* *ret_place: of the verdict in the table. A new name: the recorder will decide. */
+static inline uint32_t verdict_of(const struct ring_shared *shared, uint32_t filter_on,
+				  uint64_t hash, uint32_t *ret_place)
 {
+	uint32_t unknown = filter_on & FILTER_HOLDS ? VERDICT_HOLD : VERDICT_WANTED;
 	uint64_t key = hash & ~3ull;
 	for (uint32_t i = 0; i < VERDICT_COUNT; i++) {
-		uint64_t v = __atomic_load_n(&shared->verdicts[(hash + i) % VERDICT_COUNT],
-					     __ATOMIC_RELAXED);
+		uint32_t place = (uint32_t)((hash + i) % VERDICT_COUNT);
+		uint64_t v = __atomic_load_n(&shared->verdicts[place], __ATOMIC_RELAXED);
+		*ret_place = place;
 		if (!v)
-			return false; /* a new name: the recorder will decide */
+			return unknown;
 		if ((v & ~3ull) == key)
-			return (v & 3) == VERDICT_UNWANTED;
+			return v & 3;
 	}
-	return false;
+	return unknown;
+}
+
+/*
+ * Count an event of this process. Threads that run side by side may count in one place at once, so
+ * the addition is atomic. It needs no order: a count says nothing about other memory, and the
+ * recorder reads the last value after the process has ended or no thread is in the probe any more,
+ * both of which it learns from the kernel.
+ */
+static inline void count_event(const struct probe_context *ctx, uint32_t slot, uint32_t place)
+{
+	__atomic_fetch_add(count_of(ctx, slot, place), 1, __ATOMIC_RELAXED);
 }
 
 /* strlen() by aligned words: a word that holds a byte of the string is mapped as a whole. */
@@ -745,8 +723,8 @@ static inline uint32_t name_bytes_of(const char *event)
 }
 
 /*
- * Why no thread can be in the probe when it is unmapped: the recorder (visit/detach.c,
- * link_check_left()) checks for threads that are inside a lane, for those whose pc or a register is
+ * Why no thread can be in the probe when it is unmapped: the recorder (visit/quiet.c,
+ * quiet_check()) checks for threads that are inside a lane, for those whose pc or a register is
  * in this code, and for those whose pc will be there when their signal handlers return
  * (sigframe.h). Outside of lanes nothing is called, so that the second and third checks see every
  * thread that is there: a thread in a function called from here would show only a return address,
@@ -757,15 +735,15 @@ static inline uint32_t name_bytes_of(const char *event)
  *                                          lane
  *   is_abandoned()                         outside; its count_loss(), which calls the vdso's clock,
  *                                          has a lane
- *   lane_find(), lane_wait(), ask_poll()   outside; slot_claim() has a lane
+ *   lane_find(), lane_wait(), patience_poll()   outside; slot_claim() has a lane
  *   event_write() .. lane_leave()          lane: fn_tstate_get, PyMutex_Unlock, the vdso; most of
  *                                          it is LANE_CODE
+ *   hold_wait(), patience_poll()           outside; its silence_ns(), which calls the vdso's clock,
+ *                                          has a lane
  *   .. ret of entry.S                      outside
  *   probe_all_is_over()                    clears at_exit last; then it calls nothing and touches
  *                                          none of our memory
  */
-int probe_hook(const char *event, uint64_t args, struct probe_context *ctx,
-	       const struct saved_regs *regs);
 int probe_hook(const char *event, uint64_t args, struct probe_context *ctx,
 	       const struct saved_regs *regs)
 {
@@ -798,9 +776,12 @@ int probe_hook(const char *event, uint64_t args, struct probe_context *ctx,
 
 	uint32_t n = name_bytes_of(event);
 	uint64_t hash = name_hash(event, n);
-	bool unwanted = shared->filter_on && is_unwanted(shared, hash);
-	if (unwanted && !last)
+	uint32_t place = 0;
+	uint32_t filter_on = __atomic_load_n(&shared->filter_on, __ATOMIC_RELAXED);
+	uint32_t verdict = filter_on ? verdict_of(shared, filter_on, hash, &place) : VERDICT_WANTED;
+	if (verdict == VERDICT_UNWANTED && !last)
 		return 0;
+	bool counted = verdict == VERDICT_COUNTED && ctx->counts_off;
 
 	/* Free threads are distinguished by their tids, which are consecutive numbers. Under a GIL
 	 * the first lane is free unless other interpreters have a GIL of their own. */
@@ -810,6 +791,10 @@ int probe_hook(const char *event, uint64_t args, struct probe_context *ctx,
 		home_index = tid;
 		home = lane_at(ctx, state, tid);
 	}
+	if (counted && !last && lane_slot(home)) {
+		count_event(ctx, lane_slot(home), place);
+		return 0;
+	}
 	if (is_abandoned(ctx, state, home, tid))
 		return 0;
 	struct probe_lane *lane = lane_enter(ctx, state, home, home_index, tid);
@@ -818,8 +803,13 @@ int probe_hook(const char *event, uint64_t args, struct probe_context *ctx,
 		return 0;
 	}
 	struct ring_slot *slot = slot_of(ctx, lane->slot);
-	if (!unwanted)
-		event_write(ctx, lane, slot, event, n, hash, args, tid, regs);
+	/* The last event is not held: CPython is about to free the hooks. */
+	struct hold hold = { .ticket = 0 };
+	if (counted)
+		count_event(ctx, lane->slot, place);
+	else if (verdict != VERDICT_UNWANTED)
+		event_write(ctx, lane, slot, event, n, hash, args, tid, regs,
+			    verdict == VERDICT_HOLD && !last ? &hold : NULL);
 	if (last && !state->abandoned) {
 		uint8_t *at = ring_reserve(ctx, lane, slot, tid, sizeof(struct record));
 		if (at) {
@@ -830,11 +820,11 @@ int probe_hook(const char *event, uint64_t args, struct probe_context *ctx,
 		}
 	}
 	lane_leave(lane);
+	if (hold.ticket && !hold_wait(ctx, state, tid, &hold))
+		give_up(ctx);
 	return 0;
 }
 
-/* The compiler may ask for these even in a freestanding build. */
-void *memcpy(void *to, const void *from, size_t n);
 void *memcpy(void *to, const void *from, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -842,7 +832,6 @@ void *memcpy(void *to, const void *from, size_t n)
 	return to;
 }
 
-void *memset(void *to, int c, size_t n);
 void *memset(void *to, int c, size_t n)
 {
 	for (size_t i = 0; i < n; i++)

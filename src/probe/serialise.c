@@ -182,7 +182,7 @@ LANE_CODE static void text_copy(struct out *o, const struct text *t, uint64_t n_
 		o->p += utf8_put(o->p, code_point(t, i));
 }
 
-/* Write any str; the slow path of out_str(). */
+/* Write any str; the slow path of serialise_str(). */
 LANE_CODE static __attribute__((noinline)) void out_text(struct out *o, uint64_t str,
 							 uint32_t limit_bytes)
 {
@@ -222,7 +222,7 @@ static inline bool out_short_ascii(struct out *o, uint64_t str, uint32_t limit_b
 	return true;
 }
 
-LANE_CODE void out_str(struct out *o, uint64_t str, uint32_t limit_bytes)
+LANE_CODE void serialise_str(struct out *o, uint64_t str, uint32_t limit_bytes)
 {
 	if (!out_short_ascii(o, str, limit_bytes))
 		out_text(o, str, limit_bytes);
@@ -308,7 +308,7 @@ LANE_CODE static __attribute__((noinline)) void out_int(struct out *o, uint64_t 
 
 /* PyMutex: Include/cpython/lock.h, 3.13: bit 0 locked, bit 1 has parked waiters. An object that is
  * met again inside itself is already locked by us. Locks are released in reverse order. */
-LANE_CODE bool object_lock(struct out *o, uint64_t object)
+LANE_CODE bool serialise_lock(struct out *o, uint64_t object)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	if (!l->free_threaded)
@@ -327,7 +327,7 @@ LANE_CODE bool object_lock(struct out *o, uint64_t object)
 	return true;
 }
 
-LANE_CODE void object_unlock(struct out *o)
+LANE_CODE void serialise_unlock(struct out *o)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	uint64_t object;
@@ -356,7 +356,7 @@ LANE_CODE static void out_items(struct out *o, uint8_t tag, uint64_t items, uint
 	for (; i < n && i < max && room(o) > ELEMENT_ROOM; i++) {
 		uint64_t item = rd64(items + 8 * i);
 		if (item)
-			out_value(o, item, depth + 1);
+			serialise_value(o, item, depth + 1);
 		else
 			put8(o, VALUE_UNREADABLE);
 	}
@@ -381,7 +381,7 @@ LANE_CODE static __attribute__((noinline)) void out_set(struct out *o, uint8_t t
 		uint64_t key = rd64(table + 16 * i);
 		if (!key || rd64(table + 16 * i + 8) == UINT64_MAX)
 			continue;
-		out_value(o, key, depth + 1);
+		serialise_value(o, key, depth + 1);
 		k++;
 	}
 	patch_count(kept, k);
@@ -405,8 +405,8 @@ LANE_CODE static __attribute__((noinline)) void out_dict(struct out *o, uint64_t
 		uint64_t key, value;
 		if (!dict_entry(&v, i, &key, &value))
 			continue;
-		out_value(o, key, depth + 1);
-		out_value(o, value, depth + 1);
+		serialise_value(o, key, depth + 1);
+		serialise_value(o, value, depth + 1);
 		k++;
 	}
 	patch_count(kept, k);
@@ -501,7 +501,7 @@ LANE_CODE static void out_attr_str(struct out *o, const char *name, uint64_t str
 {
 	out_attr_name(o, name);
 	if (is_str(&o->ctx->layout, str))
-		out_str(o, str, o->string_bytes);
+		serialise_str(o, str, o->string_bytes);
 	else
 		put8(o, !str || str == o->ctx->layout.none
 			    ? VALUE_NONE
@@ -544,7 +544,8 @@ LANE_CODE static void out_attr_path(struct out *o, uint64_t path)
 	out_attr_name(o, "path");
 	uint16_t list_off = l->path_raw_paths != OFF_NONE ? l->path_raw_paths : l->path_parts;
 	uint64_t list = list_off != OFF_NONE ? rd64(path + list_off) : 0;
-	if (!list || !(type_flags(l, type_of(l, list)) & TPFLAGS_LIST) || !object_lock(o, list)) {
+	if (!list || !(type_flags(l, type_of(l, list)) & TPFLAGS_LIST) ||
+	    !serialise_lock(o, list)) {
 		put8(o, VALUE_UNREADABLE);
 		return;
 	}
@@ -565,7 +566,7 @@ LANE_CODE static void out_attr_path(struct out *o, uint64_t path)
 	}
 	if (!ok || n_bytes + 32 > room(o) || n_bytes > 4096) {
 		put8(o, VALUE_UNREADABLE);
-		object_unlock(o);
+		serialise_unlock(o);
 		return;
 	}
 	uint8_t *start = o->p;
@@ -583,7 +584,7 @@ LANE_CODE static void out_attr_path(struct out *o, uint64_t path)
 		text_copy(o, &t, points, bytes);
 	}
 	patch_count(start + 1, (uint32_t)(o->p - text));
-	object_unlock(o);
+	serialise_unlock(o);
 }
 
 /* Is the type's module "pathlib", or "pathlib._local" (3.13)? */
@@ -636,7 +637,7 @@ LANE_CODE static __attribute__((noinline)) void out_object(struct out *o, uint64
 		return;
 	}
 	out_type_name(o, type);
-	if (room(o) < ATTRS_ROOM || !object_lock(o, object)) {
+	if (room(o) < ATTRS_ROOM || !serialise_lock(o, object)) {
 		put8(o, 0);
 		return;
 	}
@@ -693,12 +694,12 @@ LANE_CODE static __attribute__((noinline)) void out_object(struct out *o, uint64
 	} else {
 		put8(o, 0);
 	}
-	object_unlock(o);
+	serialise_unlock(o);
 }
 
 /* ---- one value of any kind ---- */
 
-LANE_CODE void out_value(struct out *o, uint64_t object, unsigned depth)
+LANE_CODE void serialise_value(struct out *o, uint64_t object, unsigned depth)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	if (room(o) < OUT_MIN_BYTES) {
@@ -713,7 +714,7 @@ LANE_CODE void out_value(struct out *o, uint64_t object, unsigned depth)
 	uint64_t type = type_of(l, object);
 	uint32_t flags = type_flags(l, type);
 	if (flags & TPFLAGS_UNICODE) {
-		out_str(o, object, o->string_bytes);
+		serialise_str(o, object, o->string_bytes);
 	} else if (flags & TPFLAGS_LONG) {
 		if (object == l->true_ || object == l->false_)
 			put8(o, object == l->true_ ? VALUE_TRUE : VALUE_FALSE);
@@ -735,7 +736,7 @@ LANE_CODE void out_value(struct out *o, uint64_t object, unsigned depth)
 		put8(o, VALUE_ELLIPSIS);
 	} else if (flags & (TPFLAGS_LIST | TPFLAGS_DICT) || type == l->type_set ||
 		   type == l->type_frozenset || (type == l->type_bytearray && type)) {
-		bool locked = object_lock(o, object);
+		bool locked = serialise_lock(o, object);
 		/* not locked by us: write only the count */
 		unsigned at = locked ? depth : VALUE_DEPTH_MAX;
 		if (flags & TPFLAGS_LIST)
@@ -749,17 +750,18 @@ LANE_CODE void out_value(struct out *o, uint64_t object, unsigned depth)
 		else
 			out_set(o, type == l->type_set ? VALUE_SET : VALUE_FROZENSET, object, at);
 		if (locked)
-			object_unlock(o);
+			serialise_unlock(o);
 	} else {
 		out_object(o, object, type);
 	}
 }
 
-LANE_CODE void out_args(struct out *o, uint64_t tuple)
+LANE_CODE void serialise_args(struct out *o, uint64_t tuple)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	if (!tuple || !(type_flags(l, type_of(l, tuple)) & TPFLAGS_TUPLE)) {
-		put8(o, VALUE_TUPLE); /* never seen: sys_audit always makes a tuple */
+		/* sys_audit always makes a tuple; 0: they are not wanted */
+		put8(o, VALUE_TUPLE);
 		put8(o, 0);
 		put8(o, 0);
 		return;

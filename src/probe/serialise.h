@@ -32,16 +32,16 @@ struct out {
 	struct out_locks *locks;
 };
 
-/* The least room that out_value() needs: it always writes something complete. */
+/* The least room that serialise_value() needs: it always writes something complete. */
 #define OUT_MIN_BYTES 64u
 
-void out_value(struct out *o, uint64_t object, unsigned depth);
-/* Write the event's argument tuple as one TUPLE value. */
-void out_args(struct out *o, uint64_t tuple);
+void serialise_value(struct out *o, uint64_t object, unsigned depth);
+/* Write the event's argument tuple as one TUPLE value; 0: an empty one. */
+void serialise_args(struct out *o, uint64_t tuple);
 /* Lock an object without waiting, in free-threaded builds; false: another thread holds the lock.
  * Other builds: true. */
-bool object_lock(struct out *o, uint64_t object);
-/* Unlock the object that object_lock() locked last. */
-void object_unlock(struct out *o);
+bool serialise_lock(struct out *o, uint64_t object);
+/* Unlock the object that serialise_lock() locked last. */
+void serialise_unlock(struct out *o);
 /* Write a str object as STR, STR_CUT, or UNREADABLE. */
-void out_str(struct out *o, uint64_t object, uint32_t limit_bytes);
+void serialise_str(struct out *o, uint64_t object, uint32_t limit_bytes);

@@ -12,7 +12,7 @@
 #include "probe/thread_name.h"
 
 #include "base/value.h"
-#include "probe/arch/x86_64/sys.h"
+#include "probe_cpu.h"
 #include "probe/chain.h"
 #include "probe/dict.h"
 #include "probe/read.h"
@@ -118,7 +118,7 @@ LANE_CODE static bool attributes_view(struct out *o, uint64_t object, struct dic
 			return false;
 	} else {
 		if (!dict || !(rd32(rd64(dict + l->ob_type) + l->tp_flags) & TPFLAGS_DICT) ||
-		    !object_lock(o, dict))
+		    !serialise_lock(o, dict))
 			return false;
 		*ret_locks_dict = true;
 		if (!dict_view_of(l, dict, v))
@@ -154,10 +154,11 @@ LANE_CODE static uint64_t name_of(const struct probe_context *ctx, const struct 
 		uint64_t key, value;
 		if (!dict_entry(v, i, &key, &value))
 			continue;
-		/* PyThread_get_thread_ident() is pthread_self(), which is the value of %fs:0 with
-		 * glibc and musl. */
+		/* PyThread_get_thread_ident() is pthread_self(): see thread_self() in probe_cpu.h. */
 		if (is_text(ctx, key, "_ident", 6))
-			is_this = is_int(l, value, thread_u64(0));
+			is_this = is_int(l, value, thread_self(ctx->tid_off, 0)) ||
+				  (THREAD_SELVES > 1 &&
+				   is_int(l, value, thread_self(ctx->tid_off, 1)));
 		else if (is_text(ctx, key, "_name", 5) &&
 			 rd32(rd64(value + l->ob_type) + l->tp_flags) & TPFLAGS_UNICODE)
 			name = value;
@@ -171,14 +172,14 @@ LANE_CODE static bool name_out(struct out *o, uint64_t self)
 	struct dict_view v;
 	bool locks_dict = false, was_cut = o->cut;
 	uint8_t *start = o->p;
-	if (!object_lock(o, self))
+	if (!serialise_lock(o, self))
 		return false;
 	uint64_t name = attributes_view(o, self, &v, &locks_dict) ? name_of(o->ctx, &v) : 0;
 	if (name)
-		out_str(o, name, THREAD_NAME_MAX);
+		serialise_str(o, name, THREAD_NAME_MAX);
 	if (locks_dict)
-		object_unlock(o);
-	object_unlock(o);
+		serialise_unlock(o);
+	serialise_unlock(o);
 	o->cut = was_cut; /* the flag is about arguments only */
 	if (o->p > start && *start == VALUE_UNREADABLE)
 		o->p = start;

@@ -7,9 +7,11 @@
  */
 #include "python/python.h"
 
+#include <elf.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "python/aarch64_code.h"
 #include "python/audit_head.h"
 #include "python/elf_symbols.h"
 #include "python/layout.h"
@@ -124,6 +126,15 @@ static bool version_parse(const char *text, uint32_t *ret)
 	return true;
 }
 
+/* Is there a text in the module at this address that is a version? */
+static bool version_at(const struct elf_symbols *s, uint64_t at, uint32_t *ret)
+{
+	char text[16];
+	return at >= s->start && at < s->end &&
+	       mem_read_cstr(s->mem, RADDR(at), text, sizeof(text)) && text[1] == '.' &&
+	       version_parse(text, ret);
+}
+
 /* For versions without Py_Version: Py_GetVersion() formats PY_VERSION (v3.8.0 Python/getversion.c),
  * so its code holds the address of that string, relative or absolute. */
 static bool version_from_code(const struct elf_symbols *s, uint32_t *ret)
@@ -135,20 +146,22 @@ static bool version_from_code(const struct elf_symbols *s, uint32_t *ret)
 	size_t n = function.size < sizeof(code) ? (size_t)function.size : sizeof(code);
 	if (!mem_read(s->mem, RADDR(function.address), code, n))
 		return false;
-	for (size_t i = 0; i + 4 <= n; i++) {
+	struct aarch64_follower f = { .mem = s->mem };
+	for (size_t i = 0; s->e_machine == EM_AARCH64 && i + 4 <= n; i += 4) {
+		uint64_t to;
+		if (aarch64_follow(&f, aarch64_insn(code + i), function.address + i, &to) ==
+			AARCH64_ADDRESS &&
+		    version_at(s, to, ret))
+			return true;
+	}
+	for (size_t i = 0; s->e_machine == EM_X86_64 && i + 4 <= n; i++) {
 		int32_t rel;
 		memcpy(&rel, code + i, 4);
 		uint64_t to[2] = { function.address + i + 4 + (uint64_t)(int64_t)rel,
 				   (uint64_t)(int64_t)rel };
-		for (int k = 0; k < 2; k++) {
-			char text[16];
-			if (to[k] < s->start || to[k] >= s->end ||
-			    !mem_read_cstr(s->mem, RADDR(to[k]), text, sizeof(text)) ||
-			    text[1] != '.')
-				continue;
-			if (version_parse(text, ret))
+		for (int k = 0; k < 2; k++)
+			if (version_at(s, to[k], ret))
 				return true;
-		}
 	}
 	return false;
 }
@@ -307,12 +320,13 @@ static struct err *audit_head_find(const struct elf_symbols *s, const struct elf
 	if (!elf_symbols_find(s, "PySys_AddAuditHook", &function))
 		return err_create(ERR_UNSUPPORTED, "python %s has no PySys_AddAuditHook",
 				  rt->version);
-	uint32_t known = exact ? layout_audit_head(l->version_hex, l->free_threaded, l->debug_build)
+	uint32_t known = exact ? layout_audit_head(l->version_hex, l->free_threaded, l->debug_build,
+						   s->e_machine)
 			       : 0;
 	/* The table's offset for that minor version may choose between several candidates, but it
 	 * never decides alone. */
-	struct audit_head found = audit_head_decode(s, &function, runtime,
-						    known ? known : rt->row->audit_head);
+	struct audit_head found = audit_head_decode(
+	    s, &function, runtime, known ? known : layout_row_audit_head(rt->row, s->e_machine));
 	if (!found.offset && known) {
 		found.offset = known;
 		found.how = "table, this exact version";

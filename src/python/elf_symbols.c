@@ -81,6 +81,7 @@ bool elf_symbols_open(const struct mem_reader *mem, const struct elf_module *mod
 	    eh.e_phnum > 128)
 		return false;
 	s->is_executable = eh.e_type == ET_EXEC;
+	s->e_machine = eh.e_machine;
 	uint64_t dynamic = 0, dynamic_bytes = 0;
 	for (unsigned i = 0; i < eh.e_phnum; i++) {
 		Elf64_Phdr ph;
@@ -207,6 +208,14 @@ bool elf_symbols_find(const struct elf_symbols *s, const char *name, struct elf_
 	return s->gnu_hash ? find_gnu(s, name, ret) : s->sysv_hash && find_sysv(s, name, ret);
 }
 
+/* The relocation that puts the address of a variable into the GOT; 0: unknown CPU. */
+static uint32_t got_relocation(uint16_t e_machine)
+{
+	return e_machine == EM_X86_64    ? R_X86_64_GLOB_DAT
+	       : e_machine == EM_AARCH64 ? R_AARCH64_GLOB_DAT
+					 : 0;
+}
+
 void elf_symbols_resolve(const struct elf_symbols *s, struct elf_found *found, size_t n_found)
 {
 	Elf64_Rela rela[256];
@@ -220,7 +229,7 @@ void elf_symbols_resolve(const struct elf_symbols *s, struct elf_found *found, s
 			return;
 		for (size_t i = 0; i < n / sizeof(rela[0]); i++) {
 			uint64_t value;
-			if (ELF64_R_TYPE(rela[i].r_info) != R_X86_64_GLOB_DAT)
+			if (ELF64_R_TYPE(rela[i].r_info) != got_relocation(s->e_machine))
 				continue;
 			for (size_t k = 0; k < n_found; k++)
 				/* 0 or a small number: ld.so has not relocated it yet. */

@@ -22,10 +22,11 @@ struct elf_segment {
 struct elf_symbols {
 	const struct mem_reader *mem;
 	uint64_t base, start, end; /* of the module */
+	uint16_t e_machine;        /* of its ELF header */
 	uint64_t symtab, strtab;   /* addresses; 0: none */
 	uint64_t strtab_bytes;
 	uint64_t gnu_hash, sysv_hash;
-	uint64_t rela, rela_bytes, n_relative; /* the R_X86_64_RELATIVE ones come first */
+	uint64_t rela, rela_bytes, n_relative; /* the relative ones come first */
 	struct elf_segment loads[32];
 	size_t n_loads;
 	uint64_t needed[64]; /* DT_NEEDED: names, from strtab */
@@ -50,7 +51,7 @@ bool elf_symbols_open(const struct mem_reader *mem, const struct elf_module *mod
 bool elf_symbols_find(const struct elf_symbols *s, const char *name, struct elf_found *ret);
 
 /* Replace the addresses of variables by the addresses in use: if a non-PIE program made a copy
- * (R_X86_64_COPY), the module's own GOT points to the copy. Entries with index 0 and those without
+ * (a copy relocation), the module's own GOT points to the copy. Entries with index 0 and those without
  * a GOT slot stay as they are. */
 void elf_symbols_resolve(const struct elf_symbols *s, struct elf_found *found, size_t n_found);
 

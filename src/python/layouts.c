@@ -8,6 +8,7 @@
  */
 #include "python/layout.h"
 
+#include <elf.h>
 #include <stddef.h>
 
 #include "base/attr.h"
@@ -523,12 +524,40 @@ const struct layout_row *layout_find(unsigned minor, bool free_threaded)
 	return NULL;
 }
 
-uint32_t layout_audit_head(uint32_t version_hex, bool free_threaded, bool debug_build)
+/* Up to 3.11 there are two pthread_mutex_t before the list in _PyRuntime: those of the GIL (v3.8.0 …
+ * v3.11.0 Include/internal/pycore_gil.h, struct _gil_runtime_state). Their size is part of glibc's
+ * ABI (__SIZEOF_PTHREAD_MUTEX_T). No other offset of a row depends on the CPU: rows compiled for
+ * arm64 from the headers of 3.8.18 to 3.15.2 are equal. */
+static const struct {
+	uint16_t e_machine;
+	uint32_t mutex_bytes;
+} mutexes[] = {
+	{ EM_X86_64, 40 },
+	{ EM_AARCH64, 48 },
+};
+#define MUTEX_BYTES_OF_TABLES 40u
+
+static uint32_t on_machine(uint32_t offset, unsigned minor, uint16_t e_machine)
+{
+	for (size_t i = 0; offset && minor <= 11 && i < ARRAY_LEN(mutexes); i++)
+		if (mutexes[i].e_machine == e_machine)
+			return offset + 2 * (mutexes[i].mutex_bytes - MUTEX_BYTES_OF_TABLES);
+	return offset;
+}
+
+uint32_t layout_row_audit_head(const struct layout_row *row, uint16_t e_machine)
+{
+	return on_machine(row->audit_head, row->minor, e_machine);
+}
+
+uint32_t layout_audit_head(uint32_t version_hex, bool free_threaded, bool debug_build,
+			   uint16_t e_machine)
 {
 	for (size_t i = 0; i < ARRAY_LEN(audit_heads); i++)
 		if (audit_heads[i].version_hex == version_hex &&
 		    audit_heads[i].free_threaded == free_threaded &&
 		    audit_heads[i].debug_build == debug_build)
-			return audit_heads[i].offset;
+			return on_machine(audit_heads[i].offset, version_hex >> 16 & 255,
+					  e_machine);
 	return 0;
 }

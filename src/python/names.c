@@ -7,73 +7,11 @@
 #include "python/object.h"
 #include "python/python.h"
 
-/* UTF-8 of one code point; surrogates are encoded like other code points (WTF-8). */
-static size_t encode(uint32_t c, char to[4])
-{
-	if (c < 0x80) {
-		to[0] = (char)c;
-		return 1;
-	}
-	if (c < 0x800) {
-		to[0] = (char)(0xc0 | c >> 6);
-		to[1] = (char)(0x80 | (c & 63));
-		return 2;
-	}
-	if (c < 0x10000) {
-		to[0] = (char)(0xe0 | c >> 12);
-		to[1] = (char)(0x80 | (c >> 6 & 63));
-		to[2] = (char)(0x80 | (c & 63));
-		return 3;
-	}
-	to[0] = (char)(0xf0 | (c >> 18 & 7));
-	to[1] = (char)(0x80 | (c >> 12 & 63));
-	to[2] = (char)(0x80 | (c >> 6 & 63));
-	to[3] = (char)(0x80 | (c & 63));
-	return 4;
-}
-
 long python_str_read(const struct mem_reader *mem, const struct probe_layout *l, raddr object,
 		     char *to, size_t cap)
 {
-	struct object_view v = { .mem = mem, .layout = l };
-	uint64_t length, data;
-	uint32_t state;
-	if (!object_has_flag(&v, object.v, TYPE_FLAG_STR) ||
-	    !mem_read(mem, raddr_add(object, l->str_state), &state, 4) ||
-	    !mem_read_u64(mem, raddr_add(object, l->str_length), &length) || length > INT64_MAX)
-		return -1;
-	unsigned kind = state >> l->str_kind_shift & ((1u << l->str_kind_bits) - 1);
-	bool is_ascii = state >> l->str_ascii_shift & 1,
-	     is_compact = state >> l->str_compact_shift & 1;
-	if (kind != 1 && kind != 2 && kind != 4) /* 0: a legacy string that is not ready (≤ 3.11) */
-		return -1;
-	if (is_compact)
-		data = object.v + (is_ascii ? l->str_ascii_data : l->str_compact_data);
-	else if (!mem_read_u64(mem, raddr_add(object, l->str_noncompact_data), &data))
-		return -1;
-	size_t n = 0;
-	for (uint64_t i = 0; i < length && n < cap;) {
-		uint8_t chunk[512];
-		uint64_t n_chars = sizeof(chunk) / kind;
-		if (n_chars > length - i)
-			n_chars = length - i;
-		if (n_chars > cap - n)
-			n_chars = cap - n;
-		if (!mem_read(mem, RADDR(data + i * kind), chunk, (size_t)n_chars * kind))
-			return -1;
-		for (uint64_t k = 0; k < n_chars; k++) {
-			uint32_t c = 0;
-			char bytes[4];
-			memcpy(&c, chunk + k * kind, kind);
-			size_t n_bytes = encode(c, bytes);
-			if (n_bytes > cap - n)
-				return (long)n;
-			memcpy(to + n, bytes, n_bytes);
-			n += n_bytes;
-		}
-		i += n_chars;
-	}
-	return (long)n;
+	const struct object_view v = { .mem = mem, .layout = l };
+	return object_text(&v, object.v, to, cap);
 }
 
 static struct object_view view_of(const struct mem_reader *mem, const struct python_runtime *rt)
@@ -138,7 +76,7 @@ bool python_thread_name(const struct mem_reader *mem, const struct python_runtim
 	if (!cap || !ok || !s.thread)
 		return false;
 	uint64_t name = object_attribute(&v, s.thread, "_name");
-	long n = name ? python_str_read(mem, &rt->layout, RADDR(name), to, cap - 1) : -1;
+	long n = name ? object_text(&v, name, to, cap - 1) : -1;
 	if (n < 0)
 		return false;
 	to[n] = 0;
@@ -162,7 +100,7 @@ long python_sys_path_read(const struct mem_reader *mem, const struct python_runt
 	for (uint64_t i = 0; i < count && i < 1000 && n + 2 < cap; i++) {
 		if (!mem_read_u64(mem, RADDR(array + i * 8), &item))
 			break;
-		long m = python_str_read(mem, &rt->layout, RADDR(item), to + n, cap - 2 - n);
+		long m = object_text(&v, item, to + n, cap - 2 - n);
 		if (m > 0 && (size_t)m < cap - 2 - n && !memchr(to + n, 0, (size_t)m)) {
 			n += (size_t)m;
 			to[n++] = 0;
@@ -171,7 +109,7 @@ long python_sys_path_read(const struct mem_reader *mem, const struct python_runt
 	uint64_t os = module_dict(&v, rt, "os"),
 		 file = os ? object_dict_get(&v, os, "__file__") : 0;
 	if (file && n + 2 < cap) {
-		long m = python_str_read(mem, &rt->layout, RADDR(file), to + n, cap - 2 - n);
+		long m = object_text(&v, file, to + n, cap - 2 - n);
 		size_t n_folder = m > 0 && (size_t)m < cap - 2 - n ? (size_t)m : 0;
 		while (n_folder > 0 && to[n + n_folder - 1] != '/')
 			n_folder--;

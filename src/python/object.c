@@ -14,8 +14,6 @@
 
 #include <string.h>
 
-#include "python/python.h"
-
 #define ENTRIES_MAX (1u << 20)
 #define POINTER_LOW 4096u /* no object has a smaller address */
 
@@ -24,8 +22,8 @@ static bool read_pointer(const struct object_view *v, uint64_t at, uint64_t *ret
 	return at >= POINTER_LOW && mem_read_u64(v->mem, RADDR(at), ret) && *ret >= POINTER_LOW;
 }
 
-bool object_type(const struct object_view *v, uint64_t object, uint64_t *ret_type,
-		 uint64_t *ret_flags)
+static bool type_of(const struct object_view *v, uint64_t object, uint64_t *ret_type,
+		    uint64_t *ret_flags)
 {
 	uint64_t type, flags;
 	if (!read_pointer(v, object + v->layout->ob_type, &type) ||
@@ -39,7 +37,7 @@ bool object_type(const struct object_view *v, uint64_t object, uint64_t *ret_typ
 bool object_has_flag(const struct object_view *v, uint64_t object, uint64_t flag)
 {
 	uint64_t type, flags;
-	return object_type(v, object, &type, &flags) && (flags & flag) != 0;
+	return type_of(v, object, &type, &flags) && (flags & flag) != 0;
 }
 
 bool object_int(const struct object_view *v, uint64_t object, uint64_t *ret)
@@ -70,8 +68,7 @@ bool object_items(const struct object_view *v, uint64_t object, uint64_t *ret_ar
 {
 	const struct probe_layout *l = v->layout;
 	uint64_t type, flags, n, array = object + l->tuple_items;
-	if (!object_type(v, object, &type, &flags) ||
-	    !(flags & (TYPE_FLAG_LIST | TYPE_FLAG_TUPLE)) ||
+	if (!type_of(v, object, &type, &flags) || !(flags & (TYPE_FLAG_LIST | TYPE_FLAG_TUPLE)) ||
 	    !mem_read_u64(v->mem, RADDR(object + l->ob_size), &n) || n > ENTRIES_MAX)
 		return false;
 	if ((flags & TYPE_FLAG_LIST) && n && !read_pointer(v, object + l->list_items, &array))
@@ -151,12 +148,80 @@ bool object_dict_each(const struct object_view *v, uint64_t dict, object_visit *
 	return keys_each(v, keys, values ? values + v->layout->values_array : 0, visit, arg);
 }
 
-bool object_is_text(const struct object_view *v, uint64_t object, const char *text)
+/* UTF-8 of one code point; surrogates are encoded like other code points (WTF-8). */
+static size_t encode(uint32_t c, char to[4])
+{
+	if (c < 0x80) {
+		to[0] = (char)c;
+		return 1;
+	}
+	if (c < 0x800) {
+		to[0] = (char)(0xc0 | c >> 6);
+		to[1] = (char)(0x80 | (c & 63));
+		return 2;
+	}
+	if (c < 0x10000) {
+		to[0] = (char)(0xe0 | c >> 12);
+		to[1] = (char)(0x80 | (c >> 6 & 63));
+		to[2] = (char)(0x80 | (c & 63));
+		return 3;
+	}
+	to[0] = (char)(0xf0 | (c >> 18 & 7));
+	to[1] = (char)(0x80 | (c >> 12 & 63));
+	to[2] = (char)(0x80 | (c >> 6 & 63));
+	to[3] = (char)(0x80 | (c & 63));
+	return 4;
+}
+
+long object_text(const struct object_view *v, uint64_t object, char *to, size_t cap)
+{
+	const struct mem_reader *mem = v->mem;
+	const struct probe_layout *l = v->layout;
+	uint64_t length, data;
+	uint32_t state;
+	if (!object_has_flag(v, object, TYPE_FLAG_STR) ||
+	    !mem_read(mem, RADDR(object + l->str_state), &state, 4) ||
+	    !mem_read_u64(mem, RADDR(object + l->str_length), &length) || length > INT64_MAX)
+		return -1;
+	unsigned kind = state >> l->str_kind_shift & ((1u << l->str_kind_bits) - 1);
+	bool is_ascii = state >> l->str_ascii_shift & 1,
+	     is_compact = state >> l->str_compact_shift & 1;
+	if (kind != 1 && kind != 2 && kind != 4) /* 0: a legacy string that is not ready (≤ 3.11) */
+		return -1;
+	if (is_compact)
+		data = object + (is_ascii ? l->str_ascii_data : l->str_compact_data);
+	else if (!mem_read_u64(mem, RADDR(object + l->str_noncompact_data), &data))
+		return -1;
+	size_t n = 0;
+	for (uint64_t i = 0; i < length && n < cap;) {
+		uint8_t chunk[512];
+		uint64_t n_chars = sizeof(chunk) / kind;
+		if (n_chars > length - i)
+			n_chars = length - i;
+		if (n_chars > cap - n)
+			n_chars = cap - n;
+		if (!mem_read(mem, RADDR(data + i * kind), chunk, (size_t)n_chars * kind))
+			return -1;
+		for (uint64_t k = 0; k < n_chars; k++) {
+			uint32_t c = 0;
+			char bytes[4];
+			memcpy(&c, chunk + k * kind, kind);
+			size_t n_bytes = encode(c, bytes);
+			if (n_bytes > cap - n)
+				return (long)n;
+			memcpy(to + n, bytes, n_bytes);
+			n += n_bytes;
+		}
+		i += n_chars;
+	}
+	return (long)n;
+}
+
+static bool is_text(const struct object_view *v, uint64_t object, const char *text)
 {
 	char buffer[64];
 	size_t n = strlen(text);
-	return n < sizeof(buffer) &&
-	       python_str_read(v->mem, v->layout, RADDR(object), buffer, n + 1) == (long)n &&
+	return n < sizeof(buffer) && object_text(v, object, buffer, n + 1) == (long)n &&
 	       memcmp(buffer, text, n) == 0;
 }
 
@@ -169,7 +234,7 @@ struct search {
 static bool search_visit(void *arg, uint64_t key, uint64_t value)
 {
 	struct search *s = arg;
-	if (!object_is_text(s->v, key, s->key))
+	if (!is_text(s->v, key, s->key))
 		return true;
 	s->value = value;
 	return false;
@@ -187,7 +252,7 @@ uint64_t object_attribute(const struct object_view *v, uint64_t object, const ch
 	const struct probe_layout *l = v->layout;
 	struct search s = { .v = v, .key = name };
 	uint64_t type, flags, keys, dict = 0, values = 0;
-	if (!object_type(v, object, &type, &flags))
+	if (!type_of(v, object, &type, &flags))
 		return 0;
 	if (flags & TYPE_FLAG_MANAGED_DICT) {
 		/* v3.13.0 pycore_object.h, MANAGED_DICT_OFFSET: -1 word in free-threaded builds, -3

@@ -28,8 +28,6 @@ struct object_view {
 #define TYPE_FLAG_STR           (1ull << 28)
 #define TYPE_FLAG_DICT          (1ull << 29)
 
-bool object_type(const struct object_view *v, uint64_t object, uint64_t *ret_type,
-		 uint64_t *ret_flags);
 bool object_has_flag(const struct object_view *v, uint64_t object, uint64_t flag);
 /* A non-negative int below 2^63. */
 bool object_int(const struct object_view *v, uint64_t object, uint64_t *ret);
@@ -46,5 +44,6 @@ uint64_t object_dict_get(const struct object_view *v, uint64_t dict, const char 
 /* An attribute from the instance's own dict or inline values, not from its class; 0 if it has none
  * of that name. */
 uint64_t object_attribute(const struct object_view *v, uint64_t object, const char *name);
-/* Is it a str with exactly this ASCII text? */
-bool object_is_text(const struct object_view *v, uint64_t object, const char *text);
+/* Reads a str as UTF-8, without a NUL; surrogates are encoded like other code points (WTF-8). Returns
+ * the number of bytes, at most `cap`, or -1 if it is not a str. */
+long object_text(const struct object_view *v, uint64_t object, char *to, size_t cap);

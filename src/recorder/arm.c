@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/proc_status.h"
 #include "recorder/notes.h"
 #include "recorder/process.h"
 #include "recorder/recorder_private.h"
@@ -16,11 +17,15 @@
 #include "recorder/taps.h"
 #include "recorder/unwatched.h"
 #include "recorder/waiting.h"
-#include "system/maps.h"
+#include "system/proc_file.h"
 #include "system/procs.h"
-#include "system/remote_mem.h"
+#include "system/remote_io.h"
 #include "visit/access.h"
-#include "visit/inject.h"
+#include "visit/target_facts.h"
+#include "visit/attach.h"
+#include "visit/lazy_link.h"
+#include "visit/leave.h"
+#include "visit/probe_link.h"
 
 enum { DESCENDANT_ROUNDS = 100 };
 
@@ -42,16 +47,17 @@ static bool is_armed(const struct recorder *r, pid_t pid, const struct python_ru
 /* If a program that stays followed is at its entry, all threads that it will have are traced, so
  * its probe may read the TSC. In other processes the probe may do so once they are followed
  * (taps_set_clock()). */
-static struct err *link_up(struct recorder *r, pid_t pid, const struct python_runtime *rt,
-			   pid_t at_entry, const struct probe_options *options, struct link **ret)
+static struct err *link_up(struct recorder *r, struct target_facts *facts, size_t i, pid_t at_entry,
+			   const struct probe_options *options, struct link **ret)
 {
+	pid_t pid = facts->pid;
 	struct probe_options o = *options;
 	clock_tick(&r->clock, &o.tick);
 	o.ticks_per_ns = clock_ticks_per_ns(&r->clock);
 	if (!r->clock.use_tsc || !at_entry || !follow_keeps(r->follow, pid))
 		o.flags |= PROBE_CLOCK_RING;
-	return at_entry ? link_attach_at_entry(pid, at_entry, rt, &o, ret)
-			: link_attach(pid, rt, &o, follow_has(r->follow, pid), ret);
+	return at_entry ? link_attach_at_entry(facts, i, at_entry, &o, ret)
+			: link_attach(facts, i, &o, follow_has(r->follow, pid), ret);
 }
 
 static bool begin_tap(struct recorder *r, struct link *link, struct process *p)
@@ -62,24 +68,21 @@ static bool begin_tap(struct recorder *r, struct link *link, struct process *p)
 	return t != NULL;
 }
 
-struct err *arm_process(struct recorder *r, pid_t pid, pid_t at_entry, uint32_t flags,
-			bool *ret_any)
+/* Arm each runtime of a process that was examined. */
+static struct err *arm_runtimes(struct recorder *r, struct target_facts *facts, pid_t at_entry,
+				uint32_t flags, bool *ret_any)
 {
-	struct remote_mem *mem = NULL;
-	CLEANUP(maps) struct maps *maps = NULL;
-	struct python_runtime *rts = NULL;
-	size_t n = 0;
+	pid_t pid = facts->pid;
+	struct err *err = facts->n_runtimes ? NULL : target_facts_none(facts), *first = NULL;
 	*ret_any = false;
-	struct err *err = remote_mem_open(pid, &mem), *first = NULL;
-	if (!err)
-		err = runtimes_find(pid, mem, &maps, &rts, &n);
-	for (size_t i = 0; !err && i < n; i++) {
+	for (size_t i = 0; !err && i < facts->n_runtimes; i++) {
+		const struct python_runtime *rt = &facts->runtimes[i];
 		struct link *link = NULL;
-		if (is_armed(r, pid, &rts[i])) {
+		if (is_armed(r, pid, rt)) {
 			*ret_any = true;
 			continue;
 		}
-		struct err *e = link_up(r, pid, &rts[i], at_entry, &r->options.probe, &link);
+		struct err *e = link_up(r, facts, i, at_entry, &r->options.probe, &link);
 		if (e && (e->sys == ENOMEM || e->sys == EAGAIN) &&
 		    r->options.probe.slice_bytes == 0) {
 			/* With a limit of address space (RLIMIT_AS) or locked memory (mlockall) a
@@ -89,7 +92,7 @@ struct err *arm_process(struct recorder *r, pid_t pid, pid_t at_entry, uint32_t 
 			small.slot_data_bytes = RING_SLOT_MIN_BYTES;
 			small.first_data_bytes = 0;
 			err_destroy(e);
-			e = link_up(r, pid, &rts[i], at_entry, &small, &link);
+			e = link_up(r, facts, i, at_entry, &small, &link);
 		}
 		if (e) {
 			if (first)
@@ -100,9 +103,9 @@ struct err *arm_process(struct recorder *r, pid_t pid, pid_t at_entry, uint32_t 
 		}
 		struct process *p = process_find(r, pid);
 		if (!p)
-			p = process_add(r, pid, &rts[i], flags);
+			p = process_add(r, pid, rt, flags);
 		else if (!p->info.python_hex)
-			process_is_python(r, p, &rts[i]);
+			process_is_python(r, p, rt);
 		struct waiting waiting = { .link = link, .process = p };
 		bool waits = link_is_waiting(link),
 		     ok = p && (waits ? vec_push(&r->waiting, waiting) : begin_tap(r, link, p));
@@ -119,7 +122,7 @@ struct err *arm_process(struct recorder *r, pid_t pid, pid_t at_entry, uint32_t 
 			notes_add(r, NOTE_MESSAGE, p->index,
 				  "every thread waits in a call that attaching would end "
 				  "early: recording begins with its next event");
-		log_debug("armed %d: Python %s, %s", (int)pid, rts[i].version, rts[i].how);
+		log_debug("armed %d: Python %s, %s", (int)pid, rt->version, rt->how);
 		*ret_any = true;
 	}
 	if (first && *ret_any) {
@@ -127,11 +130,18 @@ struct err *arm_process(struct recorder *r, pid_t pid, pid_t at_entry, uint32_t 
 		err_destroy(first);
 		first = NULL;
 	}
-	free(rts);
-	remote_mem_close(mem);
 	if (err)
 		err_destroy(first);
-	return err ? err : first;
+	return remote_io_explain(pid, err ? err : first);
+}
+
+struct err *arm_process(struct recorder *r, pid_t pid, pid_t at_entry, uint32_t flags,
+			bool *ret_any)
+{
+	CLEANUP(target_facts) struct target_facts *facts = NULL;
+	*ret_any = false;
+	struct err *err = target_facts_read(pid, NULL, &facts);
+	return err ? remote_io_explain(pid, err) : arm_runtimes(r, facts, at_entry, flags, ret_any);
 }
 
 /* Add a process that is followed and has no Python yet, for its place in the tree. Returns NULL if
@@ -148,11 +158,12 @@ static struct process *host_add(struct recorder *r, pid_t pid)
 static struct err *descendant_arm(struct recorder *r, pid_t pid)
 {
 	struct access access;
+	CLEANUP(target_facts) struct target_facts *facts = NULL;
 	bool any;
-	struct err *err = access_check(pid, &access);
+	struct err *err = access_examine(pid, &access, &facts);
 	if (!err)
 		err = access_to_err(&access);
-	return err ? err : arm_process(r, pid, 0, PROCESS_ATTACHED, &any);
+	return err ? err : arm_runtimes(r, facts, 0, PROCESS_ATTACHED, &any);
 }
 
 /* Attach to a child that was there before us. If that cannot be done, the reason is noted; it is no
@@ -252,9 +263,10 @@ struct err *arm_again(struct recorder *r, struct process *p)
 static struct err *attach_once(struct recorder *r, pid_t pid, bool *ret_was_looked_at)
 {
 	struct access access;
+	CLEANUP(target_facts) struct target_facts *facts = NULL;
 	bool any, is_host;
 	*ret_was_looked_at = false;
-	struct err *err = access_check(pid, &access);
+	struct err *err = access_examine(pid, &access, &facts);
 	if (err)
 		return err;
 	/* A probe whose recorder is dead is taken out by link_attach(). */
@@ -265,7 +277,7 @@ static struct err *attach_once(struct recorder *r, pid_t pid, bool *ret_was_look
 	if (err)
 		return err;
 	*ret_was_looked_at = true;
-	err = is_host ? attach_to_host(r, pid) : arm_process(r, pid, 0, PROCESS_ATTACHED, &any);
+	err = is_host ? attach_to_host(r, pid) : arm_runtimes(r, facts, 0, PROCESS_ATTACHED, &any);
 	return err ? err_wrap(err, "cannot attach to %d", (int)pid) : NULL;
 }
 

@@ -17,7 +17,7 @@
 #include "recorder/process.h"
 #include "recorder/recorder_private.h"
 #include "base/monotonic.h"
-#include "system/procs.h"
+#include "base/proc_status.h"
 
 #define STALE_NS 5000000000ull /* then a place is freed: its thread was killed */
 
@@ -56,28 +56,32 @@ static bool is_thread(pid_t pid, pid_t tid, uint32_t ns_tid, struct proc_status 
 	return is_it;
 }
 
-/* The status of a thread that is known by its tid in its own pid namespace. */
-static bool thread_status(pid_t pid, uint32_t ns_tid, struct proc_status *ret)
+/* The status of a thread that is known by its tid in its own pid namespace. *ret_tid: its tid in
+ * ours. */
+static bool thread_status(pid_t pid, uint32_t ns_tid, struct proc_status *ret, pid_t *ret_tid)
 {
 	char path[64];
-	bool found = is_thread(pid, (pid_t)ns_tid, ns_tid, ret);
+	*ret_tid = (pid_t)ns_tid;
+	bool found = is_thread(pid, *ret_tid, ns_tid, ret);
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
 	DIR *dir = found ? NULL : opendir(path);
-	for (struct dirent *e; dir && !found && (e = readdir(dir));)
-		found = e->d_name[0] != '.' &&
-			is_thread(pid, (pid_t)strtol(e->d_name, NULL, 10), ns_tid, ret);
+	for (struct dirent *e; dir && !found && (e = readdir(dir));) {
+		*ret_tid = (pid_t)strtol(e->d_name, NULL, 10);
+		found = *ret_tid > 0 && is_thread(pid, *ret_tid, ns_tid, ret);
+	}
 	if (dir)
 		closedir(dir);
 	return found;
 }
 
-static bool may_sleep(struct recorder *r, const struct tap *t, const struct ring_question *question)
+bool asks_may_sleep(struct recorder *r, const struct tap *t, guest_u64 identity, guest_u32 given,
+		    pid_t *ret_tid)
 {
 	struct proc_status status;
 	uint32_t tid;
-	pid_t pid = pid_of(r, t, question->identity);
-	if (!pid || !guest_take32(question->tid, 1, INT32_MAX, &tid) ||
-	    !thread_status(pid, tid, &status))
+	pid_t pid = pid_of(r, t, identity);
+	if (!pid || !guest_take32(given, 1, INT32_MAX, &tid) ||
+	    !thread_status(pid, tid, &status, ret_tid))
 		return false;
 	struct process *p = status.seccomp > 0 ? process_find(r, pid) : NULL;
 	if (p)
@@ -90,11 +94,13 @@ static bool may_sleep(struct recorder *r, const struct tap *t, const struct ring
 static bool look_at(struct recorder *r, struct tap *t, uint32_t place, uint64_t now)
 {
 	const struct ring_question question = ring_question(&t->link->ring, place);
+	pid_t tid;
 	if (question.ticket != t->asks[place].ticket)
 		t->asks[place] = (struct ask_seen){ question.ticket, now };
 	if (question.state == ASK_WAITS)
 		ring_answer(&t->link->ring, place, &question,
-			    may_sleep(r, t, &question) ? ASK_YES : ASK_NO);
+			    asks_may_sleep(r, t, question.identity, question.tid, &tid) ? ASK_YES
+											: ASK_NO);
 	else if (question.state != ASK_FREE && now - t->asks[place].since_ns > STALE_NS)
 		ring_answer(&t->link->ring, place, &question, ASK_FREE);
 	return question.state != ASK_FREE;

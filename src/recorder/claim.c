@@ -7,11 +7,14 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "base/proc_status.h"
 #include "recorder/notes.h"
+#include "recorder/packages.h"
 #include "recorder/process.h"
 #include "recorder/recorder_private.h"
-#include "system/procs.h"
-#include "visit/inject.h"
+#include "system/proc_file.h"
+#include "visit/probe_link.h"
+#include "visit/link_presence.h"
 
 /* Has a process that has this pid, or had it, written to this ring? */
 static bool was_ours(const struct recorder *r, const struct tap *t, pid_t pid)
@@ -54,15 +57,20 @@ static const struct fork_note *fork_find(const struct recorder *r, const struct 
 }
 
 /* Our pid of the process that claimed a slot with the pid that it has of itself. 0: it has
- * ended. */
+ * ended; -1: the process of that number cannot be looked at. */
 static pid_t host_pid(struct recorder *r, struct tap *t, uint32_t ns_pid, uint32_t ns_parent)
 {
 	if (ns_pid == t->root_ns_pid)
 		return t->link->pid;
+	enum link_presence presence = t->other_pid_ns ? LINK_OUT
+						      : link_presence(t->link, (pid_t)ns_pid);
 	/* A child can be in a pid namespace of its own though its parent is in ours, and another
 	 * process have that number here: only a process that maps the ring counts. */
-	if (!t->other_pid_ns && link_is_in(t->link, (pid_t)ns_pid))
+	if (presence == LINK_IN)
 		return (pid_t)ns_pid;
+	/* A slot of one that lives must not be taken for free: it goes on writing there. */
+	if (presence == LINK_UNKNOWN)
+		return follow_has(r->follow, (pid_t)ns_pid) ? (pid_t)ns_pid : -1;
 	/* If its parent has written to the ring, it is in our namespace and has ended already. To
 	 * search all processes of the machine for each of thousands of such children would take
 	 * longer than they live. */
@@ -108,7 +116,7 @@ struct process *claim_process(struct recorder *r, struct tap *t, const struct ri
 			return p;
 	}
 	pid_t pid = host_pid(r, t, ns_pid, parent_pid);
-	if (!pid && !t->other_pid_ns && !may_have_been(t, (pid_t)ns_pid)) {
+	if (pid < 0 || (!pid && !t->other_pid_ns && !may_have_been(t, (pid_t)ns_pid))) {
 		*ret_false = true;
 		return NULL;
 	}
@@ -133,6 +141,7 @@ struct process *claim_process(struct recorder *r, struct tap *t, const struct ri
 			p->info.environ = t->process->info.environ;
 		}
 		p->info.prefixes = t->process->info.prefixes;
+		packages_inherit(p, t->process);
 		process_update(r, p);
 	}
 	if (p->tap == t) {

@@ -10,9 +10,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "base/monotonic.h"
 #include "recorder/claim.h"
+#include "recorder/counts.h"
 #include "recorder/decoder.h"
 #include "recorder/identity.h"
 #include "recorder/intake.h"
@@ -23,9 +25,9 @@
 #include "recorder/recorder_private.h"
 #include "recorder/wanted.h"
 #include "stacks/image.h"
-#include "system/procs.h"
 #include "system/remote_mem.h"
-#include "visit/inject.h"
+#include "visit/probe_link.h"
+#include "visit/link_state.h"
 
 enum { NAMES_GRACE_NS = 250 * 1000 * 1000 };
 #define MALFORMED_MAX 1000u /* records of one slot: then it is given up */
@@ -88,6 +90,14 @@ static bool wants(void *ctx, const char *name, uint32_t n_bytes)
 	return wanted_ask(c->recorder, name, n_bytes);
 }
 
+/* decoder_options.file_seen */
+static void file_seen(void *ctx, const char *file, size_t n_bytes)
+{
+	struct client *c = ctx;
+	if (!c->muted)
+		packages_see_file(c->recorder, c->process, &c->tap->link->runtime, file, n_bytes);
+}
+
 /* The unwinder of a process's native stacks. NULL if they are not wanted, or memory is short: then
  * only Python frames are recorded. */
 static struct native_context *native_for(struct recorder *r, const struct tap *t, pid_t pid)
@@ -136,8 +146,11 @@ struct client *client_add(struct recorder *r, struct tap *t, uint32_t slot_index
 	c->birth = guest_shown32(claim.birth);
 	if (!guest_take32(claim.pid, 1, INT32_MAX, &c->ns_pid))
 		is_false = true;
-	else
+	else {
+		unsigned n_lent = descriptors_lend(DESCRIPTORS_FOR_A_LOOK);
 		c->process = claim_process(r, t, &claim, c->ns_pid, &is_false);
+		descriptors_take_back(n_lent);
+	}
 	if (is_false) {
 		free(c);
 		claim_refuse(r, t, slot_index, &claim);
@@ -162,6 +175,7 @@ struct client *client_add(struct recorder *r, struct tap *t, uint32_t slot_index
 							   ? thread_is_over
 							   : NULL,
 				     .wants = wants,
+				     .file_seen = file_seen,
 				     .ctx = c,
 				     .native = c->native,
 				     .kin = kin ? kin->decoder : NULL };
@@ -189,6 +203,7 @@ void client_remove(struct tap *t, uint32_t slot_index)
 	decoder_destroy(c->decoder);
 	native_context_destroy(c->native);
 	remote_mem_close(c->mem);
+	vec_fini(&c->taken);
 	free(c);
 	t->clients[slot_index] = NULL;
 }
@@ -265,7 +280,7 @@ void client_count_losses(struct recorder *r, struct tap *t, uint32_t k)
 
 void client_add_totals(struct recorder *r, const struct client *c)
 {
-	c->process->info.n_events += decoder_n_events(c->decoder);
+	c->process->info.n_events += decoder_n_events(c->decoder) + c->n_counted;
 	c->process->info.n_lost += c->n_lost;
 	process_update(r, c->process);
 }
@@ -278,6 +293,7 @@ static void recycle(struct recorder *r, struct tap *t, uint32_t k)
 		return;
 	}
 	client_count_losses(r, t, k);
+	counts_take(r, t, k);
 	client_add_totals(r, c);
 	client_remove(t, k);
 	ring_slot_free(&t->link->ring, k);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/guest.h"
+#include "recorder/counts.h"
 
 struct decoder;
 struct native_context;
@@ -36,7 +37,11 @@ struct client {
 	guest_u64 woken_head;
 	/* while the rest is drained: what is published behind it is not taken */
 	uint64_t rest_until;
-	bool is_given_up; /* too many records were malformed: the slot is not read any more */
+	counts_taken taken;    /* by counted name of the tap (counts.h) */
+	uint64_t counted_ns;   /* monotonic_ns() when they were last taken; 0 never */
+	uint64_t n_counted;    /* in all */
+	bool are_counts_false; /* they made no sense, which was reported */
+	bool is_given_up;      /* too many records were malformed: the slot is not read any more */
 	/* an event in flight there (slot_look.writing), and when it was first seen */
 	uint64_t flight, flight_ns;
 };

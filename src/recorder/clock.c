@@ -1,15 +1,16 @@
 /*
- * clock: see clock.h. The kernel's own measure of the TSC is not readable, so the rate is measured:
+ * clock: see clock.h. The processor's counter is called the TSC here, as on x86-64. The kernel's own measure
+ * of it is not readable, so the rate is measured:
  * a few milliseconds at the start, refined while the capture goes on.
  */
 #include "recorder/clock.h"
 
-#include <stdio.h>
-#include <string.h>
 #include <time.h>
-#include <x86intrin.h>
 
+#include "arch/arch.h"
 #include "probe/abi.h"
+#include "visit/check.h"
+#include "base/monotonic.h"
 
 static uint64_t now_ns(clockid_t id)
 {
@@ -23,38 +24,13 @@ static void read_both(uint64_t *ret_tsc, uint64_t *ret_ns)
 {
 	uint64_t best = UINT64_MAX;
 	for (unsigned i = 0; i < 8; i++) {
-		uint64_t before = __rdtsc(), ns = now_ns(CLOCK_MONOTONIC), after = __rdtsc();
-		if (after - before < best) {
+		uint64_t before = arch_ticks(), ns = now_ns(CLOCK_MONOTONIC), after = arch_ticks();
+		if (i == 0 || after - before < best) {
 			best = after - before;
 			*ret_tsc = before + (after - before) / 2;
 			*ret_ns = ns;
 		}
 	}
-}
-
-/* The TSC counts at one rate whatever the processor does, and the kernel itself trusts it. */
-static bool tsc_is_invariant(void)
-{
-	char line[8192];
-	bool constant = false, nonstop = false, trusted = true;
-	FILE *f = fopen("/proc/cpuinfo", "re");
-	while (f && fgets(line, sizeof(line), f)) {
-		if (strncmp(line, "flags", 5) != 0)
-			continue;
-		constant = strstr(line, " constant_tsc") != NULL;
-		nonstop = strstr(line, " nonstop_tsc") != NULL;
-		break;
-	}
-	if (f)
-		fclose(f);
-	f = fopen("/sys/devices/system/clocksource/clocksource0/available_clocksource", "re");
-	if (f) {
-		/* A kernel that found the TSC unstable takes it off this list
-		 * (Documentation/timers/timekeeping.rst). */
-		trusted = fgets(line, sizeof(line), f) && strstr(line, "tsc");
-		fclose(f);
-	}
-	return constant && nonstop && trusted;
 }
 
 static uint64_t rate_of(uint64_t ns, uint64_t ticks)
@@ -64,7 +40,7 @@ static uint64_t rate_of(uint64_t ns, uint64_t ticks)
 
 void clock_init(struct clock_map *c)
 {
-	*c = (struct clock_map){ .use_tsc = tsc_is_invariant() };
+	*c = (struct clock_map){ .use_tsc = arch_ticks_are_steady() };
 	read_both(&c->tsc_start, &c->mono_start_ns);
 	c->wall_start_ns = now_ns(CLOCK_REALTIME);
 	c->tsc_base = c->tsc_start;
@@ -98,7 +74,7 @@ uint64_t clock_time_of(const struct clock_map *c, uint64_t ticks)
 
 uint64_t clock_ticks(const struct clock_map *c)
 {
-	return c->use_tsc ? __rdtsc() : now_ns(CLOCK_MONOTONIC);
+	return c->use_tsc ? arch_ticks() : now_ns(CLOCK_MONOTONIC);
 }
 
 uint64_t clock_ticks_of_ns(const struct clock_map *c, uint64_t ns)
@@ -140,3 +116,34 @@ uint64_t clock_ticks_per_ns(const struct clock_map *c)
 		   ? (uint64_t)(((unsigned __int128)1 << 64) / c->rate_32_32)
 		   : 1ull << 32;
 }
+
+/* ---- what doctor says of it ---- */
+
+static void check_clock(const struct check_facts *p, struct finding *f)
+{
+	enum { ROUNDS = 20000 };
+	struct clock_map clock;
+	(void)p;
+	clock_init(&clock);
+	uint64_t start = monotonic_ns(), last = start;
+	for (int i = 0; i < ROUNDS; i++)
+		last = monotonic_ns();
+	unsigned long long cost_ns = (last - start) / ROUNDS;
+	if (clock.use_tsc)
+		return check_say(
+		    f, CHECK_OK,
+		    "the processor's time stamp counter is invariant, and read directly "
+		    "(clock_gettime: %llu ns)",
+		    cost_ns);
+	check_say(
+	    f, CHECK_NOTE,
+	    "the time stamp counter cannot be trusted: each event asks clock_gettime, %llu ns",
+	    cost_ns);
+	if (cost_ns > 200)
+		check_cure(
+		    f, "that is slow: the clock source of this machine needs a system call; which "
+		       "one, says "
+		       "/sys/devices/system/clocksource/clocksource0/current_clocksource");
+}
+
+const struct check clock_check = { "clock", check_clock };

@@ -35,3 +35,7 @@ uint64_t clock_ticks_per_ns(const struct clock_map *c);
 /* Measure the rate again, over an ever longer stretch; capture time stays continuous. Cheap; call
  * it often. */
 void clock_adjust(struct clock_map *c);
+
+struct check;
+/* What doctor says of it (check.h). */
+extern const struct check clock_check;

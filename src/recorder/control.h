@@ -28,8 +28,13 @@ enum control_request {
 	CONTROL_STOP,
 	CONTROL_WAIT, /* the viewer is leaving: go on until the program ends */
 	/* as CONTROL_DETACH, and a launched program runs on whatever --on-exit tells */
-	CONTROL_RELEASE
+	CONTROL_RELEASE,
+	/* with --keep: write what is kept to the capture `path`; the answer is a report */
+	CONTROL_DUMP,
+	CONTROL_CONTINUE /* --hold: release the threads that are held */
 };
+
+enum { CONTROL_PATH_BYTES = 1024 };
 
 enum recorder_state {
 	RECORDER_STARTING,
@@ -43,6 +48,7 @@ struct control_message {
 	uint32_t request; /* enum control_request */
 	uint32_t pad;
 	uint64_t argument;
+	char path[CONTROL_PATH_BYTES]; /* NUL-terminated; relative to the folder of both */
 };
 
 struct control_report {
@@ -50,7 +56,9 @@ struct control_report {
 	/* it never began: text and hint say why, and exit_status is the one for main */
 	uint32_t failed;
 	int32_t exit_status;
-	uint32_t pad;
+	/* it answers a CONTROL_DUMP: text says what was written; `failed`: why nothing was. The
+	 * other members mean nothing. */
+	uint32_t is_answer;
 	/* as far as it is known; the last word once the state is RECORDER_ENDED */
 	struct session_end end;
 	char text[512];

@@ -5,12 +5,12 @@
  */
 #include "recorder/decoder.h"
 
-#include <stdio.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <xxhash.h>
 
+#include "base/hash_map.h"
 #include "base/strbuf.h"
 #include "base/value.h"
 #include "base/vec.h"
@@ -21,8 +21,8 @@
 #include "recorder/native.h"
 #include "recorder/translate.h"
 
-#define MEMO_FIRST 256u /* lines: most processes are short */
-#define MEMO_MAX   32768u
+#define MEMO_FIRST 64u /* sets: most processes are short */
+#define MEMO_MAX   8192u
 
 /* What a target can make us keep. An honest one hardly comes near; then what was not used for
  * longest is forgotten, and shown as unknown should it come again. */
@@ -32,8 +32,7 @@
 #define THREADS_MAX     65536u
 
 struct code {
-	/* as the probe numbers it, a guest's number: never an index; 0 = free */
-	uint32_t id;
+	uint32_t id;         /* as the probe numbers it, a guest's number: never an index or 0 */
 	uint64_t used;       /* decoder.n_asked, at the last time */
 	uint32_t file, name; /* string ids */
 	uint32_t first_line;
@@ -41,23 +40,18 @@ struct code {
 	uint8_t *table; /* malloc'ed, NULL if none */
 };
 
-struct frame_line {   /* (code, lasti) → frame, open addressing */
-	uint64_t key; /* 0 = free */
-	uint32_t frame;
-};
-
 struct name_line {
-	uint64_t hash; /* 0 = free */
 	uint32_t string;
 	bool wanted;
 };
 
 struct thread_line {
-	uint64_t key; /* tid << 32 | interpreter; 0 = free (tid is never 0) */
+	uint64_t key; /* hash_map_key(tid, interpreter) */
 	uint32_t thread;
 	uint16_t tries;
 	bool is_over;    /* it has ended; what it wrote may still come */
 	bool is_written; /* `thread` is its index in the capture */
+	bool is_known;   /* it was written, perhaps into an earlier file */
 	bool is_renamed; /* the capture does not have its newest name yet */
 	struct thread_info info;
 };
@@ -67,37 +61,41 @@ struct thread_line {
 
 struct threads {                   /* of one process image, which may have several slots */
 	VEC(struct thread_line) v; /* in the order of first use */
-	uint32_t *slots;           /* index in v + 1, by key; 0 = free */
-	size_t n_slots;            /* a power of two; 0 not there yet */
+	struct hash_map by_key;    /* index in v + 1 */
 	size_t last;
-	uint64_t seed;
 	unsigned n_users;
 };
 
+/* A memo is no struct hash_map: a new line replaces the oldest one of its set, so that it has a
+ * bound without ever being emptied. A set is one cache line, since a look into a big memo costs
+ * as much as the cache miss. */
 struct memo_line {
 	uint64_t hash; /* 0 = free */
 	uint32_t id;
 };
-struct memo { /* direct mapped; grows while it fills */
-	struct memo_line *lines;
-	uint32_t n_lines, n_used; /* n_lines: a power of two, 0 not there yet */
+#define MEMO_WAYS 4u
+struct memo_set {
+	_Alignas(64) struct memo_line lines[MEMO_WAYS]; /* the newest first, the free ones last */
+};
+static_assert(sizeof(struct memo_set) == 64, "a set is one cache line");
+struct memo { /* grows while it fills */
+	struct memo_set *sets;
+	uint32_t n_sets, n_used; /* n_sets: a power of two, 0 not there yet; n_used: lines */
 };
 
 struct decoder {
 	struct decoder_options o;
-	uint64_t seed;      /* of the tables below */
-	struct code *codes; /* open addressing, by id */
-	size_t n_code_slots, n_codes, codes_bytes;
-	struct frame_line *frames;
-	size_t n_frame_lines, n_frames;
-	/* open addressing, NAMES_MAX * 2 of them; NULL not there yet */
-	struct name_line *names;
-	size_t n_names;
+	VEC(struct code) codes;
+	struct hash_map codes_by_id; /* index in codes + 1 */
+	size_t codes_bytes;
+	struct hash_map frames; /* hash_map_key(code, lasti) → frame id */
+	VEC(struct name_line) names;
+	struct hash_map names_by_text; /* index in names + 1 */
 	struct threads *threads;
 	struct memo args, stacks;
 	struct strbuf buffer;
 	VEC(uint32_t) stack_frames; /* scratch: frame ids, innermost first */
-	uint64_t n_asked, n_events, n_unwanted, n_bad;
+	uint64_t n_asked, n_events, n_bad;
 };
 
 struct err *decoder_create(const struct decoder_options *options, struct decoder **ret)
@@ -112,51 +110,78 @@ struct err *decoder_create(const struct decoder_options *options, struct decoder
 		free(d);
 		return err_no_memory();
 	}
-	if (getrandom(&d->seed, sizeof(d->seed), GRND_NONBLOCK) != (ssize_t)sizeof(d->seed))
-		d->seed = (uint64_t)(uintptr_t)d;
-	d->seed |= 1ull << 62; /* whatever it is, the product below spreads */
-	if (!d->threads->n_users++)
-		d->threads->seed = d->seed;
+	d->threads->n_users++;
 	*ret = d;
 	return NULL;
 }
 
 /* ---- what was seen before ---- */
 
-static struct memo_line *memo_line_of(struct memo_line *lines, uint32_t n, uint64_t hash)
+static struct memo_set *memo_set_of(struct memo_set *sets, uint32_t n, uint64_t hash)
 {
-	return &lines[hash >> 8 & (n - 1)];
+	return &sets[hash >> 8 & (n - 1)];
+}
+
+/* A look for this hash will follow: fetch its set meanwhile. */
+static void memo_prefetch(const struct memo *m, uint64_t hash)
+{
+	if (m->n_sets)
+		__builtin_prefetch(memo_set_of(m->sets, m->n_sets, hash));
 }
 
 /* 0: not known. hash is never 0. */
 static uint32_t memo_find(const struct memo *m, uint64_t hash, bool *ret_found)
 {
-	struct memo_line *line = m->n_lines ? memo_line_of(m->lines, m->n_lines, hash) : NULL;
-	*ret_found = line && line->hash == hash;
-	return *ret_found ? line->id : 0;
+	*ret_found = false;
+	if (!m->n_sets)
+		return 0;
+	const struct memo_set *set = memo_set_of(m->sets, m->n_sets, hash);
+	for (unsigned i = 0; i < MEMO_WAYS; i++)
+		if (set->lines[i].hash == hash) {
+			*ret_found = true;
+			return set->lines[i].id;
+		}
+	return 0;
+}
+
+/* Put it first. Returns whether a free line was used. */
+static bool memo_set_add(struct memo_set *set, struct memo_line line)
+{
+	bool was_free = !set->lines[MEMO_WAYS - 1].hash;
+	memmove(set->lines + 1, set->lines, (MEMO_WAYS - 1) * sizeof(set->lines[0]));
+	set->lines[0] = line;
+	return was_free;
 }
 
 /* Memory that is short costs time only. */
+static void memo_grow(struct memo *m)
+{
+	uint32_t n = m->n_sets ? m->n_sets * 4 : MEMO_FIRST;
+	n = n < MEMO_MAX ? n : MEMO_MAX;
+	struct memo_set *sets = aligned_alloc(_Alignof(struct memo_set), n * sizeof(*sets));
+	if (!sets)
+		return;
+	memset(sets, 0, n * sizeof(*sets));
+	m->n_used = 0;
+	for (uint32_t i = 0; i < m->n_sets; i++)
+		for (unsigned k = MEMO_WAYS; k-- > 0;) {
+			struct memo_line line = m->sets[i].lines[k];
+			if (line.hash)
+				m->n_used += memo_set_add(memo_set_of(sets, n, line.hash), line);
+		}
+	free(m->sets);
+	m->sets = sets;
+	m->n_sets = n;
+}
+
+/* It is not there yet. */
 static void memo_add(struct memo *m, uint64_t hash, uint32_t id)
 {
-	if (m->n_used * 2 >= m->n_lines && m->n_lines < MEMO_MAX) {
-		uint32_t n = m->n_lines ? m->n_lines * 4 : MEMO_FIRST;
-		n = n < MEMO_MAX ? n : MEMO_MAX;
-		struct memo_line *lines = calloc(n, sizeof(*lines));
-		for (uint32_t i = 0; lines && i < m->n_lines; i++)
-			if (m->lines[i].hash)
-				*memo_line_of(lines, n, m->lines[i].hash) = m->lines[i];
-		if (lines) {
-			free(m->lines);
-			m->lines = lines;
-			m->n_lines = n;
-		}
-	}
-	if (!m->n_lines)
-		return;
-	struct memo_line *line = memo_line_of(m->lines, m->n_lines, hash);
-	m->n_used += !line->hash;
-	*line = (struct memo_line){ hash, id };
+	if (m->n_used * 2 >= m->n_sets * MEMO_WAYS && m->n_sets < MEMO_MAX)
+		memo_grow(m);
+	if (m->n_sets)
+		m->n_used += memo_set_add(memo_set_of(m->sets, m->n_sets, hash),
+					  (struct memo_line){ hash, id });
 }
 
 /* Text of a STR or STR_CUT value, borrowed. */
@@ -186,64 +211,44 @@ static bool text_of(const uint8_t *p, size_t n, const char **ret, size_t *ret_n)
 
 /* ---- names, threads ---- */
 
-/* `seed` keeps a target from choosing numbers that all come to one place. */
-static size_t place_of(uint64_t hash, uint64_t seed, size_t n_slots)
-{
-	return (size_t)((hash ^ seed) * (seed | 1) >> 20) & (n_slots - 1);
-}
-
 /* Until the next call. NULL when memory is short. */
 static const struct name_line *name_find(struct decoder *d, const char *name, uint32_t n)
 {
-	uint64_t hash = XXH3_64bits(name, n) | 1;
-	if (!d->names && !(d->names = calloc(NAMES_MAX * 2, sizeof(*d->names))))
-		return NULL;
-	size_t at = place_of(hash, d->seed, NAMES_MAX * 2);
-	for (; d->names[at].hash; at = (at + 1) & (NAMES_MAX * 2 - 1))
-		if (d->names[at].hash == hash)
-			return &d->names[at];
-	if (d->n_names == NAMES_MAX) { /* a target that invents names */
-		memset(d->names, 0, NAMES_MAX * 2 * sizeof(*d->names));
-		d->n_names = 0;
-		at = place_of(hash, d->seed, NAMES_MAX * 2);
+	uint64_t key = hash_map_text_key(name, n);
+	uint32_t known = hash_map_get(&d->names_by_text, key);
+	if (known)
+		return &d->names.v[known - 1];
+	if (d->names.n == NAMES_MAX) { /* a target that invents names */
+		hash_map_clear(&d->names_by_text);
+		d->names.n = 0;
 	}
-	struct name_line line = { .hash = hash,
-				  .string = intake_string(d->o.writer, d->o.redactor, name, n,
-							  false),
-				  .wanted = true };
-	if (!line.string)
+	struct name_line line = {
+		.string = intake_string(d->o.writer, d->o.redactor, name, n, false), .wanted = true
+	};
+	if (!line.string && n) /* 0 is the empty text, a name like any other: sys.audit("") */
 		return NULL;
 	if (d->o.wants)
 		line.wanted = d->o.wants(d->o.ctx, name, n);
-	d->names[at] = line;
-	d->n_names++;
-	return &d->names[at];
+	uint32_t *at = hash_map_place(&d->names_by_text, key);
+	if (!at || !vec_push(&d->names, line))
+		return NULL;
+	*at = (uint32_t)d->names.n;
+	return &d->names.v[d->names.n - 1];
 }
 
 /* Find all lines again, those in v. False: memory is short, and nothing is known any more. */
 static bool threads_index(struct threads *t)
 {
-	size_t n = t->n_slots ? t->n_slots : 64;
-	while (n < t->v.n * 2 + 2)
-		n *= 2;
 	t->last = 0;
-	if (n != t->n_slots) {
-		free(t->slots);
-		t->n_slots = 0;
-		t->slots = calloc(n, sizeof(*t->slots));
-		if (!t->slots) {
-			t->v.n = 0;
-			return false;
-		}
-		t->n_slots = n;
-	} else {
-		memset(t->slots, 0, n * sizeof(*t->slots));
+	hash_map_clear(&t->by_key);
+	if (!hash_map_reserve(&t->by_key, t->v.n)) {
+		t->v.n = 0;
+		return false;
 	}
 	for (size_t i = 0; i < t->v.n; i++) {
-		size_t at = place_of(t->v.v[i].key, t->seed, n);
-		while (t->slots[at])
-			at = (at + 1) & (n - 1);
-		t->slots[at] = (uint32_t)i + 1;
+		uint32_t *at = hash_map_place(&t->by_key, t->v.v[i].key);
+		if (at)
+			*at = (uint32_t)i + 1;
 	}
 	return true;
 }
@@ -252,7 +257,7 @@ static bool threads_index(struct threads *t)
  * its threads thousands of times a second. */
 static void thread_write_name(struct decoder *d, struct thread_line *line)
 {
-	if (line->is_renamed)
+	if (line->is_renamed && line->is_written)
 		writer_thread_update(d->o.writer, line->thread, &line->info);
 	line->is_renamed = false;
 }
@@ -262,20 +267,15 @@ static size_t thread_look_up(const struct threads *t, uint64_t key)
 {
 	if (t->last < t->v.n && t->v.v[t->last].key == key)
 		return t->last;
-	if (!t->n_slots)
-		return t->v.n;
-	size_t at = place_of(key, t->seed, t->n_slots);
-	for (; t->slots[at]; at = (at + 1) & (t->n_slots - 1))
-		if (t->v.v[t->slots[at] - 1].key == key)
-			return t->slots[at] - 1;
-	return t->v.n;
+	uint32_t known = hash_map_get(&t->by_key, key);
+	return known ? known - 1 : t->v.n;
 }
 
 /* The line of a thread, new if it has none: until the next call. NULL: memory is short. */
 static struct thread_line *thread_line_of(struct decoder *d, uint32_t tid, uint32_t interpreter)
 {
 	struct threads *t = d->threads;
-	uint64_t key = (uint64_t)tid << 32 | interpreter;
+	uint64_t key = hash_map_key(tid, interpreter);
 	size_t i = thread_look_up(t, key);
 	if (i < t->v.n) {
 		t->last = i;
@@ -288,23 +288,19 @@ static struct thread_line *thread_line_of(struct decoder *d, uint32_t tid, uint3
 		memmove(t->v.v, t->v.v + THREADS_MAX / 2, t->v.n * sizeof(*t->v.v));
 		if (!threads_index(t))
 			return NULL;
-	} else if (t->v.n * 2 + 2 > t->n_slots && !threads_index(t)) {
-		return NULL;
 	}
 	struct thread_line line = { .key = key };
 	line.info = (struct thread_info){ .process = d->o.process,
 					  .ns_tid = tid,
 					  .interpreter = interpreter };
 	/* A thread that goes into another interpreter keeps its name. */
-	i = interpreter ? thread_look_up(t, (uint64_t)tid << 32) : t->v.n;
+	i = interpreter ? thread_look_up(t, hash_map_key(tid, 0)) : t->v.n;
 	if (i < t->v.n)
 		line.info.name = t->v.v[i].info.name;
-	if (!vec_push(&t->v, line))
+	uint32_t *at = hash_map_place(&t->by_key, key);
+	if (!at || !vec_push(&t->v, line))
 		return NULL;
-	size_t at = place_of(key, t->seed, t->n_slots);
-	while (t->slots[at])
-		at = (at + 1) & (t->n_slots - 1);
-	t->slots[at] = (uint32_t)t->v.n;
+	*at = (uint32_t)t->v.n;
 	t->last = t->v.n - 1;
 	return &t->v.v[t->last];
 }
@@ -326,11 +322,13 @@ static bool thread_find(struct decoder *d, uint32_t tid, uint32_t interpreter, u
 	if (!line)
 		return false;
 	if (!line->is_written) {
-		line->info.tid = tid;
-		if (d->o.thread_name)
+		if (!line->is_known)
+			line->info.tid = tid;
+		if (!line->is_known && d->o.thread_name)
 			line->tries += thread_ask(d, line);
 		line->thread = writer_thread(d->o.writer, &line->info);
-		line->is_written = true;
+		line->is_written = line->is_known = true;
+		line->is_renamed = false;
 	}
 	*ret = line->thread;
 	return true;
@@ -373,8 +371,8 @@ static void threads_forget(struct decoder *d, bool is_drained)
 	}
 	bool is_other = n != t->v.n;
 	t->v.n = n;
-	if (is_other && !threads_index(t))
-		t->v.n = 0;
+	if (is_other)
+		(void)threads_index(t);
 }
 
 void decoder_refresh_threads(struct decoder *d, bool is_drained)
@@ -393,22 +391,36 @@ void decoder_refresh_threads(struct decoder *d, bool is_drained)
 	}
 }
 
+void decoder_turn(struct decoder *d)
+{
+	struct memo *memos[] = { &d->args, &d->stacks };
+	for (size_t i = 0; i < ARRAY_LEN(memos); i++) {
+		if (memos[i]->n_sets)
+			memset(memos[i]->sets, 0, memos[i]->n_sets * sizeof(memos[i]->sets[0]));
+		memos[i]->n_used = 0;
+	}
+	for (size_t i = 0; i < d->threads->v.n; i++)
+		d->threads->v.v[i].is_written = false;
+}
+
 void decoder_destroy(struct decoder *d)
 {
 	if (!d)
 		return;
-	for (size_t i = 0; i < d->n_code_slots; i++)
-		free(d->codes[i].table);
-	free(d->codes);
-	free(d->frames);
-	free(d->args.lines);
-	free(d->stacks.lines);
-	free(d->names);
+	for (size_t i = 0; i < d->codes.n; i++)
+		free(d->codes.v[i].table);
+	vec_fini(&d->codes);
+	hash_map_fini(&d->codes_by_id);
+	hash_map_fini(&d->frames);
+	free(d->args.sets);
+	free(d->stacks.sets);
+	vec_fini(&d->names);
+	hash_map_fini(&d->names_by_text);
 	if (--d->threads->n_users == 0) {
 		for (size_t i = 0; i < d->threads->v.n; i++)
 			thread_write_name(d, &d->threads->v.v[i]);
 		vec_fini(&d->threads->v);
-		free(d->threads->slots);
+		hash_map_fini(&d->threads->by_key);
 		free(d->threads);
 	}
 	vec_fini(&d->stack_frames);
@@ -423,65 +435,61 @@ size_t decoder_n_threads(const struct decoder *d)
 
 /* ---- code objects and frames ---- */
 
-static struct code *code_place(struct code *codes, size_t n_slots, uint64_t seed, uint32_t id)
-{
-	size_t at = place_of(id, seed, n_slots);
-	while (codes[at].id && codes[at].id != id)
-		at = (at + 1) & (n_slots - 1);
-	return &codes[at];
-}
-
 static size_t bytes_of(const struct code *c)
 {
 	return 2 * sizeof(*c) + c->table_bytes;
 }
 
-/* Into a table of n_slots, without those last used before `oldest`. */
-static bool codes_rebuild(struct decoder *d, size_t n_slots, uint64_t oldest)
+/* Forget those last used before `oldest`. The map keeps its room, so this cannot fail. */
+static void codes_forget(struct decoder *d, uint64_t oldest)
 {
-	struct code *codes = calloc(n_slots, sizeof(*codes));
-	if (!codes)
-		return false;
-	d->n_codes = d->codes_bytes = 0;
-	for (size_t i = 0; i < d->n_code_slots; i++) {
-		struct code *c = &d->codes[i];
-		if (!c->id)
-			continue;
-		if (c->used < oldest) {
+	size_t n = 0;
+	d->codes_bytes = 0;
+	hash_map_clear(&d->codes_by_id);
+	for (size_t i = 0; i < d->codes.n; i++) {
+		struct code *c = &d->codes.v[i];
+		uint32_t *at = c->used < oldest ? NULL : hash_map_place(&d->codes_by_id, c->id);
+		if (!at) {
 			free(c->table);
 			continue;
 		}
-		*code_place(codes, n_slots, d->seed, c->id) = *c;
-		d->n_codes++;
 		d->codes_bytes += bytes_of(c);
+		d->codes.v[n++] = *c;
+		*at = (uint32_t)n;
 	}
-	free(d->codes);
-	d->codes = codes;
-	d->n_code_slots = n_slots;
-	return true;
-}
-
-/* Room for one more, and in bounds. */
-static bool codes_make_room(struct decoder *d)
-{
-	uint64_t oldest = 0;
-	while (d->codes_bytes > CODES_BYTES_MAX) {
-		oldest += (d->n_asked - oldest) / 2 + 1;
-		if (!codes_rebuild(d, d->n_code_slots, oldest))
-			return false;
-	}
-	if ((d->n_codes + 1) * 2 > d->n_code_slots)
-		return codes_rebuild(d, d->n_code_slots ? d->n_code_slots * 2 : 256, 0);
-	return true;
+	d->codes.n = n;
 }
 
 static struct code *code_find(struct decoder *d, uint32_t id)
 {
-	struct code *c = d->n_code_slots && id ? code_place(d->codes, d->n_code_slots, d->seed, id)
-					       : NULL;
-	if (!c || !c->id)
+	uint32_t known = hash_map_get(&d->codes_by_id, id);
+	if (!known)
 		return NULL;
+	struct code *c = &d->codes.v[known - 1];
 	c->used = d->n_asked;
+	return c;
+}
+
+/* The place of a code object that is defined, empty. NULL: memory is short. */
+static struct code *code_place(struct decoder *d, uint32_t id)
+{
+	uint64_t oldest = 0;
+	while (d->codes_bytes > CODES_BYTES_MAX) {
+		oldest += (d->n_asked - oldest) / 2 + 1;
+		codes_forget(d, oldest);
+	}
+	struct code *c = code_find(d, id);
+	if (c) {
+		d->codes_bytes -= bytes_of(c);
+		free(c->table);
+	} else {
+		uint32_t *at = hash_map_place(&d->codes_by_id, id);
+		if (!at || !vec_push(&d->codes, (struct code){ 0 }))
+			return NULL;
+		*at = (uint32_t)d->codes.n;
+		c = &d->codes.v[d->codes.n - 1];
+	}
+	*c = (struct code){ .id = id, .used = d->n_asked };
 	return c;
 }
 
@@ -490,18 +498,15 @@ static bool code_define(struct decoder *d, uint32_t id, const struct record_code
 {
 	const char *text;
 	size_t n;
-	if (id == 0 || !codes_make_room(d))
+	struct code *c = id ? code_place(d, id) : NULL;
+	if (!c)
 		return false;
-	struct code *c = code_place(d->codes, d->n_code_slots, d->seed, id);
-	if (c->id) {
-		d->codes_bytes -= bytes_of(c);
-		free(c->table);
-	} else {
-		d->n_codes++;
-	}
-	*c = (struct code){ .id = id, .used = d->n_asked, .first_line = def->first_line };
-	if (text_of(bytes, def->file_bytes, &text, &n))
+	c->first_line = def->first_line;
+	if (text_of(bytes, def->file_bytes, &text, &n)) {
 		c->file = intake_string(d->o.writer, d->o.redactor, text, n, false);
+		if (d->o.file_seen)
+			d->o.file_seen(d->o.ctx, text, n);
+	}
 	if (text_of(bytes + def->file_bytes, def->name_bytes, &text, &n))
 		c->name = intake_string(d->o.writer, d->o.redactor, text, n, false);
 	if (def->table_bytes) {
@@ -516,39 +521,12 @@ static bool code_define(struct decoder *d, uint32_t id, const struct record_code
 	return true;
 }
 
-static bool frame_lines_grow(struct decoder *d)
-{
-	size_t n = d->n_frame_lines ? d->n_frame_lines * 2 : 1024;
-	struct frame_line *lines = calloc(n, sizeof(*lines));
-	if (!lines)
-		return false;
-	for (size_t i = 0; i < d->n_frame_lines; i++) {
-		if (!d->frames[i].key)
-			continue;
-		size_t at = place_of(d->frames[i].key, d->seed, n);
-		while (lines[at].key)
-			at = (at + 1) & (n - 1);
-		lines[at] = d->frames[i];
-	}
-	free(d->frames);
-	d->frames = lines;
-	d->n_frame_lines = n;
-	return true;
-}
-
 static uint32_t frame_find(struct decoder *d, uint32_t code, uint32_t lasti)
 {
-	uint64_t key = ((uint64_t)code << 32 | lasti) + 1;
-	if (d->n_frames >= FRAMES_MAX) { /* they are found again in the writer */
-		memset(d->frames, 0, d->n_frame_lines * sizeof(*d->frames));
-		d->n_frames = 0;
-	}
-	if ((d->n_frames + 1) * 2 > d->n_frame_lines && !frame_lines_grow(d))
-		return 0;
-	size_t at = place_of(key, d->seed, d->n_frame_lines);
-	for (; d->frames[at].key; at = (at + 1) & (d->n_frame_lines - 1))
-		if (d->frames[at].key == key)
-			return d->frames[at].frame;
+	uint64_t key = hash_map_key(code, lasti);
+	uint32_t known = hash_map_get(&d->frames, key);
+	if (known)
+		return known;
 	struct frame_info info = { .kind = FRAME_PYTHON };
 	const struct code *c = code_find(d, code);
 	if (c) {
@@ -565,8 +543,11 @@ static uint32_t frame_find(struct decoder *d, uint32_t code, uint32_t lasti)
 		}
 	}
 	uint32_t frame = writer_frame(d->o.writer, &info);
-	d->frames[at] = (struct frame_line){ key, frame };
-	d->n_frames++;
+	if (d->frames.n_used >= FRAMES_MAX) /* they are found again in the writer */
+		hash_map_clear(&d->frames);
+	uint32_t *at = hash_map_place(&d->frames, key);
+	if (at) /* otherwise memory is short; that costs time only */
+		*at = frame;
 	return frame;
 }
 
@@ -615,6 +596,31 @@ static inline size_t pad8(size_t n)
 	return (n + 7) & ~(size_t)7;
 }
 
+/* The id of the arguments that stand at `args`; info also gets the addresses of their objects.
+ * `hash`: of the bytes. `objects` is scratch that info refers to. */
+static bool args_find(struct decoder *d, const struct record_event *e, const uint8_t *args,
+		      uint64_t hash, struct translation *objects, struct event_info *info)
+{
+	char event[64]; /* the events that rules name are shorter */
+	bool known;
+	info->args = memo_find(&d->args, hash, &known);
+	if (known)
+		return true;
+	size_t n_name = e->name_bytes < sizeof(event) ? e->name_bytes : 0;
+	memcpy(event, e + 1, n_name);
+	event[n_name] = '\0';
+	strbuf_clear(&d->buffer);
+	if (!translate_args(d->o.writer, d->o.redactor, event, args, e->args_bytes, &d->buffer,
+			    objects))
+		return false;
+	info->args = writer_value(d->o.writer, d->buffer.s, d->buffer.n);
+	if (!objects->n_objects)
+		memo_add(&d->args, hash, info->args);
+	info->n_objects = objects->n_objects;
+	info->objects = objects->objects;
+	return true;
+}
+
 bool decoder_event(struct decoder *d, const struct record *record, size_t n_bytes, uint64_t time_ns)
 {
 	const struct record_event *e = (const struct record_event *)record;
@@ -636,6 +642,12 @@ bool decoder_event(struct decoder *d, const struct record *record, size_t n_byte
 		goto bad;
 	struct event_info info = { .time_ns = time_ns, .name = name->string };
 	bool wanted = name->wanted;
+	const uint8_t *args = base + args_at;
+	uint64_t args_hash = 0;
+	if (wanted) {
+		args_hash = XXH3_64bits(args, e->args_bytes) | 1;
+		memo_prefetch(&d->args, args_hash);
+	}
 
 	/* The stack comes first, even for an unwanted event: its record may define code objects. */
 	bool defines = false;
@@ -666,10 +678,8 @@ bool decoder_event(struct decoder *d, const struct record *record, size_t n_byte
 	if (e->thread_name_bytes &&
 	    !thread_take_name(d, e->tid, e->interpreter, base + thread_at, e->thread_name_bytes))
 		goto bad;
-	if (!wanted) {
-		d->n_unwanted++;
+	if (!wanted)
 		return true;
-	}
 	if (record->flags & RECORD_NATIVE && d->o.native)
 		info.stack = native_stack(d->o.native, e, base + native_at, n_bytes - native_at,
 					  d->stack_frames.v, d->stack_frames.n, &info.flags);
@@ -681,26 +691,10 @@ bool decoder_event(struct decoder *d, const struct record *record, size_t n_byte
 	if (!thread_find(d, e->tid, e->interpreter, &info.thread))
 		goto bad;
 
-	struct translation objects = { .n_objects = 0 };
-	const uint8_t *args = base + args_at;
-	uint64_t hash = XXH3_64bits(args, e->args_bytes) | 1;
-	bool known;
-	info.args = memo_find(&d->args, hash, &known);
-	if (!known) {
-		char event[64]; /* the events that rules name are shorter */
-		snprintf(event, sizeof(event), "%.*s",
-			 (int)(e->name_bytes < 64 ? e->name_bytes : 0),
-			 (const char *)base + name_at);
-		strbuf_clear(&d->buffer);
-		if (!translate_args(d->o.writer, d->o.redactor, event, args, e->args_bytes,
-				    &d->buffer, &objects))
-			goto bad;
-		info.args = writer_value(d->o.writer, d->buffer.s, d->buffer.n);
-		if (!objects.n_objects)
-			memo_add(&d->args, hash, info.args);
-	}
-	info.n_objects = objects.n_objects;
-	info.objects = objects.objects;
+	/* Only what translate_args() sets is read: 2 KiB need not be zeroed for each event. */
+	struct translation objects;
+	if (!args_find(d, e, args, args_hash, &objects, &info))
+		goto bad;
 	writer_event(d->o.writer, &info);
 	d->n_events++;
 	return true;
@@ -712,11 +706,6 @@ bad:
 uint64_t decoder_n_events(const struct decoder *d)
 {
 	return d->n_events;
-}
-
-uint64_t decoder_n_unwanted(const struct decoder *d)
-{
-	return d->n_unwanted;
 }
 
 uint64_t decoder_n_bad(const struct decoder *d)

@@ -34,6 +34,9 @@ struct decoder_options {
 	bool (*thread_is_over)(void *ctx, uint32_t tid);
 	/* Is an event of this name wanted? NULL: all are. Asked once per name and decoder. */
 	bool (*wants)(void *ctx, const char *name, uint32_t n_bytes);
+	/* A code object of this file was defined, before any event that has it on its stack; may be
+	 * NULL. */
+	void (*file_seen)(void *ctx, const char *file, size_t n_bytes);
 	void *ctx;
 	struct native_context *native; /* for RECORD_NATIVE; NULL: native parts are ignored */
 	/* of another slot of the same process image: its threads are ours too; NULL */
@@ -48,8 +51,10 @@ void decoder_destroy(struct decoder *d); /* NULL is fine */
 bool decoder_event(struct decoder *d, const struct record *record, size_t n_bytes,
 		   uint64_t time_ns);
 
-uint64_t decoder_n_events(const struct decoder *d);   /* written */
-uint64_t decoder_n_unwanted(const struct decoder *d); /* left out by `wants` */
+/* The writer has begun another file: ids of values, stacks and threads are no longer valid. */
+void decoder_turn(struct decoder *d);
+
+uint64_t decoder_n_events(const struct decoder *d); /* written */
 uint64_t decoder_n_bad(const struct decoder *d);
 
 /* Threads whose name was not known when they were first seen: ask again. Those that have ended are

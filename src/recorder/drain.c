@@ -11,13 +11,15 @@
 #include "base/monotonic.h"
 #include "recorder/client.h"
 #include "recorder/decoder.h"
+#include "recorder/holds.h"
 #include "recorder/notes.h"
 #include "recorder/process.h"
 #include "recorder/recorder_private.h"
 #include "recorder/tap.h"
 #include "recorder/taps.h"
+#include "recorder/turner.h"
 #include "recorder/wanted.h"
-#include "visit/inject.h"
+#include "visit/probe_link.h"
 
 enum {
 	DRAIN_BYTES = 2 * 1024 * 1024, /* of one slot, before the poll loop has its turn */
@@ -93,11 +95,14 @@ static void drain_end(struct drain *d)
 	d->c->tail = d->tail;
 }
 
-/* Capture time of a time that a target wrote. If that is in the future, it is now. */
-static uint64_t time_of(const struct recorder *r, const struct client *c, guest_u64 ticks)
+/* Capture time of a time that a target wrote. If that is in the future, it is now. Only a time
+ * after the begin of the round needs the clock. */
+static uint64_t time_of(struct recorder *r, guest_u64 ticks)
 {
-	uint64_t now = clock_time_now(&r->clock),
-		 time = clock_time_of(&r->clock, guest_shown64(ticks));
+	uint64_t time = clock_time_of(&r->clock, guest_shown64(ticks));
+	if (time <= r->draining.begun_ns + FUTURE_NS)
+		return time;
+	uint64_t now = clock_time_now(&r->clock);
 	return time > now + FUTURE_NS ? now : time;
 }
 
@@ -124,29 +129,44 @@ static void count_earlier_losses(struct recorder *r, const struct client *from)
 	}
 }
 
+static void handle_event(struct recorder *r, struct drain *d, const struct record *head,
+			 uint64_t time)
+{
+	struct client *c = d->c;
+	if (wanted_is_last_taken(r) || c->muted)
+		return;
+	if (head->size < sizeof(struct record_event) || head->size > r->draining.record_cap) {
+		client_malformed(c, d->slot);
+		return;
+	}
+	ring_record_read(&d->tap->link->ring, d->slot, d->tail, r->draining.record, head->size);
+	memcpy(r->draining.record, head, sizeof(*head)); /* it may have changed meanwhile */
+	/* the probe does not know its tid yet: it is the main thread, at one of its first events */
+	if (!((struct record_event *)r->draining.record)->tid)
+		((struct record_event *)r->draining.record)->tid = c->ns_pid;
+	if (!decoder_event(c->decoder, (struct record *)r->draining.record, head->size, time))
+		client_malformed(c, d->slot);
+}
+
 static void handle_record(struct recorder *r, struct drain *d, const struct record *head)
 {
 	const struct ring *ring = &d->tap->link->ring;
-	uint64_t time = time_of(r, d->c, GUEST64(head->tsc));
+	uint64_t time = time_of(r, GUEST64(head->tsc));
 	struct client *c = d->c;
+	uint64_t n_before;
+	bool was_last;
 	switch (head->type) {
 	case RECORD_EVENT:
-		if (wanted_is_last_taken(r) || c->muted)
+		n_before = writer_n_events(r->writer);
+		was_last = wanted_is_last_taken(r);
+		handle_event(r, d, head, time);
+		if (head->flags & RECORD_HOLD)
+			holds_decide(r, d->tap, d->slot, d->tail,
+				     writer_n_events(r->writer) > n_before);
+		if (was_last)
 			break;
-		if (head->size < sizeof(struct record_event) ||
-		    head->size > r->draining.record_cap) {
-			client_malformed(c, d->slot);
-			break;
-		}
-		ring_record_read(ring, d->slot, d->tail, r->draining.record, head->size);
-		memcpy(r->draining.record, head, sizeof(*head)); /* it may have changed meanwhile */
-		/* the probe does not know its tid yet: it is the main thread, at one of its first
-		 * events */
-		if (!((struct record_event *)r->draining.record)->tid)
-			((struct record_event *)r->draining.record)->tid = c->ns_pid;
-		if (!decoder_event(c->decoder, (struct record *)r->draining.record, head->size,
-				   time))
-			client_malformed(c, d->slot);
+		if (r->options.turner)
+			turner_check(r, 0);
 		if (r->options.limit && writer_n_events(r->writer) >= r->options.limit)
 			r->draining.is_enough = true;
 		if (wanted_is_last_taken(r))
@@ -162,7 +182,7 @@ static void handle_record(struct recorder *r, struct drain *d, const struct reco
 			client_malformed(c, d->slot);
 			break;
 		}
-		uint64_t first = time_of(r, c, GUEST64(lost.first_tsc));
+		uint64_t first = time_of(r, GUEST64(lost.first_tsc));
 		if (wanted_is_last_taken(r))
 			break;
 		notes_add_lost(r, LOSS_RING_FULL, c->process->index, n, time,
@@ -214,7 +234,7 @@ static uint64_t look_at_all(struct recorder *r, size_t *ret_n)
 {
 	uint64_t start = taps_tick(r), hold = clock_ticks_of_ns(&r->clock, HOLD_NS), limit;
 	size_t n = 0;
-	bool may_wait = true;
+	bool may_wait = true, is_behind = false;
 	start -= clock_ticks_of_ns(&r->clock, SLACK_NS);
 	limit = start;
 	for (size_t i = 0; i < r->taps.n; i++) {
@@ -246,6 +266,7 @@ static uint64_t look_at_all(struct recorder *r, size_t *ret_n)
 			}
 			if (r->draining.is_resting && d.head > c->rest_until)
 				d.head = c->rest_until > d.tail ? c->rest_until : d.tail;
+			is_behind |= d.head - d.tail > ring_slot_size(ring, k) / 2;
 			bool drops = r->options.probe.flags & PROBE_DROP || c->process->is_filtered;
 			if (drops && d.head - d.tail > ring_slot_size(ring, k) / 4 * 3)
 				may_wait = false;
@@ -259,6 +280,7 @@ static uint64_t look_at_all(struct recorder *r, size_t *ret_n)
 			t->seen_claims = guest_shown32(claims); /* only compared with the next */
 	}
 	*ret_n = n;
+	writer_hurry(r->writer, is_behind); /* before a ring is full and the target waits */
 	return !may_wait ? start : limit > start - hold ? limit : start - hold;
 }
 
@@ -268,6 +290,7 @@ static uint64_t drain_round(struct recorder *r, bool rest, uint64_t *ret_until)
 {
 	r->draining.drains.n = r->draining.lineup.n = 0;
 	size_t n;
+	r->draining.begun_ns = clock_time_now(&r->clock);
 	uint64_t taken = 0, limit = look_at_all(r, &n),
 		 future = clock_ticks(&r->clock) + clock_ticks_of_ns(&r->clock, FUTURE_NS);
 	if (rest)

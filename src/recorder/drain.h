@@ -25,6 +25,7 @@ struct draining {
 	size_t record_cap;
 	/* monotonic_ns() at the first record that was taken and is not flushed; 0 none */
 	uint64_t unflushed_since;
+	uint64_t begun_ns; /* capture time at which the last round began */
 };
 
 /* slice_bytes: of native stacks, as the probe copies them. */

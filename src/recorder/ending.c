@@ -7,18 +7,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/new_file.h"
 #include "base/strbuf.h"
+#include "capture/block.h"
 #include "capture/capture_count.h"
 #include "recorder/client.h"
+#include "recorder/counts.h"
 #include "recorder/decoder.h"
 #include "recorder/process.h"
 #include "recorder/recorder_private.h"
 #include "recorder/tap.h"
 #include "recorder/taps.h"
 #include "recorder/unwatched.h"
-#include "visit/inject.h"
+#include "visit/probe_link.h"
 
 void ending_stop(struct recorder *r, enum end_stop why)
 {
@@ -31,6 +34,15 @@ void ending_request(struct recorder *r, enum end_stop why)
 	ending_stop(r, why);
 	if (!phase_is_leaving(r->phase))
 		r->phase = PHASE_LEAVING;
+}
+
+/* What the first target runs now, or ran last. */
+static const struct process *last_program(const struct recorder *r, pid_t pid)
+{
+	for (size_t i = r->processes.n; i-- > 0;)
+		if (r->processes.v[i]->pid == pid)
+			return r->processes.v[i];
+	return r->first;
 }
 
 void ending_take(struct recorder *r, struct session_end *e)
@@ -46,9 +58,19 @@ void ending_take(struct recorder *r, struct session_end *e)
 		e->target_ended = has_ended ? END_YES : END_NO;
 		e->exit_status = has_ended ? r->launched_status : -1;
 	} else if (r->first) {
-		e->target_pid = r->first->pid;
-		e->target_ended = r->first->ended ? END_YES : END_NO;
-		e->exit_status = r->first->status;
+		const struct process *last = last_program(r, r->first->pid);
+		e->target_pid = last->pid;
+		/* if it was not followed, its end is not seen */
+		e->target_execed = last->execed && process_has_memory(last->pid);
+		e->target_ended = last->ended && !e->target_execed ? END_YES : END_NO;
+		e->exit_status = last->status;
+	}
+	e->n_held_now = r->holds.v.n;
+	if (r->holds.v.n) {
+		const struct held *first = &r->holds.v.v[0];
+		e->held_since_ns = first->since_ns;
+		e->held_pid = (int32_t)first->info.pid;
+		e->held_tid = (int32_t)first->info.tid;
 	}
 	e->n_children = r->n_children;
 	e->are_children_known = true;
@@ -87,11 +109,13 @@ static void close_clients(struct recorder *r)
 	taps_count_unserved(r);
 	for (size_t i = 0; i < r->taps.n; i++) {
 		struct tap *t = r->taps.v[i];
+		tap_check(r, t);
 		for (uint32_t k = 0; k < t->n_slots; k++) {
 			struct client *c = t->clients[k];
 			if (!c)
 				continue;
 			client_count_losses(r, t, k);
+			counts_take(r, t, k);
 			client_add_totals(r, c);
 		}
 	}
@@ -110,6 +134,18 @@ static bool keep_older(struct recorder *r)
 		 "nothing was recorded, so %s stays as it was", r->options.path);
 	e->is_file_whole = END_NO;
 	return true;
+}
+
+/* How many events are in the file. If the disk was full when it was begun, it has no head, or was
+ * removed again: then there are none. */
+static struct err *count_file(const char *path, uint64_t *ret)
+{
+	struct stat st;
+	bool is_there = stat(path, &st) == 0;
+	if (is_there ? st.st_size >= (off_t)sizeof(struct superblock) : errno != ENOENT)
+		return capture_count(path, ret);
+	*ret = 0;
+	return NULL;
 }
 
 /* Write the last note, close the file, and find out what it holds. */
@@ -136,6 +172,7 @@ static void close_file(struct recorder *r)
 	writer_note(r->writer, &note);
 	strbuf_fini(&text);
 	char *now_at = strdup(new_file_now_at(writer_file(r->writer)));
+	uint64_t n_before = writer_n_before(r->writer);
 	bool is_stream = new_file_is_stream(writer_file(r->writer));
 	struct err *err = writer_close(r->writer);
 	r->writer = NULL;
@@ -144,16 +181,19 @@ static void close_file(struct recorder *r)
 	e->is_file_whole = e->write_error[0] || e->reader_left ? END_NO : END_YES;
 	/* a stream cannot be read again */
 	if (e->is_file_whole == END_YES || is_stream) {
+		if (e->write_error[0]) /* how much the reader has is unknown */
+			e->is_counted = e->is_loss_known = false;
 		free(now_at);
 		return;
 	}
 	/* After a failed close(2) it is unknown how much of what was written before is in the file
 	 * (close(2), "Dealing with error returns"): count it. */
 	uint64_t n_events, n_handed = e->n_events + e->lost[LOSS_UNWRITTEN];
-	err = now_at ? capture_count(now_at, &n_events) : err_no_memory();
+	err = now_at ? count_file(now_at, &n_events) : err_no_memory();
 	free(now_at);
 	if (!err) {
-		session_end_count(e, n_events);
+		session_end_count(e, n_before + n_events);
+		n_events += n_before;
 		e->lost[LOSS_UNWRITTEN] = n_handed > n_events ? n_handed - n_events : 0;
 	} else {
 		e->is_counted = e->is_loss_known = false;

@@ -1,6 +1,7 @@
 /*
- * follow: see follow.h. There is a struct tracee for each thread that is followed. What happens to
- * it is classified first (stop.h); actions[] says what is done then.
+ * follow: see follow.h. There is a struct tracee for each thread that is followed (tracees.h). What
+ * happens to it is classified first (stop.h); actions[] says what is done then. Stops that are
+ * reported while the tracer waits for another thread may be deferred (deferred.h).
  */
 #include "recorder/follow.h"
 #include "arch/arch.h"
@@ -21,15 +22,18 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/proc_status.h"
 #include "base/vec.h"
 #include "python/python.h"
+#include "recorder/deferred.h"
 #include "recorder/programs.h"
 #include "recorder/stop.h"
+#include "recorder/tracees.h"
 #include "system/loader.h"
-#include "system/maps.h"
-#include "system/procs.h"
+#include "system/proc_file.h"
+#include "visit/interrupted.h"
 #include "visit/ptrace.h"
-#include "visit/remote_call.h"
+#include "visit/hold.h"
 #include "system/remote_mem.h"
 #include "visit/tripwire.h"
 
@@ -41,38 +45,13 @@ enum {
 	N_TOLD = 256
 };
 
-struct tracee {
-	pid_t tid, tgid;
-	uint64_t breakpoint; /* address where one is wanted; 0 none */
-	struct tripwire
-	    wire;      /* the breakpoint; unset if the kernel refused it: the thread is blind */
-	bool starting; /* it stops at every system call, until its loader is done */
-	struct loader loader;
-	bool has_python; /* the breakpoint has led to one; it stays set, for the next */
-	bool children;   /* descendants are followed */
-	bool is_alone;   /* detach from it when it has started (self_tracing.h) */
-	bool is_unclear; /* at_entry() found nothing in its program yet: leaving() is called */
-	/* it is our child: its end is reported even after it was detached from */
-	bool launched;
-	bool traced;
-	bool newborn;      /* it has not come to its first stop yet */
-	bool is_told;      /* its parent's event came before that, and has set `inherits` */
-	uint64_t inherits; /* address of the breakpoint that it gets then; 0 none */
-	bool stopped;      /* in a group stop (PTRACE_LISTEN) */
-};
-
-struct deferred_stop { /* reported by wait(2), not served yet: the thread is stopped */
-	pid_t tid;
-	int status;
-};
-
 struct follow {
 	struct follow_ops ops;
 	struct ptrace_watch watch;
 	void *ctx;
-	VEC(struct tracee) tracees;
+	struct tracees tracees;
 	struct programs programs; /* without Python */
-	VEC(struct deferred_stop) deferred;
+	struct deferred_stops deferred;
 	struct self_tracing_cache self_tracing;
 	/* the newest children whose first stop came before their parent's event; 0 none */
 	pid_t told[N_TOLD];
@@ -107,80 +86,51 @@ void follow_destroy(struct follow *f)
 		return;
 	follow_release(f, 200000000);
 	ptrace_set_watch(NULL);
-	for (size_t i = 0; i < f->tracees.n; i++)
-		tripwire_clear(&f->tracees.v[i].wire);
-	vec_fini(&f->deferred);
+	deferred_fini(&f->deferred);
 	vec_fini(&f->self_tracing.known);
-	vec_fini(&f->tracees);
+	tracees_fini(&f->tracees);
 	programs_fini(&f->programs);
 	free(f);
 }
 
 static struct tracee *find(const struct follow *f, pid_t tid)
 {
-	for (size_t i = 0; i < f->tracees.n; i++)
-		if (f->tracees.v[i].tid == tid)
-			return &f->tracees.v[i];
-	return NULL;
+	return tracees_find(&f->tracees, tid);
 }
 
 bool follow_has(const struct follow *f, pid_t pid)
 {
-	for (size_t i = 0; f && i < f->tracees.n; i++)
-		if (f->tracees.v[i].tgid == pid && f->tracees.v[i].traced)
-			return true;
-	return false;
+	return f && tracees_of(&f->tracees, pid);
 }
 
 bool follow_keeps(const struct follow *f, pid_t pid)
 {
-	for (size_t i = 0; f && i < f->tracees.n; i++)
-		if (f->tracees.v[i].tgid == pid && f->tracees.v[i].traced)
-			return f->tracees.v[i].children;
-	return false;
+	const struct tracee *t = f ? tracees_of(&f->tracees, pid) : NULL;
+	return t && t->children;
 }
 
 size_t follow_n_tracees(const struct follow *f)
 {
-	size_t n = 0;
-	for (size_t i = 0; f && i < f->tracees.n; i++)
-		n += f->tracees.v[i].traced;
-	return n;
-}
-
-static void drop(struct follow *f, struct tracee *t)
-{
-	tripwire_clear(&t->wire);
-	*t = f->tracees.v[--f->tracees.n];
-}
-
-/* The number behind `key`, as "Tgid:", in the status of a thread, which may be any of its process.
- * `none` if it is not there. */
-static int status_number(pid_t tid, const char *key, int none)
-{
-	char path[64], line[256];
-	size_t n_key = strlen(key);
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
-	FILE *f = io_fopen_now(path);
-	while (f && fgets(line, sizeof(line), f))
-		if (strncmp(line, key, n_key) == 0) {
-			none = atoi(line + n_key);
-			break;
-		}
-	if (f)
-		fclose(f);
-	return none;
+	return f ? tracees_count(&f->tracees) : 0;
 }
 
 static pid_t tgid_of(pid_t tid)
 {
-	return status_number(tid, "Tgid:", tid);
+	struct proc_status status;
+	return proc_thread_status(tid, tid, &status) ? status.tgid : tid;
+}
+
+static pid_t parent_of(pid_t tid)
+{
+	struct proc_status status;
+	return proc_thread_status(tid, tid, &status) ? status.ppid : 0;
 }
 
 /* Is the thread still our tracee? Not if it has ended and was waited for. */
 static bool is_traced_by_us(pid_t tid)
 {
-	return status_number(tid, "TracerPid:", 0) == (int)getpid();
+	struct proc_status status;
+	return proc_thread_status(tid, tid, &status) && status.tracer_pid == (int)getpid();
 }
 
 static unsigned long trace_options(const struct follow *f, bool children, bool is_first)
@@ -201,34 +151,16 @@ static unsigned long options_for(const struct follow *f, const struct tracee *t)
 
 static unsigned long options_of(void *ctx, pid_t tid)
 {
-	const struct tracee *t = find(ctx, tid);
+	const struct follow *f = ctx;
+	const struct tracee *t = find(f, tid);
 	/* An unknown thread was made by a tracee, and has its options (include/linux/ptrace.h,
 	 * ptrace_init_task()). */
-	return !t ? trace_options(ctx, true, true) : t->traced ? options_for(ctx, t) : 0;
-}
-
-/* ---- breakpoints ---- */
-
-/* address 0 clears it. The thread may run meanwhile. If the kernel refuses the tripwire, the thread
- * stays blind, and its process is checked from time to time (upkeep.c, modules_look()). A debug
- * register set by ptrace(2) is no replacement: if we were killed, it would kill the process. */
-static void set_breakpoint(struct tracee *t, uint64_t address)
-{
-	tripwire_clear(&t->wire);
-	struct err *err = address ? tripwire_set(t->tid, address, &t->wire) : NULL;
-	if (err)
-		log_debug("breakpoint in %d: %s", (int)t->tid, err->message);
-	err_destroy(err);
-	t->breakpoint = address;
+	return !t ? trace_options(f, true, true) : t->traced ? options_for(f, t) : 0;
 }
 
 bool follow_is_blind(const struct follow *f, pid_t pid)
 {
-	for (size_t i = 0; i < f->tracees.n; i++)
-		if (f->tracees.v[i].tgid == pid && f->tracees.v[i].breakpoint &&
-		    !f->tracees.v[i].wire.fd)
-			return true;
-	return false;
+	return tracees_is_blind(&f->tracees, pid);
 }
 
 bool follow_is_starting(struct follow *f, pid_t pid)
@@ -277,7 +209,7 @@ struct err *follow_launch(struct follow *f, const struct launch *launch, bool ch
 			waitpid(pid, NULL, __WALL);
 			struct tracee *dead = find(f, pid);
 			if (dead)
-				drop(f, dead);
+				tracees_drop(&f->tracees, dead);
 			return launch_error(launch, code);
 		}
 		if (n == 0)
@@ -288,12 +220,6 @@ struct err *follow_launch(struct follow *f, const struct launch *launch, bool ch
 	}
 	close(report);
 	return NULL;
-}
-
-static bool is_ending(pid_t tid)
-{
-	struct thread_place at;
-	return !thread_place_read(tid, tid, &at) || at.state == 'Z' || at.state == 'X';
 }
 
 struct err *follow_seize(struct follow *f, pid_t pid, bool awaits_python)
@@ -315,17 +241,16 @@ struct err *follow_seize(struct follow *f, pid_t pid, bool awaits_python)
 			if (tid <= 0 || (known && known->traced))
 				continue;
 			struct err *err = ptrace_seize(tid, trace_options(f, true, tid == pid));
-			/* EPERM also means that a thread is ending, or is our tracee already: made
-			 * by one that is. */
+			/* EPERM also means that a thread is our tracee already: made by one that
+			 * is. */
 			if (err && err->code == ERR_DENIED && is_traced_by_us(tid)) {
 				err_destroy(err);
 				err = NULL;
 				/* Or it did not stop in time for an earlier request. It is followed
 				 * from now on; its options are set at that stop. */
-				remote_call_take_pending(tid);
+				hold_take_pending(tid);
 			}
-			if (err && (err->code == ERR_TARGET_GONE ||
-				    (err->code == ERR_DENIED && is_ending(tid)))) {
+			if (err && err->code == ERR_TARGET_GONE) {
 				err_destroy(err);
 				continue;
 			}
@@ -342,8 +267,8 @@ struct err *follow_seize(struct follow *f, pid_t pid, bool awaits_python)
 				return err;
 			}
 			if (awaited)
-				set_breakpoint(known ? known : &f->tracees.v[f->tracees.n - 1],
-					       awaited);
+				tracee_set_breakpoint(
+				    known ? known : &f->tracees.v[f->tracees.n - 1], awaited);
 			found = 1;
 		}
 		closedir(dir);
@@ -374,23 +299,6 @@ static bool detach_armed(struct follow *f, struct tracee *t)
 	return true;
 }
 
-static bool is_deferred(const struct follow *f, pid_t tid)
-{
-	for (size_t i = 0; i < f->deferred.n; i++)
-		if (f->deferred.v[i].tid == tid)
-			return true;
-	return false;
-}
-
-static void forget_deferred(struct follow *f, pid_t tid)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < f->deferred.n; i++)
-		if (f->deferred.v[i].tid != tid)
-			f->deferred.v[n++] = f->deferred.v[i];
-	f->deferred.n = n;
-}
-
 /* The loader has come so far that Python can be found, and no code of it has run. Returns true if
  * the thread was detached from. */
 static bool at_start(struct follow *f, struct tracee *t, bool all_complete)
@@ -401,13 +309,14 @@ static bool at_start(struct follow *f, struct tracee *t, bool all_complete)
 	if (known) {
 		t->starting = !all_complete;
 		if (all_complete)
-			set_breakpoint(t, proc_auxv_value(t->tgid, AT_BASE) + known->debug_off);
+			tracee_set_breakpoint(t,
+					      proc_auxv_value(t->tgid, AT_BASE) + known->debug_off);
 		return false;
 	}
 	bool done = f->ops.at_entry(f->ctx, t->tgid, tid, all_complete);
 	t = find(f, tid);
 	/* it has called exec meanwhile, and is stopped there */
-	if (!t || is_deferred(f, tid))
+	if (!t || deferred_has(&f->deferred, tid))
 		return true;
 	t->starting = !done && !all_complete;
 	if (done) {
@@ -422,7 +331,7 @@ static bool at_start(struct follow *f, struct tracee *t, bool all_complete)
 	uint64_t next = all_complete ? loader_debug_state(t->tgid) : 0;
 	if (!next)
 		return false;
-	set_breakpoint(t, next);
+	tracee_set_breakpoint(t, next);
 	uint64_t loader_base = proc_auxv_value(t->tgid, AT_BASE);
 	if (loader_base && next > loader_base)
 		programs_add(&f->programs, t->tgid, next - loader_base);
@@ -436,15 +345,15 @@ static bool at_breakpoint(struct follow *f, struct tracee *t)
 	pid_t tid = t->tid;
 	bool done = f->ops.at_entry(f->ctx, t->tgid, tid, loader_is_at_rest(t->tgid));
 	t = find(f, tid);
-	if (!t || is_deferred(f, tid) || !done)
-		return !t || is_deferred(f, tid);
+	if (!t || deferred_has(&f->deferred, tid) || !done)
+		return !t || deferred_has(&f->deferred, tid);
 	/* The program may unload it, and load it or another one again. So may its next run. */
 	programs_remove(&f->programs, t->tgid);
 	t->has_python = true;
 	set_clear(f, tid);
 	if (t->children)
 		return false;
-	set_breakpoint(t, 0);
+	tracee_set_breakpoint(t, 0);
 	return detach_armed(f, t);
 }
 
@@ -486,28 +395,12 @@ static void at_syscall(struct follow *f, struct tracee *t, int status)
 	if (err)
 		return log_failure(err);
 	bool is_over = t->starting && arch_call_is_over(&regs);
-	enum loader_stage stage = is_over ? loader_stage(&t->loader, t->tgid, &regs) : LOADER_WORKS;
+	if (t->starting && !is_over) /* at the end of the call the register may hold the result */
+		t->first_arg = arch_call_arg(&regs, 0);
+	enum loader_stage stage = is_over ? loader_stage(&t->loader, t->tgid, &regs, t->first_arg)
+					  : LOADER_WORKS;
 	if (stage == LOADER_WORKS || !at_start(f, t, stage == LOADER_DONE))
 		resume(f, tid, 0);
-}
-
-/* The breakpoint of a thread is its own (kernel arch/x86/kernel/process.c, copy_thread(), gives a
- * child none). Threads and processes that it makes may load libpython just as well, so they get one
- * too; not once there is a Python: then the process and its children have the probe. Returns the
- * address for what that process makes; 0: none. */
-static uint64_t awaited_by(const struct follow *f, pid_t tgid)
-{
-	uint64_t address = 0;
-	for (size_t i = 0; i < f->tracees.n; i++) {
-		const struct tracee *of = &f->tracees.v[i];
-		if (of->tgid != tgid)
-			continue;
-		if (of->has_python)
-			return 0;
-		if (!of->newborn && !address)
-			address = of->breakpoint;
-	}
-	return address;
 }
 
 /* Returns false if the thread is not a tracee any more. */
@@ -518,10 +411,10 @@ static bool first_stop(struct follow *f, struct tracee *t, int status)
 		       classify(t, tid, status) == STOP_EVENT;
 	t->newborn = false;
 	if (!t->is_told) /* then its parent is still at its event */
-		t->inherits = awaited_by(f, t->tgid == t->tid ? status_number(t->tid, "PPid:", 0)
-							      : t->tgid);
+		t->inherits = tracees_awaited(&f->tracees,
+					      t->tgid == t->tid ? parent_of(t->tid) : t->tgid);
 	if (t->inherits)
-		set_breakpoint(t, t->inherits);
+		tracee_set_breakpoint(t, t->inherits);
 	if (!is_born)
 		return true;
 	f->is_bearing = true;
@@ -532,9 +425,7 @@ static bool first_stop(struct follow *f, struct tracee *t, int status)
 
 void follow_found_python(struct follow *f, pid_t pid)
 {
-	for (size_t i = 0; i < f->tracees.n; i++)
-		if (f->tracees.v[i].tgid == pid)
-			f->tracees.v[i].has_python = true;
+	tracees_found_python(&f->tracees, pid);
 }
 
 /* Was the child reported at its first stop? */
@@ -558,7 +449,7 @@ static void note_child(struct follow *f, const struct tracee *t, int event)
 		bool thread = event == PTRACE_EVENT_CLONE && tgid_of(child) == parent;
 		/* A short-lived child can have ended and been dropped before its parent's event
 		 * is served. */
-		uint64_t inherits = awaited_by(f, parent);
+		uint64_t inherits = tracees_awaited(&f->tracees, parent);
 		if (find(f, child) || is_traced_by_us(child))
 			added(f, child, thread ? parent : child, t->children);
 		struct tracee *c = find(f, child);
@@ -692,10 +583,10 @@ static void at_exec(struct follow *f, struct tracee *t, int status)
 	 * first one now (ptrace(2), "execve(2) under ptrace"). */
 	for (size_t i = f->tracees.n; i-- > 0;)
 		if (f->tracees.v[i].tgid == tid && f->tracees.v[i].tid != tid) {
-			forget_deferred(f, f->tracees.v[i].tid);
-			drop(f, &f->tracees.v[i]);
+			deferred_forget(&f->deferred, f->tracees.v[i].tid);
+			tracees_drop(&f->tracees, &f->tracees.v[i]);
 		}
-	forget_deferred(f, tid);
+	deferred_forget(&f->deferred, tid);
 	f->ops.execed(f->ctx, tid);
 	t = find(f, tid);
 	if (t)
@@ -778,7 +669,7 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 {
 	struct tracee *t = find(f, tid);
 	/* it is not followed, and has stopped too late for an earlier request */
-	if ((!t || !t->traced) && remote_call_take_pending(tid)) {
+	if ((!t || !t->traced) && hold_take_pending(tid)) {
 		return log_failure(ptrace_detach(tid, ptrace_signal_of(status)));
 	}
 	if (!t) { /* the first stop of a child can come before its parent's event */
@@ -789,7 +680,7 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 		if (t->tgid == tid) /* it may even end before that event */
 			f->told[f->n_told++ % N_TOLD] = tid;
 		if (t->tgid == tid)
-			f->ops.forked(f->ctx, status_number(tid, "PPid:", 0), tid, true);
+			f->ops.forked(f->ctx, parent_of(tid), tid, true);
 	}
 	t->stopped = false;
 	if (t->newborn && !first_stop(f, t, status))
@@ -801,42 +692,32 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 static void tracee_ended(struct follow *f, pid_t tid, int status)
 {
 	struct tracee *t = find(f, tid);
-	forget_deferred(f, tid);
+	deferred_forget(&f->deferred, tid);
 	/* the end of the first thread is that of the process, and is reported last */
 	if ((t ? t->tgid : tid) == tid)
 		f->ops.exited(f->ctx, tid, status);
 	t = find(f, tid);
 	if (t)
-		drop(f, t);
+		tracees_drop(&f->tracees, t);
 }
 
 /* ---- while the tracer waits for one thread ---- */
 
 static void defer(struct follow *f, pid_t tid, int status)
 {
-	struct deferred_stop s = { tid, status };
 	/* an exec ends all earlier stops of the process */
 	if (status >> 16 == PTRACE_EVENT_EXEC)
 		for (size_t i = 0; i < f->tracees.n; i++)
 			if (f->tracees.v[i].tgid == tid)
-				forget_deferred(f, f->tracees.v[i].tid);
-	if (!vec_push(&f->deferred, s))
+				deferred_forget(&f->deferred, f->tracees.v[i].tid);
+	if (!deferred_add(&f->deferred, tid, status))
 		handle_stop(f, tid, status);
 }
 
 static bool take_deferred(void *ctx, pid_t tid, int *ret_status)
 {
 	struct follow *f = ctx;
-	for (size_t i = 0; i < f->deferred.n; i++) {
-		if (f->deferred.v[i].tid != tid)
-			continue;
-		*ret_status = f->deferred.v[i].status;
-		f->deferred.n--;
-		memmove(&f->deferred.v[i], &f->deferred.v[i + 1],
-			(f->deferred.n - i) * sizeof(f->deferred.v[0]));
-		return true;
-	}
-	return false;
+	return deferred_take(&f->deferred, tid, ret_status);
 }
 
 /* While a newborn process gets its ring, another one has to wait: it gets its own ring next. The
@@ -882,29 +763,18 @@ static enum ptrace_verdict reported(void *ctx, pid_t tid, int status)
 	return t && actions[kind].pass ? actions[kind].pass(f, t, status) : PTRACE_PASS;
 }
 
-static bool any_starting(const struct follow *f)
-{
-	for (size_t i = 0; i < f->tracees.n; i++)
-		if (f->tracees.v[i].starting && !f->tracees.v[i].stopped)
-			return true;
-	return false;
-}
-
 void follow_poll(struct follow *f)
 {
-	while (f->deferred.n) { /* to serve one may defer another */
-		struct deferred_stop s = f->deferred.v[0];
-		f->deferred.n--;
-		memmove(f->deferred.v, f->deferred.v + 1, f->deferred.n * sizeof(s));
+	struct deferred_stop s;
+	while (deferred_take_first(&f->deferred, &s)) /* to serve one may defer another */
 		handle_stop(f, s.tid, s.status);
-	}
 	/* While its loader works, a program makes a call every few microseconds, which is less than
 	 * it takes to sleep. */
 	uint64_t begin = monotonic_ns(), last = 0;
 	for (;;) {
 		int status;
 		pid_t tid = waitpid(-1, &status, __WALL | WNOHANG);
-		if (tid < 0 || (tid == 0 && !any_starting(f)))
+		if (tid < 0 || (tid == 0 && !tracees_any_starting(&f->tracees)))
 			return;
 		uint64_t now = monotonic_ns();
 		if (tid == 0) {
@@ -930,18 +800,18 @@ static void detach(struct follow *f, pid_t tid, int signal)
 {
 	struct tracee *t = find(f, tid);
 	if (t && t->breakpoint)
-		set_breakpoint(t, 0);
+		tracee_set_breakpoint(t, 0);
 	log_failure(ptrace_detach(tid, signal));
 	if (t && t->launched)
 		t->traced = false;
 	else if (t)
-		drop(f, t);
+		tracees_drop(&f->tracees, t);
 }
 
 static void detach_deferred(struct follow *f)
 {
-	while (f->deferred.n) {
-		struct deferred_stop s = f->deferred.v[--f->deferred.n];
+	struct deferred_stop s;
+	while (deferred_take_last(&f->deferred, &s)) {
 		struct tracee *t = find(f, s.tid);
 		detach(f, s.tid,
 		       classify(t, s.tid, s.status) == STOP_BREAKPOINT
@@ -966,21 +836,22 @@ void follow_release(struct follow *f, uint64_t timeout_ns)
 			continue;
 		}
 		uint64_t now = monotonic_ns();
+		interrupted_note(tid);
 		struct err *err = ptrace_stop_for_change(
 		    tid, deadline > now ? deadline - now : 1000000, &group_stopped);
 		if (!err) {
-			log_failure(remote_call_repair(tgid, tid));
+			log_failure(hold_repair_call(tgid, tid));
 			detach(f, tid, 0);
-		} else if (err->code == ERR_TIMEOUT && !remote_call_add_pending(tid))
+		} else if (err->code == ERR_TIMEOUT && !hold_add_pending(tid))
 			log_debug("thread %d stays seized until we end", (int)tid);
 		err_destroy(err);
 		detach_deferred(f);
 		t = find(f, tid);
 		if (t && t->launched) {
-			set_breakpoint(t, 0);
+			tracee_set_breakpoint(t, 0);
 			t->traced = false;
 		} else if (t) /* it has ended, or is detached from when it stops */
-			drop(f, t);
+			tracees_drop(&f->tracees, t);
 		if (i < f->tracees.n && f->tracees.v[i].tid == tid)
 			i++;
 	}

@@ -3,7 +3,9 @@
  */
 #include "recorder/follower.h"
 
+#include "base/descriptors.h"
 #include "base/log.h"
+#include "base/proc_status.h"
 #include "recorder/arm.h"
 #include "recorder/asks.h"
 #include "recorder/client.h"
@@ -18,8 +20,8 @@
 #include "recorder/taps.h"
 #include "recorder/unwatched.h"
 #include "recorder/waiting.h"
-#include "system/procs.h"
-#include "visit/inject.h"
+#include "visit/leave.h"
+#include "visit/link_state.h"
 
 static bool at_entry(void *ctx, pid_t pid, pid_t tid, bool is_complete)
 {
@@ -74,6 +76,7 @@ static void forked(void *ctx, pid_t parent, pid_t child, bool is_new)
 {
 	struct recorder *r = ctx;
 	r->n_children += is_new;
+	unsigned n_lent = descriptors_lend(DESCRIPTORS_FOR_A_LOOK);
 	struct proc_status status, of_parent;
 	struct err *err = proc_status_read(child, &status);
 	bool is_inner = !err && status.n_namespaces > 1;
@@ -100,6 +103,10 @@ static void forked(void *ctx, pid_t parent, pid_t child, bool is_new)
 		forks_add(&r->forks, &note);
 	}
 	err_destroy(err);
+	descriptors_take_back(n_lent);
+	/* A child that could not be told who it is may write in its parent's name. */
+	if (descriptors_are_short())
+		unwatched_note_shortage(r);
 }
 
 /* Native stacks of the last records need the mappings, which vanish with the process. */

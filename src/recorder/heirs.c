@@ -17,11 +17,15 @@
 
 #include "base/log.h"
 #include "recorder/client.h"
+#include "recorder/packages.h"
 #include "recorder/process.h"
 #include "recorder/recorder_private.h"
 #include "recorder/tap.h"
 #include "recorder/unwatched.h"
-#include "visit/inject.h"
+#include "visit/attach.h"
+#include "visit/leave.h"
+#include "visit/probe_link.h"
+#include "visit/link_give_ring.h"
 
 void heirs_add(struct recorder *r, struct tap *t, pid_t pid, uint64_t identity)
 {
@@ -105,6 +109,7 @@ static bool add_born(struct recorder *r, const struct tap *of, struct link *link
 	if (!p || !tap_add(r, link, p))
 		return false;
 	p->info.prefixes = of->process->info.prefixes;
+	packages_inherit(p, of->process);
 	process_update(r, p);
 	return true;
 }

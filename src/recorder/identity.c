@@ -16,10 +16,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/proc_status.h"
 #include "recorder/process.h"
 #include "recorder/recorder_private.h"
-#include "base/io.h"
-#include "system/procs.h"
 
 static bool is_thread_of(pid_t pid, pid_t tid)
 {
@@ -29,18 +28,8 @@ static bool is_thread_of(pid_t pid, pid_t tid)
 /* The tid that a thread has in its innermost namespace; 0: it has ended. */
 static uint32_t inner_tid(pid_t pid, pid_t tid)
 {
-	char path[64], line[256], *last = NULL;
-	uint32_t found = 0;
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", (int)pid, (int)tid);
-	FILE *f = io_fopen_now(path);
-	while (f && fgets(line, sizeof(line), f)) {
-		last = strncmp(line, "NSpid:", 6) == 0 ? strrchr(line, '\t') : NULL;
-		if (last)
-			found = (uint32_t)strtoul(last, NULL, 10);
-	}
-	if (f)
-		fclose(f);
-	return found;
+	struct proc_status status;
+	return proc_thread_status(pid, tid, &status) ? (uint32_t)status.ns_pid : 0;
 }
 
 static uint32_t outer_tid_by_note(const struct recorder *r, pid_t pid, uint32_t ns_tid)

@@ -11,9 +11,10 @@
 #include "base/vec.h"
 #include "capture/writer.h"
 #include "recorder/redact.h"
-#include "system/procs.h"
+#include "system/proc_name.h"
 
-void intake_text(struct strbuf *to, const char *bytes, size_t n)
+/* Append bytes as WTF-8. */
+static void intake_text(struct strbuf *to, const char *bytes, size_t n)
 {
 	for (size_t i = 0, n_read = 1; i < n; i += n_read) {
 		if (utf8_decode(bytes + i, n - i, &n_read) == UTF8_BAD)
@@ -160,7 +161,7 @@ uint32_t intake_command(struct writer *w, struct redactor *r, const char *text, 
 		char name[256];
 		proc_command_name(line.s, line.n, name, sizeof(name));
 		*ret_name = intake_string(w, r, name, strlen(name), false);
-		id = writer_value(w, list.s, list.n);
+		id = writer_value_kept(w, list.s, list.n);
 	}
 	vec_fini(&c.words);
 	vec_fini(&c.points);
@@ -183,7 +184,7 @@ uint32_t intake_words(struct writer *w, const char *words, size_t n, unsigned ma
 	add_varint(&list, n_words);
 	add_varint(&list, n_words);
 	strbuf_add(&list, strbuf_str(&body), body.n);
-	uint32_t id = list.failed || body.failed ? 0 : writer_value(w, list.s, list.n);
+	uint32_t id = list.failed || body.failed ? 0 : writer_value_kept(w, list.s, list.n);
 	strbuf_fini(&body);
 	strbuf_fini(&list);
 	return id;
@@ -227,9 +228,48 @@ uint32_t intake_environ(struct writer *w, struct redactor *r, const char *text, 
 	add_varint(&dict, n_pairs);
 	strbuf_add(&dict, strbuf_str(&body), body.n);
 	if (n_pairs && !dict.failed && !body.failed)
-		id = writer_value(w, dict.s, dict.n);
+		id = writer_value_kept(w, dict.s, dict.n);
 	strbuf_fini(&body);
 	strbuf_fini(&dict);
+	strbuf_fini(&clean);
+	return id;
+}
+
+uint32_t intake_records(struct writer *w, struct redactor *r, const char *words, size_t n)
+{
+	enum { RECORDS_BYTES = 3 << 20 };
+	struct strbuf list = { 0 }, body = { 0 }, record = { 0 }, clean = { 0 };
+	size_t n_records = 0, n_words = 0;
+	for (size_t i = 0, n_word; i < n; i += n_word + 1) {
+		n_word = strnlen(words + i, n - i);
+		if (n_word) {
+			strbuf_clear(&clean);
+			bool is_redacted = r &&
+					   redact_text(r, NULL, words + i, n_word, false, &clean);
+			add_str(&record, is_redacted ? strbuf_str(&clean) : words + i,
+				is_redacted ? clean.n : n_word);
+			n_words++;
+			continue;
+		}
+		if (n_words && body.n + record.n < RECORDS_BYTES) {
+			strbuf_addc(&body, VALUE_LIST);
+			add_varint(&body, n_words);
+			add_varint(&body, n_words);
+			strbuf_add(&body, record.s, record.n);
+			n_records++;
+		}
+		strbuf_clear(&record);
+		n_words = 0;
+	}
+	strbuf_addc(&list, VALUE_LIST);
+	add_varint(&list, n_records);
+	add_varint(&list, n_records);
+	strbuf_add(&list, strbuf_str(&body), body.n);
+	bool ok = n_records && !list.failed && !body.failed && !record.failed && !clean.failed;
+	uint32_t id = ok ? writer_value_kept(w, list.s, list.n) : 0;
+	strbuf_fini(&list);
+	strbuf_fini(&body);
+	strbuf_fini(&record);
 	strbuf_fini(&clean);
 	return id;
 }

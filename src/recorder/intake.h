@@ -13,8 +13,6 @@ struct redactor;
 struct strbuf;
 struct writer;
 
-/* Append bytes as WTF-8. */
-void intake_text(struct strbuf *to, const char *bytes, size_t n);
 /* A string id; 0 for nothing. is_cut: there was more of it. */
 uint32_t intake_string(struct writer *w, struct redactor *r, const char *bytes, size_t n,
 		       bool is_cut);
@@ -31,3 +29,6 @@ uint32_t intake_words(struct writer *w, const char *words, size_t n, unsigned ma
  * Cut as a command line is. */
 uint32_t intake_environ(struct writer *w, struct redactor *r, const char *text, size_t n,
 			bool is_cut);
+/* A value id of a LIST of LISTs of STR: records of words that each end with a NUL, of which an empty
+ * one ends the record. What is beyond 3 MiB is left out, and 0 returned if nothing is left. */
+uint32_t intake_records(struct writer *w, struct redactor *r, const char *words, size_t n);

@@ -5,8 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +12,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/accounts.h"
 #include "base/inherited.h"
 #include "recorder/relay.h"
 
@@ -30,7 +29,7 @@ struct err *launch_prepare(struct launch *l)
 	l->relay = NULL;
 	if (!l->user)
 		return NULL;
-	if (!getpwnam(l->user))
+	if (!accounts_find_name(l->user))
 		return err_with_hint(
 		    err_create(ERR_USAGE, "cannot run as \"%s\": there is no such user", l->user),
 		    "-u takes a name from /etc/passwd");
@@ -66,7 +65,7 @@ static void fail(int report, int code)
 
 static void become(const char *user, int report)
 {
-	struct passwd *pw = getpwnam(user);
+	const struct passwd *pw = accounts_find_name(user);
 	if (!pw)
 		fail(report, -1);
 	/* A terminal that was made for it is its own, as that of a login is: it may open it by
@@ -74,8 +73,7 @@ static void become(const char *user, int report)
 	for (int fd = 0; fd <= 2; fd++)
 		if (isatty(fd) && tcgetsid(fd) == getpid() && fchown(fd, pw->pw_uid, (gid_t)-1) < 0)
 			break;
-	if (initgroups(pw->pw_name, pw->pw_gid) < 0 || setgid(pw->pw_gid) < 0 ||
-	    setuid(pw->pw_uid) < 0)
+	if (accounts_set_groups(pw) < 0 || setgid(pw->pw_gid) < 0 || setuid(pw->pw_uid) < 0)
 		fail(report, errno);
 	setenv("HOME", pw->pw_dir, 1);
 	setenv("USER", pw->pw_name, 1);

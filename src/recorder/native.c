@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash_map.h"
 #include "base/log.h"
 #include "base/vec.h"
 #include "capture/writer.h"
@@ -15,13 +16,10 @@
 #include "stacks/modules.h"
 #include "system/remote_mem.h"
 #include "stacks/symbols.h"
-#include "stacks/unwind.h"
+#include "stacks/unwinder.h"
 
 /* A native frame as the capture has it. */
 struct named_pc {
-	uint64_t pc;
-	bool is_exact; /* looked up as it is, not pc - 1 */
-	bool used;
 	uint8_t class;  /* bits of enum merge_class */
 	uint32_t frame; /* id in the capture */
 };
@@ -39,9 +37,10 @@ struct native_context {
 	struct unwinder *unwinder;
 	struct symbols *symbols;
 	struct evaluator evaluator;
-	uint64_t generation;    /* of the unwinder's maps that the names below are of */
-	struct named_pc *names; /* open addressing */
-	size_t n_names, names_cap;
+	uint64_t generation; /* of the unwinder's maps that the names below are of */
+	VEC(struct named_pc) names;
+	/* pc → index in names + 1: [1] of those that are looked up as they are, [0] at pc - 1 */
+	struct hash_map names_by_pc[2];
 	struct unwind_frame frames[UNWIND_MAX_FRAMES];
 	uint8_t classes[UNWIND_MAX_FRAMES];
 	uint32_t ids[UNWIND_MAX_FRAMES];
@@ -118,8 +117,15 @@ void native_context_destroy(struct native_context *n)
 	remote_mem_close(n->mem);
 	vec_fini(&n->items);
 	vec_fini(&n->last);
-	free(n->names);
+	vec_fini(&n->names);
+	for (unsigned i = 0; i < 2; i++)
+		hash_map_fini(&n->names_by_pc[i]);
 	free(n);
+}
+
+void native_context_turn(struct native_context *n)
+{
+	n->last.n = 0;
 }
 
 void native_context_refresh(struct native_context *n)
@@ -164,48 +170,31 @@ static void name_pc(struct native_context *n, const struct unwind_frame *frame,
 	ret->frame = writer_frame(n->o.writer, &info);
 }
 
-static bool names_grow(struct native_context *n)
-{
-	size_t cap = n->names_cap ? n->names_cap * 2 : 1024;
-	struct named_pc *names = calloc(cap, sizeof(*names));
-	if (!names)
-		return false;
-	for (size_t i = 0; i < n->names_cap; i++) {
-		if (!n->names[i].used)
-			continue;
-		size_t to = (size_t)(n->names[i].pc * 0x9e3779b97f4a7c15ull >> 32) & (cap - 1);
-		while (names[to].used)
-			to = (to + 1) & (cap - 1);
-		names[to] = n->names[i];
-	}
-	free(n->names);
-	n->names = names;
-	n->names_cap = cap;
-	return true;
-}
-
 #define MAX_NAMES (1u << 20)
+
+static void names_forget(struct native_context *n)
+{
+	n->names.n = 0;
+	for (unsigned i = 0; i < 2; i++)
+		hash_map_clear(&n->names_by_pc[i]);
+}
 
 /* NULL when memory is short. Until the next call. */
 static const struct named_pc *name_find(struct native_context *n, const struct unwind_frame *frame)
 {
-	bool is_exact = frame->pc == frame->lookup;
-	if (n->n_names * 2 >= n->names_cap) {
-		if (n->n_names >= MAX_NAMES) {
-			memset(n->names, 0, n->names_cap * sizeof(*n->names));
-			n->n_names = 0;
-		} else if (!names_grow(n)) {
-			return NULL;
-		}
-	}
-	size_t i = (size_t)(frame->pc * 0x9e3779b97f4a7c15ull >> 32) & (n->names_cap - 1);
-	for (; n->names[i].used; i = (i + 1) & (n->names_cap - 1))
-		if (n->names[i].pc == frame->pc && n->names[i].is_exact == is_exact)
-			return &n->names[i];
-	n->names[i] = (struct named_pc){ .pc = frame->pc, .is_exact = is_exact, .used = true };
-	n->n_names++;
-	name_pc(n, frame, &n->names[i]);
-	return &n->names[i];
+	struct hash_map *by_pc = &n->names_by_pc[frame->pc == frame->lookup];
+	uint32_t known = hash_map_get(by_pc, frame->pc);
+	if (known)
+		return &n->names.v[known - 1];
+	if (n->names.n >= MAX_NAMES)
+		names_forget(n);
+	struct named_pc name;
+	name_pc(n, frame, &name);
+	uint32_t *at = hash_map_place(by_pc, frame->pc);
+	if (!at || !vec_push(&n->names, name))
+		return NULL;
+	*at = (uint32_t)n->names.n;
+	return &n->names.v[n->names.n - 1];
 }
 
 static uint32_t mark(struct native_context *n, enum merge_mark kind, const char *stop)
@@ -286,9 +275,7 @@ uint32_t native_stack(struct native_context *n, const struct record_event *e, co
 					n->frames, UNWIND_MAX_FRAMES, &stop);
 	if (n->generation != unwinder_generation(n->unwinder)) {
 		n->generation = unwinder_generation(n->unwinder);
-		if (n->names)
-			memset(n->names, 0, n->names_cap * sizeof(*n->names));
-		n->n_names = 0;
+		names_forget(n);
 	}
 	for (size_t i = 0; i < n_frames; i++) {
 		const struct named_pc *named = name_find(n, &n->frames[i]);
@@ -315,6 +302,6 @@ uint32_t native_stack(struct native_context *n, const struct record_event *e, co
 	    n, &in,
 	    e->r.flags & RECORD_NO_SLICE
 		? "this stack could not be copied: no thread's own, or an unknown C library"
-		: unwind_stop_text(stop),
+		: unwinder_stop_text(stop),
 	    python, flags);
 }

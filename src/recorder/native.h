@@ -39,6 +39,8 @@ struct native_context *native_context_ref(struct native_context *n);
 void native_context_destroy(struct native_context *n);
 DEFINE_CLEANUP(native_context);
 
+/* The writer has begun another file: ids of stacks are no longer valid. */
+void native_context_turn(struct native_context *n);
 /* Read the maps now, for a process that is about to end. */
 void native_context_refresh(struct native_context *n);
 

@@ -11,10 +11,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/code_path.h"
+#include "base/proc_status.h"
 #include "base/strbuf.h"
 #include "recorder/intake.h"
 #include "recorder/recorder_private.h"
-#include "system/procs.h"
+#include "system/proc_file.h"
+#include "system/remote_io.h"
 #include "system/remote_mem.h"
 
 struct process *process_find(struct recorder *r, pid_t pid)
@@ -85,6 +88,9 @@ static void process_describe(struct recorder *r, struct process *p)
 	}
 	p->info.ppid = (uint32_t)status.ppid;
 	p->info.ns_pid = (uint32_t)status.ns_pid;
+	p->uid = status.uid[3];
+	p->gid = status.gid[3];
+	proc_start_ticks(p->pid, &p->info.start_ticks);
 	ssize_t n = proc_link_read(p->pid, "exe", text, sizeof(text));
 	if (n > 0)
 		p->info.exe = intake_string(r->writer, r->redactor, text, (size_t)n, false);
@@ -111,8 +117,8 @@ void process_is_python(struct recorder *r, struct process *p, const struct pytho
 	process_update(r, p);
 }
 
-struct process *process_add_gone(struct recorder *r, pid_t pid, const struct python_runtime *rt,
-				 uint32_t flags)
+/* A process in the list, still empty. NULL: memory is short. */
+static struct process *add_empty(struct recorder *r, pid_t pid)
 {
 	struct process *p = calloc(1, sizeof(*p));
 	if (!p || !vec_push(&r->processes, p)) {
@@ -122,6 +128,15 @@ struct process *process_add_gone(struct recorder *r, pid_t pid, const struct pyt
 	p->pid = pid;
 	p->pidfd = -1;
 	p->status = -1;
+	return p;
+}
+
+struct process *process_add_gone(struct recorder *r, pid_t pid, const struct python_runtime *rt,
+				 uint32_t flags)
+{
+	struct process *p = add_empty(r, pid);
+	if (!p)
+		return NULL;
 	p->ended = true;
 	uint64_t now = clock_time_now(&r->clock);
 	p->info = (struct process_info){ .pid = (uint32_t)pid,
@@ -142,28 +157,25 @@ static bool has_our_files(pid_t pid)
 {
 	char path[40], own[64], other[64];
 	struct stat own_root, other_root;
-	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
-	ssize_t n_own = readlink("/proc/self/ns/mnt", own, sizeof(own)),
-		n_other = readlink(path, other, sizeof(other));
-	if (n_own <= 0 || n_own != n_other || memcmp(own, other, (size_t)n_own))
+	if (proc_link_read(getpid(), "ns/mnt", own, sizeof(own)) <= 0 ||
+	    proc_link_read(pid, "ns/mnt", other, sizeof(other)) <= 0 || strcmp(own, other) != 0)
 		return false;
 	snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
-	return !stat("/", &own_root) && !stat(path, &other_root) &&
+	struct remote_io io = remote_io_of(pid);
+	return !stat("/", &own_root) && !remote_io_stat(&io, path, &other_root) &&
 	       own_root.st_dev == other_root.st_dev && own_root.st_ino == other_root.st_ino;
 }
 
 struct process *process_add(struct recorder *r, pid_t pid, const struct python_runtime *rt,
 			    uint32_t flags)
 {
-	struct process *p = calloc(1, sizeof(*p));
-	if (!p || !vec_push(&r->processes, p)) {
-		free(p);
+	struct process *p = add_empty(r, pid);
+	if (!p)
 		return NULL;
-	}
-	p->pid = pid;
-	/* Its end is told by ptrace(2) if it is followed, or looked for twice a second. */
-	p->pidfd = follow_has(r->follow, pid) ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
-	p->status = -1;
+	/* The end of a process that is followed is reported by ptrace(2); without a pidfd, it is
+	 * looked for twice a second. */
+	if (!follow_has(r->follow, pid))
+		p->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	p->info = (struct process_info){ .pid = (uint32_t)pid,
 					 .ns_pid = (uint32_t)pid,
 					 .start_ns = clock_time_now(&r->clock),
@@ -182,6 +194,20 @@ void process_update(struct recorder *r, struct process *p)
 	writer_process_update(r->writer, p->index, &p->info);
 }
 
+long process_sys_path(const struct process *p, const struct python_runtime *rt, char *to,
+		      size_t cap)
+{
+	struct remote_mem *mem = NULL;
+	struct err *err = remote_mem_open(p->pid, &mem);
+	if (err) {
+		err_destroy(err);
+		return -1;
+	}
+	long n = python_sys_path_read(remote_mem_reader(mem), rt, to, cap);
+	remote_mem_close(mem);
+	return n;
+}
+
 /* sys.path and friends, once the interpreter knows them. */
 void process_read_prefixes(struct recorder *r, struct process *p, const struct python_runtime *rt)
 {
@@ -189,21 +215,15 @@ void process_read_prefixes(struct recorder *r, struct process *p, const struct p
 	if (p->info.prefixes || p->prefix_tries > 20)
 		return;
 	p->prefix_tries++;
-	struct remote_mem *mem = NULL;
-	struct err *err = remote_mem_open(p->pid, &mem);
-	if (err) {
-		err_destroy(err);
-		return;
-	}
-	long n = python_sys_path_read(remote_mem_reader(mem), rt, text, sizeof(text));
-	remote_mem_close(mem);
+	long n = process_sys_path(p, rt, text, sizeof(text));
 	if (n <= 2)
 		return;
 	struct strbuf kept = { 0 };
 	for (long i = 0; i < n && text[i]; i += (long)strlen(text + i) + 1) {
-		/* sys.path begins with the script's own folder: that is the user's, not a library's
-		 */
-		if (strstr(text + i, "/python3") || strstr(text + i, "-packages"))
+		/* sys.path begins with the script's own folder: that is the user's, not a
+		 * library's, whatever it is called */
+		if (strstr(text + i, "/lib/python3") || strstr(text + i, "/lib64/python3") ||
+		    code_path_is_site(text + i, strlen(text + i)))
 			strbuf_add(&kept, text + i, strlen(text + i) + 1);
 	}
 	if (kept.n && !kept.failed) {
@@ -243,6 +263,7 @@ void process_execed(struct recorder *r, struct process *p)
 {
 	if (p->ended)
 		return;
+	p->execed = true;
 	close_record(r, p, -1);
 	struct note_info note = { .kind = NOTE_EXEC,
 				  .time_ns = p->info.end_ns,

@@ -18,6 +18,7 @@ struct process {
 	int pidfd;             /* -1: it has ended, is followed, or the kernel has no pidfd */
 	uint32_t index;        /* in the capture */
 	bool ended;            /* the process has ended, or runs another program now */
+	bool execed;           /* `ended`, because it runs another program now */
 	bool is_needed;        /* scratch of processes_forget() */
 	bool is_over;          /* scratch of processes_notice_ends() */
 	int status;            /* as of wait(2); -1 unknown */
@@ -34,6 +35,10 @@ struct process {
 	struct tap *tap;       /* whose ring it writes to; NULL none */
 	/* how its slots there name it (abi.h, ring_slot); 0: it has no slot yet */
 	uint32_t slot_pid, slot_birth;
+	uint32_t uid, gid;        /* with which it opens files; as of its first look */
+	bool has_packages;        /* packages.c has asked for them */
+	char *package_folders;    /* of packages.c: each ends with a NUL; malloc'ed */
+	size_t n_package_folders; /* bytes of them */
 	struct process_info info;
 };
 
@@ -49,6 +54,9 @@ struct process *process_add_gone(struct recorder *r, pid_t pid, const struct pyt
 /* A Python was found in it. */
 void process_is_python(struct recorder *r, struct process *p, const struct python_runtime *rt);
 void process_update(struct recorder *r, struct process *p); /* p->info has changed */
+/* sys.path and the folder of the standard library, as python_sys_path_read() returns them. */
+long process_sys_path(const struct process *p, const struct python_runtime *rt, char *to,
+		      size_t cap);
 /* Read the folders of sys.path into p->info, once the interpreter has them. rt: the runtime in
  * it. */
 void process_read_prefixes(struct recorder *r, struct process *p, const struct python_runtime *rt);

@@ -15,7 +15,8 @@
 #include "recorder/recorder_private.h"
 #include "recorder/tap.h"
 #include "recorder/waiting.h"
-#include "visit/inject.h"
+#include "visit/probe_link.h"
+#include "visit/link_presence.h"
 
 /* A process without a pidfd is asked for by its pid: descriptors were short, or the kernel has no
  * pidfd_open(2). */
@@ -91,6 +92,7 @@ void processes_forget(struct recorder *r)
 		}
 		if (p->pidfd >= 0)
 			close(p->pidfd);
+		free(p->package_folders);
 		free(p);
 	}
 	r->processes.n = n;

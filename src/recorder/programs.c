@@ -4,20 +4,18 @@
 #include "recorder/programs.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "system/remote_io.h"
 
 enum { PROGRAMS_MAX = 4096 };
 
 static bool read_program(pid_t pid, struct program *ret)
 {
-	char path[64];
 	struct stat st;
-	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-	if (stat(path, &st) < 0)
+	if (remote_io_stat_exe(pid, &st) < 0)
 		return false;
 	*ret = (struct program){ st.st_dev, st.st_ino, st.st_mtim, 0 };
 	return true;

@@ -24,10 +24,12 @@
 #include "recorder/arm.h"
 #include "recorder/asks.h"
 #include "recorder/client.h"
+#include "recorder/counts.h"
 #include "recorder/drain.h"
 #include "recorder/ending.h"
 #include "recorder/follower.h"
 #include "recorder/forks.h"
+#include "recorder/holds.h"
 #include "recorder/leave.h"
 #include "recorder/notes.h"
 #include "recorder/process.h"
@@ -38,17 +40,34 @@
 #include "recorder/signals.h"
 #include "recorder/tap.h"
 #include "recorder/taps.h"
+#include "recorder/turner.h"
 #include "recorder/unwatched.h"
 #include "recorder/upkeep.h"
 #include "recorder/viewer.h"
 #include "recorder/waiting.h"
 #include "stacks/image.h"
-#include "visit/inject.h"
+#include "system/proc_file.h"
+#include "visit/leave.h"
 
 enum {
 	FLUSH_NS = 200 * 1000 * 1000,
+	STREAM_FLUSH_NS = 50 * 1000 * 1000, /* into a pipe: somebody looks at it now */
+	/* Bytes that the reader of a pipe has not taken: then no more events are taken from the
+	 * rings, and the heart does not beat, as if a write to a slow disk had not returned. */
+	STALL_BYTES = 8 << 20,
 	IDLE_MAX_MS = 10,
 };
+
+/* outflow_wait: the targets are left, and only the reader of the pipe is waited for. */
+static bool wait_for_reader(void *ctx, int fd)
+{
+	struct recorder *r = ctx;
+	struct pollfd fds[] = { { .fd = fd, .events = POLLOUT },
+				{ .fd = r->signal_fd, .events = POLLIN } };
+	if (poll(fds, ARRAY_LEN(fds), 1000) > 0 && fds[1].revents)
+		signals_serve(r);
+	return r->phase != PHASE_HURRYING;
+}
 
 struct err *recorder_create(const struct recorder_options *options, struct recorder **ret)
 {
@@ -65,10 +84,16 @@ struct err *recorder_create(const struct recorder_options *options, struct recor
 		return err;
 	char host[65] = "";
 	gethostname(host, sizeof(host) - 1);
+	char boot_id[40] = "";
+	proc_boot_id(boot_id, sizeof(boot_id));
 	struct writer_options w = { .wall_anchor_ns = r->clock.wall_start_ns,
 				    .creator = "auditview " AUDITVIEW_VERSION,
 				    .host = host,
-				    .gate = options->until };
+				    .boot_id = boot_id,
+				    .gate = options->until,
+				    .turns = options->turner != NULL,
+				    .shows = options->hold.matches != NULL,
+				    .wait = { wait_for_reader, r } };
 	err = writer_open_file(take_ptr(file), &w, &r->writer);
 	if (!err && !options->keep_secrets)
 		err = redactor_create(&r->redactor);
@@ -79,6 +104,9 @@ struct err *recorder_create(const struct recorder_options *options, struct recor
 	if (err)
 		return err;
 	descriptors_reserve();
+	err = descriptors_check();
+	if (err)
+		return err;
 	r->started_ns = monotonic_ns();
 	*ret = take_ptr(r);
 	return NULL;
@@ -105,6 +133,7 @@ void recorder_destroy(struct recorder *r)
 	for (size_t i = 0; i < r->processes.n; i++) {
 		if (r->processes.v[i]->pidfd >= 0)
 			close(r->processes.v[i]->pidfd);
+		free(r->processes.v[i]->package_folders);
 		free(r->processes.v[i]);
 	}
 	vec_fini(&r->processes);
@@ -112,6 +141,7 @@ void recorder_destroy(struct recorder *r)
 	vec_fini(&r->poll_fds);
 	follow_destroy(r->follow);
 	drain_fini(&r->draining);
+	packages_fini(&r->packages);
 	image_store_destroy(r->images);
 	writer_discard(r->writer); /* not closed: the recorder never ran */
 	relay_destroy(r->launch.relay);
@@ -119,6 +149,7 @@ void recorder_destroy(struct recorder *r)
 	signals_fini(r);
 	forks_fini(&r->forks);
 	asks_fini(&r->asks);
+	holds_fini(r);
 	vec_fini(&r->heirs);
 	free(r);
 }
@@ -169,11 +200,31 @@ static bool poll_add(struct recorder *r, int fd)
 	return vec_push(&r->poll_fds, line);
 }
 
+static bool writer_waits(const struct recorder *r)
+{
+	return r->writer && writer_n_waiting(r->writer) > 0;
+}
+
+/* The reader of the pipe has room again, or has closed it. That must be noticed even if no event
+ * comes that could be written. */
+static void reader_serve(struct recorder *r, short revents)
+{
+	if (writer_waits(r))
+		writer_push(r->writer);
+	else if (revents & (POLLERR | POLLHUP | POLLNVAL) && !writer_is_broken(r->writer))
+		writer_reader_left(r->writer);
+}
+
 /* Wait for signals, requests of the viewer, and ends of processes, and serve them. */
 static void wait_for_more(struct recorder *r, int timeout_ms)
 {
 	r->poll_fds.n = 0;
-	bool ok = poll_add(r, r->signal_fd) && poll_add(r, r->options.control_fd);
+	/* The pipe of a reader that has left is always ready: waiting would end at once. */
+	bool has_reader = r->writer && !writer_is_broken(r->writer);
+	bool ok = poll_add(r, r->signal_fd) && poll_add(r, r->options.control_fd) &&
+		  poll_add(r, has_reader ? writer_stream_fd(r->writer) : -1);
+	if (ok)
+		r->poll_fds.v[2].events = writer_waits(r) ? POLLOUT : 0;
 	for (size_t i = 0; ok && i < r->processes.n; i++)
 		if (r->processes.v[i]->pidfd >= 0)
 			ok = poll_add(r, r->processes.v[i]->pidfd);
@@ -183,8 +234,10 @@ static void wait_for_more(struct recorder *r, int timeout_ms)
 		signals_serve(r);
 	if (r->poll_fds.v[1].revents)
 		viewer_serve(r);
+	if (r->poll_fds.v[2].revents)
+		reader_serve(r, r->poll_fds.v[2].revents);
 	bool is_end = false;
-	for (size_t i = 2; i < r->poll_fds.n; i++)
+	for (size_t i = 3; i < r->poll_fds.n; i++)
 		is_end |= r->poll_fds.v[i].revents != 0;
 	if (is_end)
 		processes_notice_ends(r);
@@ -254,9 +307,11 @@ static bool is_over(struct recorder *r, uint64_t now)
 		ending_stop(r, END_STOP_UNTIL);
 	else if (r->options.duration_ns && now - r->started_ns >= r->options.duration_ns)
 		ending_stop(r, END_STOP_DURATION);
-	else if (writer_is_broken(r->writer))
+	else if (writer_is_broken(r->writer)) {
 		ending_stop(r, END_STOP_WRITE_FAILED);
-	else if (!any_alive(r) && !processes_find_silent(r))
+		/* nobody counts what is raised from now on */
+		r->end.is_loss_known &= !any_alive(r);
+	} else if (!any_alive(r) && !processes_find_silent(r))
 		ending_stop(r, END_STOP_TARGET_ENDED);
 	else
 		return false;
@@ -267,17 +322,28 @@ static bool is_over(struct recorder *r, uint64_t now)
 static void watch_on(struct recorder *r, int *idle_ms)
 {
 	uint64_t now = monotonic_ns();
-	taps_beat(r, now);
+	bool is_stalled = writer_n_waiting(r->writer) > STALL_BYTES;
+	if (is_stalled)
+		asks_answer(r);
+	else
+		taps_beat(r, now);
 	clock_adjust(&r->clock);
-	uint64_t taken = drain_all(r);
+	uint64_t taken = is_stalled ? 0 : drain_all(r);
 	*idle_ms = taken > 256 * 1024                ? 0
 		   : taken || r->draining.is_holding ? 1
 		   : *idle_ms < IDLE_MAX_MS          ? *idle_ms + 1
 						     : IDLE_MAX_MS;
 	if (r->waiting.n) /* the thread of the first event waits for us */
 		*idle_ms = 1;
+	turner_check(r, now);
 	follow_poll(r->follow);
-	wait_for_more(r, *idle_ms);
+	holds_poll(r);
+	if (holds_are_on(r)) {
+		holds_wait(r, *idle_ms);
+		wait_for_more(r, 0);
+	} else {
+		wait_for_more(r, *idle_ms);
+	}
 	follow_poll(r->follow);
 	change_attachment(r);
 	if (r->recycle_due)
@@ -285,8 +351,10 @@ static void watch_on(struct recorder *r, int *idle_ms)
 	waiting_poll(r);
 	upkeep_relink(r, now);
 	upkeep_check(r, now);
+	counts_poll(r, now);
 	/* unflushed_since may have been set after `now` was read */
-	if (r->draining.unflushed_since && now > r->draining.unflushed_since + FLUSH_NS) {
+	uint64_t flush_ns = writer_stream_fd(r->writer) < 0 ? FLUSH_NS : STREAM_FLUSH_NS;
+	if (r->draining.unflushed_since && now > r->draining.unflushed_since + flush_ns) {
 		r->draining.unflushed_since = 0;
 		ending_flush(r);
 	}
@@ -312,6 +380,7 @@ void recorder_run(struct recorder *r, struct session_end *ret)
 	r->end.restored = r->end.n_left || r->end.n_left_unknown ? r->end.restored : END_YES;
 	leave_targets(r, &r->end, serve_while_leaving);
 	follow_poll(r->follow);
+	ending_flush(r); /* the program may run on for long, and readers want what was captured */
 	end_launched(r);
 	/* messages from here on come after the output of the program */
 	relay_destroy(take_ptr(r->launch.relay));

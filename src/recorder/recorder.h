@@ -18,14 +18,17 @@
 #include "capture/writer.h"
 #include "recorder/control.h"
 #include "recorder/follow.h"
-#include "visit/inject.h"
+#include "recorder/holds.h"
+#include "visit/probe_link.h"
 
 struct new_file;
 struct recorder;
+struct turner;
 
 struct recorder_options {
 	struct new_file *file; /* the capture; the recorder takes it over */
 	const char *path;      /* of the capture, as the user named it */
+	struct turner *turner; /* NULL: there is one file; borrowed */
 	/* flags: stack and drop mode; the clock flag is the recorder's own business */
 	struct probe_options probe;
 	bool follow; /* children across exec too */
@@ -34,8 +37,12 @@ struct recorder_options {
 	bool keep_secrets;           /* --no-redact */
 	uint64_t duration_ns, limit; /* 0 = none */
 	struct writer_gate until;    /* .fn NULL: none; says which event is the last (--until) */
-	bool (*wants)(void *ctx, const char *name, uint32_t n_bytes); /* NULL: every event */
+	/* NULL: every event. Asked only with probe.filter_on. */
+	bool (*wants)(void *ctx, const char *name, uint32_t n_bytes);
 	void *wants_ctx;
+	struct hold_options hold; /* needs probe.filter_on and known_name */
+	/* probe.counts: how often what was counted is written to the capture */
+	uint64_t count_ns;
 	/* The names that wants() is asked for before any event comes, so that no such event that is
 	 * not wanted is written, waited for, or counted as lost. NULL behind the last. */
 	const char *(*known_name)(size_t i);

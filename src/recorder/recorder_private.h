@@ -14,6 +14,8 @@
 #include "recorder/follow.h"
 #include "recorder/forks.h"
 #include "recorder/heirs.h"
+#include "recorder/holds.h"
+#include "recorder/packages.h"
 #include "recorder/phase.h"
 #include "recorder/recorder.h"
 #include "recorder/session_end.h"
@@ -39,7 +41,9 @@ struct recorder {
 	VEC(struct heir) heirs;
 	struct forks forks;
 	struct asks asks;
+	struct holds holds;
 	struct draining draining;
+	struct packages packages;
 	struct process *first; /* the first target */
 	unsigned n_roots, n_interrupts;
 	struct launch launch; /* of the program that was launched */
@@ -55,7 +59,9 @@ struct recorder {
 	int signal_fd;
 	sigset_t signals, old_mask; /* signals: those that signal_fd reports */
 	uint64_t started_ns, heartbeat_ns, check_ns, report_ns, relink_ns, modules_ns;
+	uint64_t counts_ns; /* monotonic_ns() when counters were last read */
 	uint64_t n_unserved, n_children;
+	bool has_noted_shortage;     /* of descriptors */
 	uint64_t names_ns;           /* monotonic_ns() when names of threads were last read, */
 	int64_t names_left_ns;       /* and for how long that may be done now */
 	uint64_t pause_ns;           /* the longest of the taps that are over */

@@ -22,7 +22,7 @@
 #include "recorder/tap.h"
 #include "recorder/taps.h"
 #include "arch/arch.h"
-#include "visit/inject.h"
+#include "visit/probe_link.h"
 #include "visit/ptrace.h"
 #include "system/remote_mem.h"
 
@@ -38,12 +38,12 @@ static struct tap *tap_at(const struct recorder *r, uint64_t pc)
 	return NULL;
 }
 
-static bool is_instruction(pid_t pid, uint64_t at, bool (*is_one)(const uint8_t *code))
+static bool is_instruction(pid_t pid, uint64_t at, bool (*is_one)(const uint8_t *code),
+			   uint8_t code[ARCH_INSN_BYTES])
 {
 	struct remote_mem *mem = NULL;
-	uint8_t code[ARCH_INSN_BYTES] = { 0 };
 	struct err *err = remote_mem_open(pid, &mem);
-	bool is_it = !err && remote_mem_read(mem, RADDR(at), code, sizeof(code)) && is_one(code);
+	bool is_it = !err && remote_mem_read(mem, RADDR(at), code, ARCH_INSN_BYTES) && is_one(code);
 	err_destroy(err);
 	remote_mem_close(mem);
 	return is_it;
@@ -52,6 +52,7 @@ static bool is_instruction(pid_t pid, uint64_t at, bool (*is_one)(const uint8_t 
 bool rescue_thread(struct recorder *r, pid_t pid, pid_t tid, int signal)
 {
 	struct arch_regs regs;
+	uint8_t code[ARCH_INSN_BYTES] = { 0 };
 	siginfo_t info = { .si_signo = 0 };
 	struct err *err = ptrace_get_regs(tid, &regs);
 	/* at SIGSYS the thread is behind the call */
@@ -63,13 +64,13 @@ bool rescue_thread(struct recorder *r, pid_t pid, pid_t tid, int signal)
 		err = ptrace_get_signal(tid, &info);
 	bool is_ours = false;
 	if (t && !err && signal == SIGSEGV && info.si_code == SI_KERNEL &&
-	    is_instruction(pid, pc, arch_is_clock_insn)) {
+	    is_instruction(pid, pc, arch_is_clock_insn, code)) {
 		uint64_t now = clock_ticks(&r->clock);
 		taps_set_clock(r, pid, false);
-		arch_answer_clock(&regs, now);
+		arch_answer_clock(&regs, code, now);
 		is_ours = true;
 	} else if (t && !err && signal == SIGSYS && info.si_code > 0 &&
-		   is_instruction(pid, pc, arch_is_syscall_insn)) {
+		   is_instruction(pid, pc, arch_is_syscall_insn, code)) {
 		arch_fail_call(&regs, ENOSYS);
 		is_ours = true;
 	}

@@ -13,7 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "system/procs.h"
+#include "base/attr.h"
+#include "system/proc_file.h"
+#include "system/remote_io.h"
 
 enum {
 	STRINGS_MAX = 4 << 20,
@@ -163,7 +165,8 @@ static enum self_tracing look_at_file(struct self_tracing_cache *cache, pid_t pi
 	char path[48];
 	struct stat st;
 	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct remote_io io = remote_io_of(pid);
+	int fd = remote_io_open_file(&io, path);
 	if (fd < 0)
 		return TRACES_NOTHING;
 	enum self_tracing kind = TRACES_NOTHING;

@@ -98,8 +98,8 @@ static bool is_untold(const struct session_end *e)
 
 bool session_end_failed(const struct session_end *e)
 {
-	return is_untold(e) || (e->is_file_whole != END_YES && !e->reader_left) ||
-	       e->restored != END_YES;
+	return is_untold(e) || e->has_action_failed ||
+	       (e->is_file_whole != END_YES && !e->reader_left) || e->restored != END_YES;
 }
 
 int session_end_status(const struct session_end *e)
@@ -152,7 +152,9 @@ void session_end_add_restored(const struct session_end *e, struct strbuf *to)
 {
 	strbuf_adds(to, "target restored: ");
 	if (e->restored == END_YES) {
-		strbuf_adds(to, e->target_ended == END_YES ? "yes (it has ended)" : "yes");
+		strbuf_adds(to, e->target_execed             ? "yes (it executed another program)"
+				: e->target_ended == END_YES ? "yes (it has ended)"
+							     : "yes");
 		return;
 	}
 	strbuf_adds(to, e->restored == END_NO ? "no" : "unknown");
@@ -164,11 +166,27 @@ void session_end_add_restored(const struct session_end *e, struct strbuf *to)
 	strbuf_adds(to, n ? ")" : "");
 }
 
+static void add_held(const struct session_end *e, struct strbuf *to)
+{
+	if (e->n_held) {
+		strbuf_adds(to, ", held ");
+		strbuf_add_count(to, e->n_held);
+		strbuf_addf(to, " time%s (longest %.*f s)", e->n_held == 1 ? "" : "s",
+			    e->held_ns < 10000000000 ? 3 : 0, (double)e->held_ns / 1e9);
+	}
+	if (e->n_not_held) {
+		strbuf_adds(to, ", ");
+		strbuf_add_count(to, e->n_not_held);
+		strbuf_adds(to, " could not be held");
+	}
+}
+
 void session_end_add_line(const struct session_end *e, const char *path, struct strbuf *to)
 {
 	if (e->is_counted) {
-		strbuf_add_count(to, e->n_events);
-		strbuf_adds(to, e->n_events == 1 ? " event, " : " events, ");
+		uint64_t n = e->n_events + e->n_counted;
+		strbuf_add_count(to, n);
+		strbuf_adds(to, n == 1 ? " event, " : " events, ");
 	} else {
 		strbuf_adds(to, "events: unknown, ");
 	}
@@ -184,6 +202,7 @@ void session_end_add_line(const struct session_end *e, const char *path, struct 
 		strbuf_adds(to, e->n_children_not_followed == 1 ? " child not followed"
 								: " children not followed");
 	}
+	add_held(e, to);
 	if (!is_untold(e))
 		strbuf_addf(to, ", longest pause %.*f ms", e->pause_ns < 10000000 ? 2 : 0,
 			    (double)e->pause_ns / 1e6);
@@ -221,14 +240,16 @@ static void add_died(const struct session_end *e, struct strbuf *to)
 		    "if its target lives, attaching to it again takes out what was left in it\n");
 }
 
-void session_end_add_messages(const struct session_end *e, struct strbuf *to)
+/* What more there is to say: a line each, every one ended by a newline. Nothing for a session that
+ * ended as it should. */
+static void session_end_add_messages(const struct session_end *e, struct strbuf *to)
 {
 	if (is_untold(e))
 		add_died(e, to);
 	if (e->write_error[0]) {
 		strbuf_addf(
 		    to, "%s%s\n", e->write_error,
-		    e->stop == END_STOP_WRITE_FAILED
+		    e->stop == END_STOP_WRITE_FAILED && !e->is_loss_known
 			? "; recording stopped then, and what was raised later is not counted"
 			: "");
 		if (e->write_hint[0])

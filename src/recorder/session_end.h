@@ -73,7 +73,9 @@ struct session_end {
 	/* the capture went into a pipe, and who read it has seen enough: the rest is nobody's loss
 	 */
 	uint8_t reader_left;
-	uint8_t pad[3];
+	uint8_t target_execed;     /* it runs another program, which is not watched */
+	uint8_t has_action_failed; /* --do: a command failed, or could not be run */
+	uint8_t pad;
 	/* wait(2) status of the first target; -1 not known, or it still runs */
 	int32_t exit_status;
 	/* wait(2) status of the recorder, when it died; -1 not known */
@@ -83,11 +85,18 @@ struct session_end {
 	int32_t target_pid;   /* the first target; 0 there was none */
 	/* that the file holds (at the end), or that were taken so far (in a report) */
 	uint64_t n_events;
+	uint64_t n_counted;        /* events that the probe counted; they are not among n_events */
 	uint64_t lost[LOSS_COUNT]; /* events, by enum end_loss */
 	uint64_t n_children;       /* whose events are in the capture */
 	/* that were seen to be started, and whose events are not */
 	uint64_t n_children_not_followed;
-	uint64_t pause_ns; /* longest that a thread of a target stood still for us */
+	/* --hold: threads that were held, and for how long at most; those that should have been, and
+	 * could not */
+	uint64_t n_held, held_ns, n_not_held;
+	/* in a report: how many are held now, and since when the first is (monotonic) */
+	uint64_t n_held_now, held_since_ns;
+	int32_t held_pid, held_tid; /* of the first */
+	uint64_t pause_ns;          /* longest that a thread of a target stood still for us */
 	/* processes that are not restored, or of which that is not known */
 	uint32_t n_left, n_left_unknown;
 	struct end_target targets[END_TARGETS_MAX];
@@ -117,9 +126,6 @@ const char *session_end_loss_text(enum end_loss loss);
 void session_end_add_line(const struct session_end *e, const char *path, struct strbuf *to);
 void session_end_add_restored(const struct session_end *e,
 			      struct strbuf *to); /* "target restored: …" of it */
-/* What more there is to say: a line each, every one ended by a newline. Nothing for a session that
- * ended as it should. */
-void session_end_add_messages(const struct session_end *e, struct strbuf *to);
 /* As it goes to standard error, every line beginning with "auditview: ": both, or, if is_quiet,
  * only what went wrong. */
 void session_end_add_all(const struct session_end *e, const char *path, bool is_quiet,

@@ -10,8 +10,11 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "recorder/drain.h"
 #include "recorder/ending.h"
+#include "recorder/holds.h"
 #include "recorder/recorder_private.h"
+#include "recorder/turner.h"
 
 struct err *signals_init(struct recorder *r)
 {
@@ -24,6 +27,10 @@ struct err *signals_init(struct recorder *r)
 	if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
 		sigaddset(set, SIGHUP);
 	sigaddset(set, SIGQUIT);
+	if (turner_keeps(r->options.turner)) /* else its default action stays */
+		sigaddset(set, SIGUSR1);
+	if (r->options.hold.matches)
+		sigaddset(set, SIGUSR2);
 	sigaddset(set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, set, &r->old_mask);
 	r->masked = true;
@@ -31,13 +38,28 @@ struct err *signals_init(struct recorder *r)
 	return r->signal_fd < 0 ? err_sys(errno, "cannot watch for signals") : NULL;
 }
 
+/* Is there a signal that would kill us as soon as it is no longer blocked? */
+static bool has_deadly_signal(const struct recorder *r)
+{
+	sigset_t pending;
+	if (sigpending(&pending) < 0)
+		return false;
+	for (int i = 1; i < NSIG; i++)
+		if (i != SIGCHLD && i != SIGTSTP && sigismember(&r->signals, i) == 1 &&
+		    sigismember(&pending, i) == 1)
+			return true;
+	return false;
+}
+
 void signals_fini(struct recorder *r)
 {
 	if (r->signal_fd >= 0)
 		close(r->signal_fd);
 	/* If a signal has ended the session, the process ends now. One more from an impatient user
-	 * must not kill it before. */
-	if (r->masked && !r->is_told_to_end)
+	 * must not kill it before. The same holds for a signal that came while we attached, if the
+	 * attach has failed: its error, which says what is left in the target, is not printed
+	 * yet. */
+	if (r->masked && !r->is_told_to_end && !has_deadly_signal(r))
 		sigprocmask(SIG_SETMASK, &r->old_mask, NULL);
 }
 
@@ -76,9 +98,20 @@ static void on_signal(struct recorder *r, const struct signalfd_siginfo *info)
 	bool from_terminal = info->ssi_code == SI_KERNEL;
 	if (info->ssi_signo == SIGTSTP)
 		return stop_with_launched(r);
-	if (from_terminal && info->ssi_signo != SIGCHLD)
+	bool is_key = from_terminal && info->ssi_signo != SIGCHLD && info->ssi_signo != SIGUSR1 &&
+		      info->ssi_signo != SIGUSR2;
+	/* As system(3) has it: the keyboard is for the command of --do, a debugger perhaps. */
+	if (is_key && info->ssi_signo != SIGHUP && holds_are_acting(r))
+		return;
+	if (is_key)
 		pass_to_launched(r, (int)info->ssi_signo);
 	switch (info->ssi_signo) {
+	case SIGUSR1:
+		if (!phase_is_leaving(r->phase))
+			drain_settle(r); /* what was raised before the request is in it */
+		turner_snapshot(r, NULL, -1);
+		return;
+	case SIGUSR2: holds_release(r); return;
 	case SIGCHLD: return;
 	case SIGINT:
 	case SIGQUIT:

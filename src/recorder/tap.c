@@ -10,7 +10,8 @@
 #include "recorder/process.h"
 #include "recorder/recorder_private.h"
 #include "recorder/wanted.h"
-#include "visit/inject.h"
+#include "visit/attach.h"
+#include "visit/probe_link.h"
 
 void tap_destroy(struct tap *t)
 {
@@ -20,6 +21,8 @@ void tap_destroy(struct tap *t)
 		client_remove(t, k);
 	free(t->clients);
 	free(t->asks);
+	free(t->holds);
+	vec_fini(&t->counted);
 	link_destroy(t->link);
 	free(t);
 }
@@ -45,6 +48,23 @@ struct tap *tap_add(struct recorder *r, struct link *link, struct process *p)
 	wanted_fill(r, t);
 	follow_found_python(r->follow, link->pid);
 	return t;
+}
+
+void tap_check(struct recorder *r, struct tap *t)
+{
+	if (ring_is_overwritten(&t->link->ring))
+		tap_note_overwritten(r, t);
+}
+
+void tap_note_overwritten(struct recorder *r, struct tap *t)
+{
+	ring_restore(&t->link->ring);
+	r->end.is_loss_known = false; /* hooks may have returned at once since then */
+	if (!t->is_overwritten)
+		notes_add(r, NOTE_WARNING, t->process->index,
+			  "memory of the probe in process %d was written over, or unmapped",
+			  (int)t->link->pid);
+	t->is_overwritten = true;
 }
 
 void tap_announce(struct recorder *r, const struct tap *t)

@@ -8,7 +8,9 @@
 #include "recorder/client.h"
 #include "recorder/notes.h"
 #include "recorder/recorder_private.h"
-#include "visit/inject.h"
+#include "visit/probe_link.h"
+#include "visit/link_presence.h"
+#include "visit/link_state.h"
 
 enum { HEARTBEAT_NS = 100 * 1000 * 1000 };
 

@@ -9,14 +9,16 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include "base/proc_status.h"
 #include "base/strbuf.h"
 #include "recorder/notes.h"
 #include "recorder/process.h"
 #include "recorder/recorder_private.h"
 #include "system/maps.h"
-#include "system/procs.h"
+#include "system/proc_file.h"
+#include "system/remote_io.h"
+#include "visit/target_facts.h"
 #include "system/remote_mem.h"
-#include "visit/inject.h"
 
 enum { CAUSES_MAX = 16, CAUSES_SAID = 3 };
 
@@ -90,6 +92,24 @@ void unwatched_add_tracer(struct recorder *r, pid_t pid, enum self_tracing why)
 	r->end.is_loss_known = false;
 }
 
+void unwatched_add_exec(struct recorder *r, pid_t pid)
+{
+	struct err *err = err_create(ERR_UNSUPPORTED,
+				     "it has executed another program, and is not followed");
+	note_cause(r, pid, "is not watched any more", err);
+	err_destroy(err);
+}
+
+void unwatched_note_shortage(struct recorder *r)
+{
+	r->end.is_loss_known = false;
+	if (!r->has_noted_shortage)
+		notes_add(r, NOTE_WARNING, UINT32_MAX,
+			  "too few files may be opened (ulimit -n): events of some children may be "
+			  "missing, or be shown of another one");
+	r->has_noted_shortage = true;
+}
+
 /* Is the file called as an interpreter is: python, python3, python3.13t? */
 static bool is_named_python(const char *path)
 {
@@ -114,10 +134,7 @@ static bool has_python_file(const struct maps *maps)
 static struct err *find_other(pid_t pid, bool is_last)
 {
 	CLEANUP(maps) struct maps *maps = NULL;
-	CLEANUP(maps) struct maps *again = NULL;
-	struct remote_mem *mem = NULL;
-	struct python_runtime *runtimes = NULL;
-	size_t n = 0;
+	CLEANUP(target_facts) struct target_facts *facts = NULL;
 	char exe[256];
 	struct err *err = maps_read(pid, &maps);
 	if (err && err->code == ERR_DENIED)
@@ -126,11 +143,9 @@ static struct err *find_other(pid_t pid, bool is_last)
 		err_destroy(err);
 		return NULL;
 	}
-	err = remote_mem_open(pid, &mem);
-	if (!err)
-		err = runtimes_find(pid, mem, &again, &runtimes, &n);
-	free(runtimes);
-	remote_mem_close(mem);
+	err = target_facts_read(pid, NULL, &facts);
+	if (!err && !facts->n_runtimes)
+		err = target_facts_none(facts);
 	if (err && err->code == ERR_UNSUPPORTED)
 		return err;
 	bool is_none = err && err->code == ERR_NOT_PYTHON;
@@ -164,8 +179,9 @@ static bool has_lost_rights(pid_t pid)
 	struct statvfs fs;
 	struct proc_status status;
 	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-	if (stat(path, &st) < 0 || !(st.st_mode & (S_ISUID | S_ISGID)) || statvfs(path, &fs) < 0 ||
-	    fs.f_flag & ST_NOSUID)
+	struct remote_io io = remote_io_of(pid);
+	if (remote_io_stat(&io, path, &st) < 0 || !(st.st_mode & (S_ISUID | S_ISGID)) ||
+	    remote_io_statvfs(&io, path, &fs) < 0 || fs.f_flag & ST_NOSUID)
 		return false;
 	struct err *err = proc_status_read(pid, &status);
 	bool is_lost = !err && !status.no_new_privs &&

@@ -24,6 +24,10 @@ struct unwatched {          /* one cause */
 void unwatched_add(struct recorder *r, pid_t pid, const struct err *err);
 /* A process runs a program that cannot be followed, or whose children cannot. */
 void unwatched_add_tracer(struct recorder *r, pid_t pid, enum self_tracing why);
+/* A process that is not followed has executed another program. */
+void unwatched_add_exec(struct recorder *r, pid_t pid);
+/* A child was forked while descriptors were short. */
+void unwatched_note_shortage(struct recorder *r);
 /* Look at a followed program that did not start as a Python that can be watched: is it one that
  * cannot be, as an emulator that has loaded its guest, or a 32-bit program? is_last: the program
  * ends now. */

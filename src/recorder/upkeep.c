@@ -4,9 +4,11 @@
 #include "recorder/upkeep.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/descriptors.h"
 #include "base/log.h"
+#include "base/proc_status.h"
 #include "recorder/arm.h"
 #include "recorder/client.h"
 #include "recorder/drain.h"
@@ -19,9 +21,14 @@
 #include "recorder/taps.h"
 #include "recorder/unwatched.h"
 #include "system/maps.h"
-#include "system/procs.h"
+#include "system/proc_file.h"
+#include "system/remote_io.h"
 #include "system/remote_mem.h"
-#include "visit/inject.h"
+#include "visit/leave.h"
+#include "visit/probe_link.h"
+#include "visit/link_health.h"
+#include "visit/link_presence.h"
+#include "visit/quiet.h"
 
 enum {
 	CHECK_NS = 500 * 1000 * 1000,
@@ -58,6 +65,38 @@ static void relink(struct recorder *r, struct tap *t)
 	if (err)
 		log_debug("cannot link again in %d: %s", (int)l->pid, err->message);
 	err_destroy(err);
+}
+
+/* A process that is not followed runs another program. The user did not ask for that; but it shall
+ * not look as if nothing had been raised since. */
+static void execed_unfollowed(struct recorder *r, struct tap *t)
+{
+	struct detach_report report;
+	pid_t pid = t->link->pid;
+	drain_settle(r);
+	process_execed(r, t->process);
+	taps_set_gone(r, pid);
+	unwatched_add_exec(r, pid);
+	/* modules_look() may have taken the new program for another library of the old one */
+	for (size_t i = 0; i < r->taps.n; i++) {
+		struct tap *other = r->taps.v[i];
+		if (other->link->pid != pid || other->left ||
+		    link_presence(other->link, pid) != LINK_IN)
+			continue;
+		link_detach(other->link, process_is_followed, r, 1000000000, &report);
+		other->left = report.restored;
+	}
+	r->recycle_due = true;
+}
+
+bool upkeep_notice_exec(struct recorder *r, struct tap *t)
+{
+	pid_t pid = t->link->pid;
+	if (t->gone || t->process->ended || follow_has(r->follow, pid) ||
+	    link_check(t->link) != LINK_GONE || !process_has_memory(pid))
+		return false;
+	execed_unfollowed(r, t);
+	return true;
 }
 
 /* A hash of which files are mapped as code, and where. 0: unknown. */
@@ -101,7 +140,7 @@ static void modules_look(struct recorder *r, uint64_t now)
 		if (p->ended || (!is_ours && !is_other) ||
 		    proc_file_read(p->pid, "statm", text, sizeof(text)) <= 0)
 			continue;
-		uint64_t vm_bytes = strtoull(text, NULL, 10) * 4096;
+		uint64_t vm_bytes = strtoull(text, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
 		uint64_t change = vm_bytes > p->vm_bytes ? vm_bytes - p->vm_bytes
 							 : p->vm_bytes - vm_bytes;
 		if (is_other) {
@@ -123,6 +162,8 @@ static void modules_look(struct recorder *r, uint64_t now)
 		if (p->n_looks >= LOOKS || now < p->look_ns)
 			continue;
 		p->look_ns = now + ((uint64_t)MODULES_NS << p->n_looks++);
+		if (p->tap && p->tap->link->pid == p->pid && upkeep_notice_exec(r, p->tap))
+			continue;
 		struct err *err = arm_process(r, p->pid, 0, 0, &any);
 		if (err && err->code == ERR_UNSUPPORTED && !p->info.python_hex)
 			unwatched_add(r, p->pid, err);
@@ -159,6 +200,19 @@ static void unloaded(struct recorder *r, struct tap *t)
 	r->recycle_due = true;
 }
 
+/* Its memory does not answer. It is left as far as that needs no read: the probe is off. */
+static void unreadable(struct recorder *r, struct tap *t)
+{
+	struct detach_report report;
+	struct err *err = remote_io_stuck_error(t->link->pid);
+	drain_settle(r);
+	t->gone = true;
+	unwatched_add(r, t->link->pid, err);
+	err_destroy(err);
+	link_detach(t->link, process_is_followed, r, 1000000000, &report);
+	t->left = report.restored; /* if not, it is tried again at the end */
+}
+
 /* A program may install a seccomp filter after it was armed. Then its threads do not sleep until
  * the ring has room, and lose events. */
 static void notice_seccomp(struct process *p)
@@ -193,7 +247,7 @@ static void taps_remove_over(struct recorder *r)
 			links[n] = r->taps.v[i]->link;
 			at[n++] = i;
 		}
-	struct err *err = links_find_used(links, n, is_used);
+	struct err *err = link_find_used(links, n, is_used);
 	for (size_t i = 0; !err && i < n; i++) {
 		struct tap *t = r->taps.v[at[i]];
 		if (is_used[i])
@@ -235,12 +289,19 @@ void upkeep_check(struct recorder *r, uint64_t now)
 				client_refresh(t, k);
 		if (t->gone || t->process->ended || phase_is_leaving(r->phase))
 			continue;
+		tap_check(r, t);
 		enum link_health health = link_check(t->link);
-		if (health == LINK_UNLOADED && process_has_memory(t->link->pid)) {
+		if (health == LINK_STUCK) {
+			unreadable(r, t);
+		} else if (health == LINK_UNLOADED && process_has_memory(t->link->pid)) {
 			unloaded(r, t);
+		} else if (health == LINK_OVERWRITTEN) {
+			tap_note_overwritten(r, t);
 		} else if (health == LINK_GONE && process_has_memory(t->link->pid)) {
-			t->gone = true; /* exec, without us being told: not followed */
-			process_execed(r, t->process);
+			if (!upkeep_notice_exec(r, t)) { /* the follower is about to report it */
+				t->gone = true;
+				process_execed(r, t->process);
+			}
 		} else if (health == LINK_UNLINKED && !t->finalised) {
 			/* A hook that was being added to an empty list at that very moment, or
 			 * somebody raised the event of the end by hand. Not while the interpreter
@@ -249,8 +310,11 @@ void upkeep_check(struct recorder *r, uint64_t now)
 			struct err *err = python_runtime_find(remote_mem_reader(t->link->mem),
 							      &t->link->runtime.module, &rt);
 			/* Not initialised: unloaded and loaded again, at the same address, between
-			 * two looks. */
-			if (!err && !rt.is_finalising && (rt.is_initialised || rt.is_relocated))
+			 * two looks. Or CPython is calling the functions of Py_AtExit, no longer
+			 * says that it is finalising, and has not called that of the probe yet. */
+			if (!err && !rt.is_finalising &&
+			    (rt.is_initialised ||
+			     (rt.is_relocated && !quiet_will_be_called(t->link))))
 				err = link_again(t->link, follow_has(r->follow, t->link->pid));
 			err_destroy(err);
 		}

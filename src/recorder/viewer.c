@@ -5,18 +5,23 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/log.h"
 #include "recorder/arm.h"
+#include "recorder/drain.h"
 #include "recorder/ending.h"
+#include "recorder/holds.h"
 #include "recorder/notes.h"
 #include "recorder/process.h"
 #include "recorder/recorder_private.h"
 #include "recorder/tap.h"
 #include "recorder/taps.h"
-#include "visit/inject.h"
+#include "recorder/turner.h"
+#include "visit/probe_link.h"
+#include "visit/link_state.h"
 
 enum { REPORT_NS = 100 * 1000 * 1000 };
 
@@ -26,10 +31,32 @@ static void set_enabled(struct recorder *r, bool on)
 		return;
 	r->is_paused = !on;
 	taps_set_state(r, on ? RING_ON : RING_HELD);
+	if (!on)
+		holds_release(r);
 	struct note_info note = { .kind = on ? NOTE_RESUMED : NOTE_PAUSED,
 				  .time_ns = clock_time_now(&r->clock),
 				  .process = UINT32_MAX };
 	writer_note(r->writer, &note);
+}
+
+/* Write what is kept to a capture. If it can be begun, the process that writes it answers. */
+static void dump(struct recorder *r, const char *path)
+{
+	const char *why = !turner_keeps(r->options.turner) ? "this session keeps everything"
+			  : phase_is_leaving(r->phase)     ? "the recording ends, and what is kept "
+							     "becomes a capture anyway"
+			  : writer_is_broken(r->writer) ? "the capture cannot be written any more"
+							: NULL;
+	if (!why) {
+		drain_settle(r); /* what was raised before the request is in it */
+		if (turner_snapshot(r, path, r->options.control_fd))
+			return;
+		why = "nothing is kept yet";
+	}
+	struct control_report m = { .is_answer = 1, .failed = 1 };
+	snprintf(m.text, sizeof(m.text), "%s", why);
+	if (send(r->options.control_fd, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		log_debug("the viewer does not listen: %s", strerror(errno));
 }
 
 void viewer_serve(struct recorder *r)
@@ -93,6 +120,11 @@ void viewer_serve(struct recorder *r)
 		}
 		break;
 	case CONTROL_WAIT: r->viewer_left = true; break;
+	case CONTROL_CONTINUE: holds_release(r); break;
+	case CONTROL_DUMP:
+		m.path[sizeof(m.path) - 1] = '\0';
+		dump(r, m.path);
+		break;
 	}
 }
 

@@ -8,11 +8,19 @@
 #include "recorder/process.h"
 #include "recorder/recorder_private.h"
 #include "recorder/tap.h"
-#include "visit/inject.h"
+#include "system/remote_io.h"
+#include "visit/attach.h"
+#include "visit/lazy_link.h"
+#include "visit/leave.h"
+#include "visit/probe_link.h"
 
-/* Note the events that were raised before the probe was ready. */
+/* Note the events that were raised before the probe was ready. A target that has ended may have
+ * raised some since they were counted last: an idle one that a signal has ended has not, but
+ * nothing that outlives it tells the two apart. */
 static void missed(struct recorder *r, const struct waiting *w)
 {
+	if (!w->link->missed_is_known)
+		r->end.is_loss_known = false;
 	if (w->link->n_missed)
 		notes_add_lost(r, LOSS_NOT_READY, w->process->index, w->link->n_missed,
 			       clock_time_now(&r->clock), 0);
@@ -31,9 +39,9 @@ void waiting_poll(struct recorder *r)
 			r->waiting.v[i].is_told = w.link->waits_why[0];
 			continue;
 		}
+		err = remote_io_explain(w.link->pid, err);
 		missed(r, &w);
-		/* what was counted last is gone with its memory */
-		if (err && w.link->has_come)
+		if (err) /* nobody counts its events from here on */
 			r->end.is_loss_known = false;
 		r->waiting.v[i] = r->waiting.v[--r->waiting.n];
 		struct tap *tap = err ? NULL : tap_add(r, w.link, w.process);

@@ -1,124 +1,12 @@
 /*
- * cfi_table: the search table of .eh_frame_hdr, and the byte decoders that all code for frame
- * information uses.
+ * cfi_table: see cfi_table.h.
  */
+#include "stacks/cfi_table.h"
+
 #include <dwarf.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "stacks/cfi.h"
 #include "stacks/cfi_bytes.h"
-
-uint64_t take(struct bytes *b, unsigned n)
-{
-	uint64_t v = 0;
-	if ((size_t)(b->end - b->p) < n) {
-		b->bad = true;
-		b->p = b->end;
-		return 0;
-	}
-	memcpy(&v, b->p, n); /* little-endian like the target */
-	b->p += n;
-	return v;
-}
-
-uint64_t take_long_uleb(struct bytes *b)
-{
-	uint64_t v = 0;
-	for (unsigned shift = 0;; shift += 7) {
-		uint64_t c = take_byte(b);
-		if (b->bad || shift > 63) {
-			b->bad = true;
-			return 0;
-		}
-		v |= (c & 0x7f) << shift;
-		if (!(c & 0x80))
-			return v;
-	}
-}
-
-int64_t take_sleb(struct bytes *b)
-{
-	uint64_t v = 0;
-	for (unsigned shift = 0;;) {
-		uint64_t c = take_byte(b);
-		if (b->bad || shift > 63) {
-			b->bad = true;
-			return 0;
-		}
-		v |= (c & 0x7f) << shift;
-		shift += 7;
-		if (!(c & 0x80)) {
-			if (shift < 64 && (c & 0x40))
-				v |= ~0ull << shift;
-			return (int64_t)v;
-		}
-	}
-}
-
-bool take_block(struct bytes *b, uint64_t n, struct bytes *ret)
-{
-	if (b->bad || n > (uint64_t)(b->end - b->p)) {
-		b->bad = true;
-		return false;
-	}
-	*ret = (struct bytes){ .p = b->p, .end = b->p + n };
-	b->p += n;
-	return true;
-}
-
-bool take_pointer(struct bytes *b, uint8_t encoding, uint64_t address, uint64_t data, uint64_t *ret)
-{
-	uint64_t v;
-	if (encoding == DW_EH_PE_omit || (encoding & 0x80)) /* 0x80: indirect */
-		return false;
-	switch (encoding & 0x0f) {
-	case DW_EH_PE_absptr:
-	case DW_EH_PE_udata8:
-	case DW_EH_PE_sdata8: v = take(b, 8); break;
-	case DW_EH_PE_uleb128: v = take_uleb(b); break;
-	case DW_EH_PE_sleb128: v = (uint64_t)take_sleb(b); break;
-	case DW_EH_PE_udata2: v = take(b, 2); break;
-	case DW_EH_PE_sdata2: v = (uint64_t)(int64_t)(int16_t)take(b, 2); break;
-	case DW_EH_PE_udata4: v = take(b, 4); break;
-	case DW_EH_PE_sdata4: v = (uint64_t)(int64_t)(int32_t)take(b, 4); break;
-	default: return false;
-	}
-	switch (encoding & 0x70) {
-	case 0: break;
-	case DW_EH_PE_pcrel: v += address; break;
-	case DW_EH_PE_datarel: v += data; break;
-	default: return false;
-	}
-	if (b->bad)
-		return false;
-	*ret = v;
-	return true;
-}
-
-enum cfi_status cfi_entry_extent(const struct mem_reader *m, uint64_t at, uint64_t *ret_body,
-				 uint64_t *ret_bytes)
-{
-	uint32_t n32;
-	uint64_t n, body = at + 4;
-	if (!mem_read(m, RADDR(at), &n32, sizeof(n32)))
-		return CFI_CORRUPT;
-	n = n32;
-	if (n32 == 0xffffffff) {
-		if (!mem_read_u64(m, RADDR(at + 4), &n))
-			return CFI_CORRUPT;
-		body = at + 12;
-	}
-	if (!n)
-		return CFI_NO_ENTRY;
-	if (n < 4 || n > CFI_MAX_ENTRY_BYTES)
-		return CFI_CORRUPT;
-	*ret_body = body;
-	*ret_bytes = n;
-	return CFI_OK;
-}
-
-/* ---- the search table ---- */
 
 void cfi_table_fini(struct cfi_table *t)
 {
@@ -136,16 +24,16 @@ static int compare_entries(const void *a, const void *b)
 static enum cfi_status scan_eh_frame(const struct mem_reader *m, uint64_t eh_frame,
 				     struct cfi_table *t)
 {
-	struct cfi_scratch scratch = { 0 };
+	struct cfi_buffers buffers = { 0 };
 	size_t cap = 0;
 	for (uint64_t at = eh_frame; t->n < CFI_MAX_TABLE_ENTRIES;) {
 		uint64_t body, n;
 		uint32_t id;
 		struct cfi_fde f;
-		if (cfi_entry_extent(m, at, &body, &n) != CFI_OK ||
+		if (cfi_fde_extent(m, at, &body, &n) != CFI_OK ||
 		    !mem_read(m, RADDR(body), &id, sizeof(id)))
 			break;
-		if (id && cfi_fde_read(m, at, &scratch, &f) == CFI_OK) {
+		if (id && cfi_fde_read(m, at, &buffers, &f) == CFI_OK) {
 			int64_t start_off = (int64_t)(f.start - t->base),
 				fde_off = (int64_t)(at - t->base);
 			if (t->n == cap) {
@@ -157,7 +45,7 @@ static enum cfi_status scan_eh_frame(const struct mem_reader *m, uint64_t eh_fra
 				t->entries = grown;
 				cap = grown_cap;
 			}
-			if (fits(start_off) && fits(fde_off))
+			if (bytes_fits(start_off) && bytes_fits(fde_off))
 				t->entries[t->n++] = (struct cfi_entry){
 					.start_off = (int32_t)start_off, .fde_off = (int32_t)fde_off
 				};
@@ -166,7 +54,7 @@ static enum cfi_status scan_eh_frame(const struct mem_reader *m, uint64_t eh_fra
 			break;
 		at = body + n;
 	}
-	cfi_scratch_fini(&scratch);
+	cfi_buffers_fini(&buffers);
 	if (t->n)
 		qsort(t->entries, t->n, sizeof(*t->entries), compare_entries);
 	return t->n ? CFI_OK : CFI_NO_ENTRY;
@@ -186,9 +74,9 @@ enum cfi_status cfi_table_load(const struct mem_reader *m, uint64_t hdr, uint64_
 	struct bytes b = { .p = head + 4, .end = head + n_head };
 	if (head[0] != 1)
 		return CFI_CORRUPT;
-	bool has_frame = take_pointer(&b, head[1], hdr + 4, hdr, &eh_frame);
+	bool has_frame = bytes_take_pointer(&b, head[1], hdr + 4, hdr, &eh_frame);
 	bool has_count = has_frame &&
-			 take_pointer(&b, head[2], hdr + (uint64_t)(b.p - head), hdr, &n);
+			 bytes_take_pointer(&b, head[2], hdr + (uint64_t)(b.p - head), hdr, &n);
 	uint64_t at = (uint64_t)(b.p - head);
 	enum cfi_status status;
 	if (has_count && head[3] == (DW_EH_PE_datarel | DW_EH_PE_sdata4) && n &&

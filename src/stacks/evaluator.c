@@ -1,12 +1,14 @@
 /*
- * evaluator: see evaluator.h. Code is not disassembled: every byte that could start a direct jump
- * (e9, 0f 80 … 0f 8f, with 32-bit displacement) is taken for one. A false displacement is a random
- * number, and it is practically impossible that three of them hit the middle of the same function.
+ * evaluator: see evaluator.h. Code is not disassembled: whatever could be a direct jump is
+ * taken for one (machine_code.c). A false displacement is a random number, and it is practically
+ * impossible that three of them hit the middle of the same function.
  */
 #include "stacks/evaluator.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "stacks/machine_code.h"
 
 #define MAX_CODE_BYTES (8u << 20)
 #define MAX_CANDIDATES 256u
@@ -21,6 +23,7 @@ struct search {
 	struct evaluator *e;
 	struct symbols *symbols;
 	uint64_t module_start, module_end;
+	const struct machine_code *machine;
 	struct candidate candidates[MAX_CANDIDATES];
 	size_t n;
 };
@@ -38,27 +41,13 @@ static void count_jump_out(struct search *s, uint64_t to)
 		s->candidates[s->n++] = (struct candidate){ start, end, to != start };
 }
 
-/* If a jump starts at code[i], return its target. */
-static bool jump_at(const uint8_t *code, size_t n, size_t i, uint64_t address, uint64_t *ret_to)
-{
-	size_t op = code[i] == 0xe9                                                ? 1
-		    : code[i] == 0x0f && n - i > 1 && (code[i + 1] & 0xf0) == 0x80 ? 2
-										   : 0;
-	int32_t displacement;
-	if (!op || n - i < op + sizeof(displacement))
-		return false;
-	memcpy(&displacement, code + i + op, sizeof(displacement));
-	*ret_to = address + i + op + sizeof(displacement) + (uint64_t)(int64_t)displacement;
-	return true;
-}
-
 /* Count the targets of the jumps from one range that are outside the evaluator found so far. */
 static void count_jumps_out(struct search *s, const uint8_t *code, uint64_t start, uint64_t end)
 {
 	uint64_t to;
-	for (size_t i = 0; i < end - start; i++)
-		if (jump_at(code, end - start, i, start, &to) && to >= s->module_start &&
-		    to < s->module_end && !evaluator_contains(s->e, to))
+	for (size_t i = 0; i < end - start; i += s->machine->step)
+		if (s->machine->jump_at(code, end - start, i, start, &to) &&
+		    to >= s->module_start && to < s->module_end && !evaluator_contains(s->e, to))
 			count_jump_out(s, to);
 }
 
@@ -66,8 +55,9 @@ static void count_jumps_out(struct search *s, const uint8_t *code, uint64_t star
 static bool jumps_back(const struct search *s, const uint8_t *code, uint64_t start, uint64_t end)
 {
 	uint64_t to;
-	for (size_t i = 0; i < end - start; i++)
-		if (jump_at(code, end - start, i, start, &to) && evaluator_contains(s->e, to))
+	for (size_t i = 0; i < end - start; i += s->machine->step)
+		if (s->machine->jump_at(code, end - start, i, start, &to) &&
+		    evaluator_contains(s->e, to))
 			return true;
 	return false;
 }
@@ -106,12 +96,18 @@ bool evaluator_find(struct evaluator *e, struct modules *modules, struct symbols
 	if (!module || !symbols_find(symbols, module, "_PyEval_EvalFrameDefault", &entry) ||
 	    !symbols_function_range(symbols, entry, &start, &end))
 		return false;
+	const struct image *image = module_image(modules, module);
+	const struct machine_code *machine = image ? machine_code_of(image->e_machine) : NULL;
+	if (!machine)
+		return false;
 	struct search *s = calloc(1, sizeof(*s));
 	if (!s)
 		return false;
-	*s = (struct search){
-		.e = e, .symbols = symbols, .module_start = module->start, .module_end = module->end
-	};
+	*s = (struct search){ .e = e,
+			      .symbols = symbols,
+			      .module_start = module->start,
+			      .module_end = module->end,
+			      .machine = machine };
 	uint32_t first = e->n;
 	add_range(e, start, end);
 	for (uint32_t k = first; k < e->n; k++) { /* a part can have parts of its own */

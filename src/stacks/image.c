@@ -118,7 +118,7 @@ static bool read_from_memory(void *ctx, raddr from, void *to, size_t n)
 static bool is_our_elf(const Elf64_Ehdr *e)
 {
 	return !memcmp(e->e_ident, ELFMAG, SELFMAG) && e->e_ident[EI_CLASS] == ELFCLASS64 &&
-	       e->e_ident[EI_DATA] == ELFDATA2LSB && e->e_machine == EM_X86_64 &&
+	       e->e_ident[EI_DATA] == ELFDATA2LSB && cfi_machine_of(e->e_machine) &&
 	       (e->e_type == ET_EXEC || e->e_type == ET_DYN) &&
 	       e->e_phentsize == sizeof(Elf64_Phdr) && e->e_phnum;
 }
@@ -241,6 +241,7 @@ static struct image *image_create(int fd, uint64_t file_bytes, const struct mem_
 	if (!i)
 		return NULL;
 	i->n_refs = 1;
+	i->e_machine = h.e.e_machine;
 	i->fd = fd;
 	i->file_bytes = file_bytes;
 	i->path = path ? strdup(path) : NULL;

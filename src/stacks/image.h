@@ -39,7 +39,8 @@ struct image_window { /* a page of the file that was read earlier */
 
 struct image {
 	uint32_t n_refs;
-	int fd; /* the file; -1: the bytes come from memory */
+	uint16_t e_machine; /* of its ELF header */
+	int fd;             /* the file; -1: the bytes come from memory */
 	struct image_window windows[IMAGE_WINDOWS];
 	uint64_t file_bytes;
 	uint64_t dev, inode; /* of the file (fstat) */

@@ -31,7 +31,7 @@
 #include <stdint.h>
 
 #include "probe/abi.h"
-#include "stacks/unwind.h"
+#include "stacks/unwinder.h"
 
 /* bits that describe one native frame */
 enum merge_class {
@@ -58,7 +58,7 @@ struct merge_input {
 
 enum merge_kind { MERGE_PYTHON, MERGE_NATIVE, MERGE_MARK };
 enum merge_mark {
-	MERGE_MARK_STOP,     /* the native part ends here: unwind_stop_text(stop) */
+	MERGE_MARK_STOP,     /* the native part ends here: unwinder_stop_text(stop) */
 	MERGE_MARK_GREENLET, /* the rest of the C stack belongs to another greenlet */
 	MERGE_MARK_UNPLACED  /* the Python frames that follow could not be placed */
 };

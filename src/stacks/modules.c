@@ -14,8 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/proc_status.h"
 #include "base/vec.h"
-#include "system/procs.h"
+#include "system/remote_io.h"
 
 struct range {
 	uint64_t start, end;
@@ -274,6 +275,9 @@ static int open_file(const struct modules *m, const struct module *module)
 {
 	char path[4200];
 	struct stat st;
+	struct remote_io io = { .pid = m->pid, .is_direct = true };
+	if (m->pid)
+		io = remote_io_of(m->pid);
 	pid_t tid = m->pid ? proc_living_thread(m->pid) : 0;
 	for (int attempt = 0; attempt < 3; attempt++) {
 		if (attempt == 0)
@@ -284,10 +288,10 @@ static int open_file(const struct modules *m, const struct module *module)
 			snprintf(path, sizeof(path), "/proc/%d/root%s", (int)tid, module->path);
 		else
 			snprintf(path, sizeof(path), "%s", module->path);
-		int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		int fd = remote_io_open_file(&io, path);
 		if (fd < 0)
 			continue;
-		if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_ino == module->inode)
+		if (!fstat(fd, &st) && st.st_ino == module->inode)
 			return fd;
 		close(fd);
 	}
@@ -302,10 +306,10 @@ struct image *module_image(struct modules *m, struct module *module)
 	int fd = module->inode && module->path[0] == '/' ? open_file(m, module) : -1;
 	struct image *i = fd >= 0 ? image_of_file(m->store, fd, module->path) : NULL;
 	/* If the memory cannot be read any more, the file is used unchecked: the target has gone,
-	 * and its last records are being processed. */
+	 * and its last records are being processed. It may go while the two are compared. */
 	uint8_t probe;
-	if (i && mem_read(m->mem, RADDR(module->start), &probe, 1) &&
-	    !image_matches_memory(i, m->mem, RADDR(module->start))) {
+	if (i && !image_matches_memory(i, m->mem, RADDR(module->start)) &&
+	    mem_read(m->mem, RADDR(module->start), &probe, 1)) {
 		image_unref(m->store, i);
 		i = NULL;
 	}

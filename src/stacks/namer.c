@@ -15,7 +15,7 @@
 
 #include "base/log.h"
 #include "base/vec.h"
-#include "stacks/namer_private.h"
+#include "stacks/namer_child.h"
 
 /*
  * The process ends itself when it has used its CPU time (namer_child.c); on a busy machine that

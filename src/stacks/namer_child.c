@@ -5,7 +5,9 @@
  * calls of allowed[] work; every other call fails with EPERM, which libdw handles like any failed
  * system call.
  */
+#ifndef STATIC_PROGRAM
 #include <dlfcn.h>
+#endif
 #include <errno.h>
 #include <elfutils/libdw.h>
 #include <grp.h>
@@ -26,8 +28,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "arch/x86_64/audit_arch.h"
-#include "stacks/namer_private.h"
+#include "arch_audit.h"
+#include "arch_calls.h"
+#include "stacks/namer_child.h"
 
 /* of address space, in addition to what is mapped at the start */
 #define MEMORY_BYTES (1ull << 30)
@@ -48,6 +51,10 @@ struct lines_file {
 
 /* Itanium C++ ABI, 3.4 (cxxabi.h). */
 typedef char *demangle_fn(const char *mangled, char *to, size_t *n, int *status);
+
+#ifdef HAVE_DEMANGLER
+demangle_fn __cxa_demangle;
+#endif
 
 static demangle_fn *demangler;
 static struct lines_file files[NAMER_MAX_FILES];
@@ -118,7 +125,7 @@ static void give_up_system_calls(void)
 		SYS_clock_gettime, SYS_sched_yield,
 #ifdef HAS_SHADOW_MEMORY
 		SYS_write,         SYS_sigaltstack, SYS_mprotect,     SYS_openat,
-		SYS_readlink,      SYS_getrlimit,   SYS_prlimit64,
+		SYS_readlink,      SYS_readlinkat,  SYS_getrlimit,    SYS_prlimit64,
 #endif
 	};
 	enum { HEAD = 4, TAIL = 2 };
@@ -287,11 +294,20 @@ static bool receive(struct namer_request *r, int *ret_fd)
 	return true;
 }
 
-void namer_child_run(int fd)
+static void find_demangler(void)
 {
+#if defined(HAVE_DEMANGLER) /* linked, because a static program must not load a library */
+	demangler = __cxa_demangle;
+#elif !defined(STATIC_PROGRAM)
 	void *library = dlopen("libstdc++.so.6", RTLD_NOW | RTLD_LOCAL);
 	void *function = library ? dlsym(library, "__cxa_demangle") : NULL;
 	memcpy(&demangler, &function, sizeof(demangler));
+#endif
+}
+
+void namer_child_run(int fd)
+{
+	find_demangler();
 	give_up(fd);
 	static struct namer_request r;
 	int with;

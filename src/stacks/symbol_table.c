@@ -16,6 +16,7 @@
 
 #include "base/io.h"
 #include "base/vec.h"
+#include "system/remote_io.h"
 
 #define MAX_SECTIONS    65536u
 #define MAX_SYMBOLS     (1u << 21)
@@ -266,17 +267,6 @@ static void load_dynsym(struct symbol_table *t, const struct image *i)
 
 /* ---- debug files ---- */
 
-static int open_regular(const char *path)
-{
-	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
 static bool has_build_id(const struct sections *s, const struct image *i)
 {
 	const Elf64_Shdr *h = section_find(s, ".note.gnu.build-id");
@@ -340,16 +330,16 @@ static bool try_debug_file(struct symbol_table *t, const struct image *i, int fd
 }
 
 /* Open root + path. */
-static int open_below(const char *root, const char *path)
+static int open_below(const struct remote_io *io, const char *root, const char *path)
 {
 	char full[8192];
 	if ((size_t)snprintf(full, sizeof(full), "%s%s", root ? root : "", path) >= sizeof(full))
 		return -1;
-	return open_regular(full);
+	return remote_io_open_file(io, full);
 }
 
-static bool load_by_build_id(struct symbol_table *t, const struct image *i, const char *root,
-			     const char *folder)
+static bool load_by_build_id(struct symbol_table *t, const struct image *i,
+			     const struct remote_io *io, const char *root, const char *folder)
 {
 	char path[4096];
 	if (i->n_build_id < 2)
@@ -360,12 +350,12 @@ static bool load_by_build_id(struct symbol_table *t, const struct image *i, cons
 	for (uint32_t k = 1; k < i->n_build_id; k++)
 		n += snprintf(path + n, sizeof(path) - (size_t)n, "%02x", i->build_id[k]);
 	memcpy(path + n, ".debug", 7);
-	return (root && try_debug_file(t, i, open_below(root, path), NULL, SYMBOLS_BUILD_ID)) ||
-	       try_debug_file(t, i, open_below(NULL, path), NULL, SYMBOLS_BUILD_ID);
+	return (root && try_debug_file(t, i, open_below(io, root, path), NULL, SYMBOLS_BUILD_ID)) ||
+	       try_debug_file(t, i, open_below(io, NULL, path), NULL, SYMBOLS_BUILD_ID);
 }
 
 static bool load_by_link(struct symbol_table *t, const struct image *i, const struct sections *s,
-			 const char *root, const char *debug_folder)
+			 const struct remote_io *io, const char *root, const char *debug_folder)
 {
 	const Elf64_Shdr *h = section_find(s, ".gnu_debuglink");
 	char *link = h && h->sh_size >= 8 ? section_dup(s, h, 4096) : NULL;
@@ -385,9 +375,10 @@ static bool load_by_link(struct symbol_table *t, const struct image *i, const st
 				 folder_bytes, i->path, place == 1 ? ".debug/" : "", link);
 			if (!strcmp(path, i->path))
 				continue;
-			ok = (root && try_debug_file(t, i, open_below(root, path), &crc,
+			ok = (root && try_debug_file(t, i, open_below(io, root, path), &crc,
 						     SYMBOLS_DEBUG_LINK)) ||
-			     try_debug_file(t, i, open_below(NULL, path), &crc, SYMBOLS_DEBUG_LINK);
+			     try_debug_file(t, i, open_below(io, NULL, path), &crc,
+					    SYMBOLS_DEBUG_LINK);
 		}
 	}
 	free(link);
@@ -396,13 +387,18 @@ static bool load_by_link(struct symbol_table *t, const struct image *i, const st
 
 /* ---- the table ---- */
 
-struct symbol_table *symbol_table_create(const struct image *i, const char *root,
-					 const char *debug_folder)
+struct symbol_table *symbol_table_create(const struct image *i, pid_t pid, const char *debug_folder)
 {
 	struct symbol_table *t = calloc(1, sizeof(*t));
 	struct sections s;
 	if (!t)
 		return NULL;
+	char below[32];
+	const char *root = pid ? below : NULL;
+	struct remote_io io = { .is_direct = true };
+	if (pid)
+		io = remote_io_of(pid);
+	snprintf(below, sizeof(below), "/proc/%d/root", (int)pid);
 	t->lines_fd = -1;
 	if (!debug_folder)
 		debug_folder = "/usr/lib/debug";
@@ -412,8 +408,8 @@ struct symbol_table *symbol_table_create(const struct image *i, const char *root
 		if (section_find(&s, ".debug_line"))
 			t->lines_fd = fcntl(i->fd, F_DUPFD_CLOEXEC, 0);
 	}
-	done = done || load_by_build_id(t, i, root, debug_folder);
-	done = done || (has_sections && load_by_link(t, i, &s, root, debug_folder));
+	done = done || load_by_build_id(t, i, &io, root, debug_folder);
+	done = done || (has_sections && load_by_link(t, i, &s, &io, root, debug_folder));
 	if (!done)
 		load_dynsym(t, i);
 	if (has_sections)

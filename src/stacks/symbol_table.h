@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/attr.h"
 #include "stacks/image.h"
@@ -38,11 +39,11 @@ struct symbol_table {
 };
 
 /*
- * Debug files are searched below `debug_folder`, first inside `root` ("/proc/PID/root" or NULL),
- * then in our own file system, and next to the image's file. NULL only if out of memory; a table
+ * Debug files are searched below `debug_folder`, first below the root of process `pid`
+ * (0: none), then in our own file system, and next to the image's file. NULL only if out of memory; a table
  * without symbols is an ordinary result.
  */
-struct symbol_table *symbol_table_create(const struct image *i, const char *root,
+struct symbol_table *symbol_table_create(const struct image *i, pid_t pid,
 					 const char *debug_folder);
 void symbol_table_destroy(struct symbol_table *t);
 /* Free the symbols; the table then has none. */

@@ -16,7 +16,6 @@
 struct symbols {
 	struct modules *modules;
 	struct symbols_options options;
-	char root[32];
 	char *debug_folder;
 	char *text; /* the last name that was allocated */
 	char *file; /* the last source file */
@@ -37,8 +36,6 @@ struct err *symbols_create(struct modules *modules, const struct symbols_options
 			return err_no_memory();
 		}
 	}
-	if (modules_pid(modules))
-		snprintf(s->root, sizeof(s->root), "/proc/%d/root", (int)modules_pid(modules));
 	*ret = s;
 	return NULL;
 }
@@ -56,7 +53,7 @@ void symbols_destroy(struct symbols *s)
 static struct symbol_table *table_of(struct symbols *s, struct image *i)
 {
 	if (!i->symbols) {
-		struct symbol_table *t = symbol_table_create(i, s->root[0] ? s->root : NULL,
+		struct symbol_table *t = symbol_table_create(i, modules_pid(s->modules),
 							     s->debug_folder);
 		if (t && !image_take_bytes(i, t->n * sizeof(*t->symbols) + t->texts_bytes))
 			symbol_table_clear(t);
@@ -112,18 +109,18 @@ static bool function_at(struct symbols *s, uint64_t lookup, uint64_t *ret_start,
 	struct module *module = modules_find(s->modules, lookup);
 	struct image *i = module ? module_image(s->modules, module) : NULL;
 	const struct cfi_table *table = i ? image_cfi(i) : NULL;
-	struct cfi_scratch scratch = { 0 };
+	struct cfi_buffers buffers = { 0 };
 	struct cfi_fde f;
 	uint64_t start, fde;
 	bool ok = table && cfi_table_find(table, lookup - module->bias, &start, &fde) &&
-		  cfi_fde_read(&i->reader, fde, &scratch, &f) == CFI_OK &&
+		  cfi_fde_read(&i->reader, fde, &buffers, &f) == CFI_OK &&
 		  lookup - module->bias >= f.start && lookup - module->bias < f.end;
 	if (ok) {
 		*ret_start = f.start + module->bias;
 		*ret_end = f.end + module->bias;
 		*ret_is_signal = f.is_signal_frame;
 	}
-	cfi_scratch_fini(&scratch);
+	cfi_buffers_fini(&buffers);
 	return ok;
 }
 

@@ -29,9 +29,9 @@ struct unwind_lib {
 #define STEP_ACCESSES 65536u
 
 static const uint8_t columns[] = {
-	[UNW_X86_64_RBX] = CFI_RBX, [UNW_X86_64_RBP] = CFI_RBP, [UNW_X86_64_R12] = CFI_R12,
-	[UNW_X86_64_R13] = CFI_R13, [UNW_X86_64_R14] = CFI_R14, [UNW_X86_64_R15] = CFI_R15,
-	[UNW_X86_64_RSP] = CFI_RSP, [UNW_X86_64_RIP] = CFI_RIP,
+	[UNW_X86_64_RBX] = CFI_S0, [UNW_X86_64_RBP] = CFI_FP, [UNW_X86_64_R12] = CFI_S1,
+	[UNW_X86_64_R13] = CFI_S2, [UNW_X86_64_R14] = CFI_S3, [UNW_X86_64_R15] = CFI_S4,
+	[UNW_X86_64_RSP] = CFI_SP, [UNW_X86_64_RIP] = CFI_PC,
 };
 
 static int column_of(unw_regnum_t r)
@@ -60,7 +60,7 @@ static int access_mem(unw_addr_space_t space, unw_word_t at, unw_word_t *value, 
 		return -UNW_EREADONLYREG;
 	/* libunwind runs expressions of the image, which may branch backwards (src/dwarf/Gexpr.c,
 	 * DW_OP_skip), and reads each operation through here: without this limit an image could
-	 * make us loop for ever. */
+	 * make us loop forever. */
 	if (l->n_accesses++ >= STEP_ACCESSES)
 		return -UNW_EUNSPEC;
 	if (at >= s->slice_start && off <= s->slice_bytes &&
@@ -207,15 +207,15 @@ enum unwind_stop unwind_lib_step(struct unwind_lib *l, struct unwind_state *s)
 	 * return address the pc of the call is passed instead: rows are looked up with it, and no
 	 * rule except a PLT's depends on the value of the pc.
 	 */
-	uint64_t pc = s->regs[CFI_RIP];
-	s->regs[CFI_RIP] -= !s->pc_is_exact;
+	uint64_t pc = s->regs[CFI_PC];
+	s->regs[CFI_PC] -= !s->pc_is_exact;
 	int status = unw_init_remote(&cursor, l->space, l);
 	bool is_signal = false;
 	if (status >= 0) {
 		is_signal = unw_is_signal_frame(&cursor) > 0;
 		status = unw_step(&cursor);
 	}
-	s->regs[CFI_RIP] = pc;
+	s->regs[CFI_PC] = pc;
 	l->state = s;
 	if (status < 0)
 		return l->left_slice ? UNWIND_SLICE : UNWIND_NO_ROW;
@@ -230,7 +230,7 @@ enum unwind_stop unwind_lib_step(struct unwind_lib *l, struct unwind_state *s)
 		if (unw_get_reg(&cursor, r, &value) == 0) {
 			next.regs[column] = value;
 		} else {
-			if (column == CFI_RIP || column == CFI_RSP)
+			if (column == CFI_PC || column == CFI_SP)
 				return l->left_slice ? UNWIND_SLICE : UNWIND_NO_ROW;
 			next.known &= ~(1u << column);
 		}

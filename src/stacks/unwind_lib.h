@@ -8,13 +8,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "stacks/unwind.h"
+#include "stacks/unwinder.h"
 
 /* The state of a walk. */
 struct unwind_state {
 	uint64_t regs[CFI_REG_COUNT];
 	uint32_t known;        /* one bit per enum cfi_reg */
 	bool pc_is_exact;      /* not a return address */
+	uint8_t pc_bits;       /* of the last row: see struct cfi_row */
 	uint64_t inner_lookup; /* unwind_frame.lookup of the next inner frame, 0 none */
 	const uint8_t *slice;  /* the stack from slice_start on */
 	uint64_t slice_start, slice_bytes;

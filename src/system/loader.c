@@ -12,6 +12,7 @@
 
 #include "python/python.h"
 #include "system/maps.h"
+#include "system/proc_file.h"
 #include "system/procs.h"
 #include "system/remote_mem.h"
 
@@ -79,7 +80,8 @@ static bool is_in(uint64_t at, uint64_t start, uint64_t end)
 	return at >= start && at < end;
 }
 
-enum loader_stage loader_stage(const struct loader *l, pid_t pid, const struct arch_regs *regs)
+enum loader_stage loader_stage(const struct loader *l, pid_t pid, const struct arch_regs *regs,
+			       uint64_t first_arg)
 {
 	uint64_t pc = arch_pc(regs);
 	bool by_loader = is_in(pc, l->start, l->end), is_libc = l->debug_at;
@@ -90,8 +92,7 @@ enum loader_stage loader_stage(const struct loader *l, pid_t pid, const struct a
 		return LOADER_DONE;
 	bool protects = arch_call(regs) == SYS_mprotect && arch_call_arg(regs, 2) == PROT_READ &&
 			arch_thread_pointer(regs);
-	return !by_loader ||
-		       (protects && (is_libc || is_in(arch_call_arg(regs, 0), l->start, l->end)))
+	return !by_loader || (protects && (is_libc || is_in(first_arg, l->start, l->end)))
 		   ? LOADER_RELOCATED
 		   : LOADER_WORKS;
 }

@@ -51,8 +51,10 @@ enum loader_stage {
 };
 /* The loader loads no modules just now, as far as it tells. */
 bool loader_is_at_rest(pid_t pid);
-/* `pid` is in the syscall-exit-stop of a system call, with these registers. */
-enum loader_stage loader_stage(const struct loader *l, pid_t pid, const struct arch_regs *regs);
+/* `pid` is in the syscall-exit-stop of a system call, with these registers; first_arg: the first
+ * argument at the call's start. */
+enum loader_stage loader_stage(const struct loader *l, pid_t pid, const struct arch_regs *regs,
+			       uint64_t first_arg);
 /* The address of the loader's _dl_debug_state, which it calls whenever the set of modules changes
  * (glibc 2.36 elf/dl-debug.c). 0: not found. */
 uint64_t loader_debug_state(pid_t pid);

@@ -20,19 +20,22 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/io.h"
+#include "base/proc_status.h"
 #include "base/vec.h"
 #include "system/fault.h"
-#include "system/procs.h"
+#include "system/remote_io.h"
 
 #define MAPS_BYTES_MAX (256u << 20)
 #define SPAN_MAX       (1ull << 40) /* bytes one module may claim */
 /* each is examined several times; a large application maps about 1,000 */
 #define MODULES_MAX 16384u
+#define MAX_EXECS   3 /* that may interrupt a list, one after the other */
 
 struct maps_private {
 	struct arena text;
 	VEC(struct mapping) mappings;
 	VEC(struct elf_module) modules;
+	unsigned n_more_owners;
 };
 
 /* An unsigned number of base 10 or 16 at *p, at most 20 digits, followed by `after`; moves *p
@@ -160,15 +163,27 @@ struct err *maps_parse(const char *text, size_t n_bytes, struct maps **ret)
 	return NULL;
 }
 
-static struct err *maps_read_of(pid_t pid, pid_t tid, struct maps **ret)
+/* Does the process still have the memory whose mappings were read from `fd`? Each read ends before
+ * the end of the list if not (Linux v6.1 fs/proc/task_mmu.c, m_start: mmget_not_zero). */
+static bool has_memory(const struct remote_io *io, int fd)
+{
+	char one;
+	return remote_io_pread(io, fd, &one, 1, 0) > 0;
+}
+
+/* *ret_ended: the process has ended, or has begun another program, while the list was read. */
+static struct err *maps_read_of(pid_t pid, pid_t tid, struct maps **ret, bool *ret_ended)
 {
 	char path[48];
 	snprintf(path, sizeof(path), "/proc/%d/maps", (int)tid);
 	int denied = fault_before(FAULT_OWN);
 	if (denied)
 		return err_sys(denied, "cannot open %s", path);
-	int fd = io_open_now(path, O_RDONLY);
+	struct remote_io io = remote_io_of(pid);
+	int fd = remote_io_open_proc(&io, path, O_RDONLY);
 	fault_after(FAULT_OWN);
+	if (fd < 0 && errno == ETIMEDOUT)
+		return remote_io_stuck_error(pid);
 	if (fd < 0)
 		return errno == ENOENT
 			   ? err_create(ERR_TARGET_GONE, "there is no process %d", (int)pid)
@@ -180,11 +195,12 @@ static struct err *maps_read_of(pid_t pid, pid_t tid, struct maps **ret)
 			err = err_no_memory();
 			break;
 		}
-		ssize_t n = read(fd, text.v + text.n, text.cap - text.n);
+		ssize_t n = remote_io_read(&io, fd, text.v + text.n, text.cap - text.n);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			err = err_sys(errno, "cannot read %s", path);
+			err = errno == ETIMEDOUT ? remote_io_stuck_error(pid)
+						 : err_sys(errno, "cannot read %s", path);
 		if (n <= 0)
 			break;
 		text.n += (size_t)n;
@@ -194,25 +210,35 @@ static struct err *maps_read_of(pid_t pid, pid_t tid, struct maps **ret)
 			break;
 		}
 	}
+	bool ended = !err && text.n && !has_memory(&io, fd);
 	close(fd);
-	if (!err && !text.n)
+	if (ended)
+		err = err_create(ERR_NOT_FOUND, "process %d ended while its mappings were read",
+				 (int)pid);
+	else if (!err && !text.n)
 		err = err_create(ERR_NOT_FOUND,
 				 "process %d has no memory (a zombie or a kernel thread)",
 				 (int)pid);
 	if (!err)
 		err = maps_parse(text.v, text.n, ret);
 	vec_fini(&text);
+	*ret_ended = ended;
 	return err;
 }
 
 struct err *maps_read(pid_t pid, struct maps **ret)
 {
-	struct err *err = maps_read_of(pid, pid, ret);
+	bool ended = false;
+	struct err *err = maps_read_of(pid, pid, ret, &ended);
+	for (int again = 0; ended && again < MAX_EXECS; again++) {
+		err_destroy(err);
+		err = maps_read_of(pid, pid, ret, &ended);
+	}
 	pid_t tid = err && err->code == ERR_NOT_FOUND ? proc_living_thread(pid) : pid;
 	if (!tid || tid == pid)
 		return err;
 	err_destroy(err);
-	return maps_read_of(pid, tid, ret);
+	return maps_read_of(pid, tid, ret, &ended);
 }
 
 /* Is byte `offset` of the file that begins at `first` mapped at first->start + offset? If so, it
@@ -312,10 +338,20 @@ const struct mapping *maps_find(const struct maps *m, raddr address)
 	return low < m->n && m->v[low].start <= address.v ? &m->v[low] : NULL;
 }
 
+struct maps *maps_ref(struct maps *m)
+{
+	m->own->n_more_owners++;
+	return m;
+}
+
 void maps_destroy(struct maps *m)
 {
 	if (!m)
 		return;
+	if (m->own && m->own->n_more_owners) {
+		m->own->n_more_owners--;
+		return;
+	}
 	if (m->own) {
 		arena_fini(&m->own->text);
 		vec_fini(&m->own->mappings);

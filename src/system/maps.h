@@ -45,5 +45,7 @@ MUST_CHECK struct err *maps_find_modules(struct maps *m, const struct mem_reader
 
 /* The mapping that holds an address, or NULL. */
 const struct mapping *maps_find(const struct maps *m, raddr address);
+/* One more owner: each calls maps_destroy(). Returns m. */
+struct maps *maps_ref(struct maps *m);
 void maps_destroy(struct maps *m); /* NULL is fine */
 DEFINE_CLEANUP(maps);

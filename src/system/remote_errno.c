@@ -13,12 +13,13 @@
 
 #include "base/err.h"
 #include "base/io.h"
+#include "base/proc_status.h"
 #include "system/maps.h"
-#include "system/procs.h"
+#include "system/proc_file.h"
 
 enum {
 	OUR_MAPPINGS = 8
-}; /* those of a reservation, and those that it splits (inject.c, attach_map_program) */
+}; /* those of a reservation, and those that it splits (attach_steps.c, attach_map_program) */
 #define UNLIMITED     UINT64_MAX
 #define MIB           (1u << 20)
 #define PRIVATE_BYTES (128u << 10) /* the least private and writable memory that we need */
@@ -28,6 +29,8 @@ struct facts {
 	int sys;
 	uint64_t n_bytes;
 	bool by_path;
+	struct proc_status status;
+	size_t n_mappings;
 	struct remote_shortage found;
 };
 
@@ -60,16 +63,6 @@ static uint64_t limit_of(pid_t pid, const char *name)
 	return end == line + strlen(name) ? UNLIMITED : value; /* "unlimited" is not a number */
 }
 
-/* A number of kB in /proc/PID/status, in bytes; 0 if the line is missing. */
-static uint64_t status_bytes(pid_t pid, const char *name)
-{
-	char text[4096];
-	if (proc_file_read(pid, "status", text, sizeof(text)) <= 0)
-		return 0;
-	const char *line = strstr(text, name);
-	return line ? strtoull(line + strlen(name), NULL, 10) * 1024 : 0;
-}
-
 /* The number behind `key` in a file that describes the machine; `none` if it is missing. */
 static uint64_t machine_number(const char *path, const char *key, uint64_t none)
 {
@@ -87,24 +80,18 @@ static uint64_t machine_number(const char *path, const char *key, uint64_t none)
 
 static bool is_map_count(struct facts *f)
 {
-	CLEANUP(maps) struct maps *maps = NULL;
 	uint64_t most = machine_number("/proc/sys/vm/max_map_count", "", UNLIMITED);
-	struct err *err = maps_read(f->pid, &maps);
-	bool is = !err && maps->n + OUR_MAPPINGS > most;
-	if (is)
-		if (is)
-			why(f, "it has %zu of at most %llu mappings (vm.max_map_count)", maps->n,
-			    (unsigned long long)most);
-	if (is)
-		cure(f, "sysctl vm.max_map_count=%llu", (unsigned long long)(most + 1024));
-	err_destroy(err);
-	return is;
+	if (f->n_mappings + OUR_MAPPINGS <= most)
+		return false;
+	why(f, "it has %zu of at most %llu mappings (vm.max_map_count)", f->n_mappings,
+	    (unsigned long long)most);
+	cure(f, "sysctl vm.max_map_count=%llu", (unsigned long long)(most + 1024));
+	return true;
 }
 
 static bool is_address_space(struct facts *f)
 {
-	uint64_t most = limit_of(f->pid, "Max address space"),
-		 used = status_bytes(f->pid, "VmSize:");
+	uint64_t most = limit_of(f->pid, "Max address space"), used = f->status.vm_bytes;
 	if (most == UNLIMITED || used + f->n_bytes <= most)
 		return false;
 	why(f,
@@ -119,7 +106,7 @@ static bool is_address_space(struct facts *f)
 
 static bool is_data(struct facts *f)
 {
-	uint64_t most = limit_of(f->pid, "Max data size"), used = status_bytes(f->pid, "VmData:");
+	uint64_t most = limit_of(f->pid, "Max data size"), used = f->status.data_bytes;
 	if (most == UNLIMITED || used + PRIVATE_BYTES <= most)
 		return false;
 	why(f, "its data is limited (RLIMIT_DATA): %llu of %llu MiB are used",
@@ -150,8 +137,7 @@ static bool is_overcommit(struct facts *f)
  * needed is then unknown: for a moment, all mapped memory counts. */
 static bool is_locked(struct facts *f)
 {
-	uint64_t most = limit_of(f->pid, "Max locked memory"),
-		 used = status_bytes(f->pid, "VmLck:");
+	uint64_t most = limit_of(f->pid, "Max locked memory"), used = f->status.locked_bytes;
 	bool is_proved = f->sys == EAGAIN ? most != UNLIMITED : used && used + f->n_bytes > most;
 	if (!is_proved)
 		return false;
@@ -229,20 +215,36 @@ static const struct {
 	{ EPERM, is_executable_forbidden },
 };
 
+/* What cannot be read proves nothing. */
+static void read_use(struct facts *f)
+{
+	CLEANUP(maps) struct maps *maps = NULL;
+	err_destroy(proc_status_read(f->pid, &f->status));
+	err_destroy(maps_read(f->pid, &maps));
+	f->n_mappings = maps ? maps->n : 0;
+}
+
 struct err *remote_errno_explain(struct err *err, pid_t pid, uint64_t n_bytes, bool by_path)
 {
 	struct facts f = {
 		.pid = pid, .sys = err ? err->sys : 0, .n_bytes = n_bytes, .by_path = by_path
 	};
+	if (err)
+		read_use(&f);
 	for (size_t i = 0; err && i < ARRAY_LEN(causes); i++)
 		if (causes[i].sys == err->sys && causes[i].is(&f))
 			return err_with_hint(err, "%s: %s", f.found.why, f.found.cure);
 	return err;
 }
 
-bool remote_errno_foresee(pid_t pid, uint64_t n_bytes, bool by_path, struct remote_shortage *ret)
+bool remote_errno_foresee(const struct proc_status *status, size_t n_mappings, uint64_t n_bytes,
+			  bool by_path, struct remote_shortage *ret)
 {
-	struct facts f = { .pid = pid, .n_bytes = n_bytes, .by_path = by_path };
+	struct facts f = { .pid = status->tgid,
+			   .n_bytes = n_bytes,
+			   .by_path = by_path,
+			   .status = *status,
+			   .n_mappings = n_mappings };
 	if (!is_map_count(&f) && !is_address_space(&f) && !is_data(&f) && !is_overcommit(&f) &&
 	    !(by_path && is_descriptors(&f)))
 		return false;

@@ -7,6 +7,7 @@
  */
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -14,6 +15,7 @@
 #include "probe/abi.h"
 
 struct err;
+struct proc_status;
 
 /* The least memory that a link needs: four slots and what belongs to them (recorder/arm.c,
  * arm_process()). */
@@ -24,8 +26,10 @@ struct remote_shortage {
 	char cure[160];
 };
 /* Would our calls fail now because of a limit, as numbers prove? The limit on locked memory is not
- * checked: /proc does not show whether new memory will be locked (mlockall(2), MCL_FUTURE). */
-bool remote_errno_foresee(pid_t pid, uint64_t n_bytes, bool by_path, struct remote_shortage *ret);
+ * checked: /proc does not show whether new memory will be locked (mlockall(2), MCL_FUTURE).
+ * n_mappings: of the process. */
+bool remote_errno_foresee(const struct proc_status *status, size_t n_mappings, uint64_t n_bytes,
+			  bool by_path, struct remote_shortage *ret);
 
 /* err->sys is the errno that the call failed with; `n_bytes` were to be mapped; by_path: the call
  * opened a file of ours by its path first. Returns err, with a hint if the cause is known. */

@@ -27,14 +27,17 @@
 
 #include "probe/abi.h"
 #include "python/hook_list.h"
-#include "visit/entry_place.h"
-#include "visit/inject_private.h"
-#include "visit/inject.h"
 #include "system/maps.h"
-#include "visit/native_code.h"
+#include "system/proc_file.h"
 #include "system/remote_errno.h"
+#include "system/remote_io.h"
 #include "system/remote_mem.h"
+#include "visit/earlier_probe.h"
+#include "visit/probe_link.h"
+#include "visit/remote_target.h"
 #include "visit/ring.h"
+#include "visit/target_facts.h"
+#include "visit/threads.h"
 
 #define CAP_SYS_PTRACE_BIT (1ull << 19) /* linux/capability.h */
 #define CAP_SYS_ADMIN_BIT  (1ull << 21)
@@ -80,11 +83,12 @@ static int same_link(pid_t pid, const char *name)
 static int try_to_read(pid_t pid)
 {
 	char byte;
-	struct iovec to = { &byte, 1 }, from = { (void *)1, 1 };
+	struct remote_io io = remote_io_of(pid);
 	pid_t tid = proc_living_thread(pid);
-	if (process_vm_readv(tid ? tid : pid, &to, 1, &from, 1, 0) >= 0 || errno == EFAULT)
+	io.pid = tid ? tid : pid;
+	if (remote_io_vm_read(&io, 1, &byte, 1) >= 0 || errno == EFAULT)
 		return 0;
-	return errno;
+	return errno == ETIMEDOUT ? 0 : errno; /* the next read says why */
 }
 
 static void hooks_read(struct access_facts *f, const struct mem_reader *mem)
@@ -133,8 +137,10 @@ static void recorder_find(struct access_facts *f, const struct mem_reader *mem)
 		if (!mem_read(mem, at, &shared, n) || shared.magic != PROBE_MAGIC)
 			continue;
 		f->recorder_pid = (int)shared.recorder_pid;
-		f->recorder_is_alive = is_auditview(f->recorder_pid);
-		if (recorder_is_known_dead((pid_t)shared.recorder_pid, &context))
+		f->recorder_is_alive = f->recorder_pid == getpid()
+					   ? ring_nonce_is_own(GUEST64(shared.nonce))
+					   : is_auditview(f->recorder_pid);
+		if (earlier_probe_is_known_dead((pid_t)shared.recorder_pid, &context))
 			return;
 		uint32_t beat = shared.heartbeat;
 		struct timespec wait = { .tv_nsec = HEARTBEAT_WAIT_NS };
@@ -160,69 +166,58 @@ static void inside_unknown(struct access_facts *f, const struct err *err)
 {
 	f->inside = INSIDE_UNKNOWN;
 	f->is_leased = err->sys == EWOULDBLOCK;
+	f->is_stuck = err->code == ERR_TIMEOUT;
 	snprintf(f->inside_message, sizeof(f->inside_message), "%s", err->message);
 	snprintf(f->inside_hint, sizeof(f->inside_hint), "%s", err->hint ? err->hint : "");
 }
 
-static struct err *inside_read(pid_t pid, struct access_facts *f)
+/* What prevents an attach to a Python although it may be traced. */
+static void obstacles_read(struct access_facts *f, const struct target_facts *t)
 {
-	CLEANUP(maps) struct maps *maps = NULL;
-	struct remote_mem *mem;
-	struct err *err = proc_examine(pid, &maps, &mem);
+	struct remote_target target = { .pid = f->pid, .mem = t->mem, .maps = t->maps };
+	hooks_read(f, remote_mem_reader(t->mem));
+	recorder_find(f, remote_mem_reader(t->mem));
+	f->is_blocked = blocked_find(f->pid, &f->blocked);
+	/* Under a filter, the thread of the next event may not make our calls (lazy_link.h). */
+	link_text_range(t->maps, &t->runtimes[0].module, &target);
+	f->waits_visibly = f->status.seccomp > 0 && threads_all_show(&target);
+	struct remote_shortage shortage;
+	if (remote_errno_foresee(&f->status, t->maps->n, LINK_LEAST_BYTES,
+				 !ring_can_open_map_files(), &shortage)) {
+		memcpy(f->no_room, shortage.why, sizeof(f->no_room));
+		memcpy(f->no_room_cure, shortage.cure, sizeof(f->no_room_cure));
+	}
+}
+
+static struct err *inside_read(struct access_facts *f, struct target_facts **ret)
+{
+	struct target_facts *t = NULL;
+	struct err *err = target_facts_read(f->pid, &f->status, &t);
 	if (err) {
-		remote_mem_close(mem);
 		if (err->code == ERR_NO_MEMORY && !err->sys)
 			return err;
 		inside_unknown(f, err);
 		err_destroy(err);
 		return NULL;
 	}
-	const struct mem_reader *reader = remote_mem_reader(mem);
-	struct elf_module first = { 0 };
-	f->inside = INSIDE_NOTHING;
-	for (size_t i = 0; i < maps->n_modules; i++) {
-		struct python_runtime rt;
-		err = runtime_find(pid, reader, maps, i, &rt);
-		f->n_modules++;
-		if (!err) {
-			entry_place_find(pid, reader, maps, f->n_runtimes, &rt);
-			if (f->n_runtimes++ == 0) {
-				f->inside = INSIDE_PYTHON;
-				f->runtime = rt;
-				first = rt.module;
-				f->runtime.module.path = ""; /* `maps` owns the path */
-			}
-		} else {
-			inside_unsupported(f, err);
-		}
-		err_destroy(err);
-	}
-	err = remote_mem_unlimit(mem);
-	if (err && f->inside == INSIDE_NOTHING)
-		inside_unknown(f, err);
-	err_destroy(err);
+	f->inside = t->n_runtimes ? INSIDE_PYTHON : INSIDE_NOTHING;
+	f->n_modules = t->maps->n_modules;
+	f->n_runtimes = t->n_runtimes;
+	if (t->why)
+		inside_unsupported(f, t->why);
+	if (t->incomplete && (f->inside == INSIDE_NOTHING || t->incomplete->code == ERR_TIMEOUT))
+		inside_unknown(f, t->incomplete);
 	if (f->inside == INSIDE_NOTHING) {
-		err = runtimes_find_none(pid, reader, maps);
+		err = target_facts_none(t);
 		inside_unsupported(f, err);
 		err_destroy(err);
 	}
 	if (f->inside == INSIDE_PYTHON) {
-		struct remote_target t = { .pid = pid, .mem = mem, .maps = maps };
-		hooks_read(f, reader);
-		recorder_find(f, reader);
-		f->is_blocked = blocked_find(pid, &f->blocked);
-		/* Under a filter, the thread of the next event may not make our calls
-		 * (lazy_link.h). */
-		link_text_range(maps, &first, &t);
-		f->waits_visibly = f->status.seccomp > 0 && threads_all_show(&t);
-		struct remote_shortage shortage;
-		if (remote_errno_foresee(pid, LINK_LEAST_BYTES, !ring_can_open_map_files(),
-					 &shortage)) {
-			memcpy(f->no_room, shortage.why, sizeof(f->no_room));
-			memcpy(f->no_room_cure, shortage.cure, sizeof(f->no_room_cure));
-		}
+		f->runtime = t->runtimes[0];
+		f->runtime.module.path = ""; /* `t` owns the path */
+		obstacles_read(f, t);
 	}
-	remote_mem_close(mem);
+	*ret = t;
 	return NULL;
 }
 
@@ -244,7 +239,8 @@ static void read_tracer(struct access_facts *f)
 	}
 }
 
-struct err *access_facts_read(pid_t pid, struct access_facts *ret)
+struct err *access_facts_read(pid_t pid, struct access_facts *ret,
+			      struct target_facts **ret_examined)
 {
 	struct access_facts f = { .pid = pid,
 				  .own_pid = getpid(),
@@ -263,8 +259,12 @@ struct err *access_facts_read(pid_t pid, struct access_facts *ret)
 	f.can_suspend_seccomp = access("/proc/sys/kernel/ns_last_pid", F_OK) ==
 				0; /* the file exists with CONFIG_CHECKPOINT_RESTORE */
 
+	if (ret_examined)
+		*ret_examined = NULL;
 	err = proc_status_read(pid, &f.status);
 	f.exists = !err;
+	if (err && (err->sys == EMFILE || err->sys == ENFILE))
+		return err; /* ours is what is short, and of the process nothing is known */
 	if (err && err->sys == EWOULDBLOCK)
 		inside_unknown(&f, err);
 	err_destroy(err);
@@ -288,13 +288,14 @@ struct err *access_facts_read(pid_t pid, struct access_facts *ret)
 	f.in_container = f.status.n_namespaces > 1 || same_link(pid, "ns/mnt") == 0 ||
 			 same_link(pid, "ns/pid") == 0;
 	f.read_errno = try_to_read(pid);
-	if (f.read_errno == 0)
-		err = inside_read(pid, &f);
-	else
-		err = NULL;
-	if (!err)
-		*ret = f;
-	return err;
+	CLEANUP(target_facts) struct target_facts *examined = NULL;
+	err = f.read_errno == 0 ? inside_read(&f, &examined) : NULL;
+	if (err)
+		return err;
+	*ret = f;
+	if (ret_examined)
+		*ret_examined = take_ptr(examined);
+	return NULL;
 }
 
 /* ---- judgement ---- */
@@ -389,7 +390,8 @@ static void judge_denied(const struct access_facts *f, struct access *a)
 		    "the kernel forbids it although user, capabilities and Yama would allow it: a "
 		    "security module%s%s%s",
 		    f->label[0] ? " (its label: " : "", f->label, f->label[0] ? ")" : "");
-		cure(a, "look for AppArmor or SELinux denials of ptrace in the kernel's log");
+		cure(a, "if auditview runs in a sandbox (Landlock), run it outside; else look for "
+			"AppArmor or SELinux denials of ptrace in the kernel's log");
 	}
 }
 
@@ -404,6 +406,11 @@ static void judge_inside(const struct access_facts *f, struct access *a)
 {
 	switch (f->inside) {
 	case INSIDE_UNKNOWN:
+		if (f->is_stuck) {
+			say(a, ACCESS_BUSY, ACCESS_STUCK, "%s", f->inside_message);
+			cure(a, "%s", f->inside_hint);
+			return;
+		}
 		say(a, ACCESS_DENIED, ACCESS_SECURITY_MODULE, "%s",
 		    f->inside_message[0] ? f->inside_message : "its memory cannot be read");
 		cure(a, "%s", f->inside_hint);
@@ -529,20 +536,21 @@ void access_judge(const struct access_facts *f, struct access *ret)
 	*ret = a;
 }
 
-static struct err *check_once(pid_t pid, struct access *ret)
+static struct err *check_once(pid_t pid, struct access *ret, struct target_facts **ret_examined)
 {
 	struct access_facts facts;
-	struct err *err = access_facts_read(pid, &facts);
+	struct err *err = access_facts_read(pid, &facts, ret_examined);
 	if (!err)
 		access_judge(&facts, ret);
 	return err;
 }
 
-struct err *access_check(pid_t pid, struct access *ret)
+struct err *access_examine(pid_t pid, struct access *ret, struct target_facts **ret_examined)
 {
 	enum { TRIES = 10, PAUSE_MS = 20 };
 	uint64_t mark = proc_program_mark(pid);
-	struct err *err = check_once(pid, ret);
+	struct target_facts *examined = NULL;
+	struct err *err = check_once(pid, ret, &examined);
 	/* One that executes a program meanwhile shows half of each program, or none. */
 	for (unsigned i = 1; i < TRIES && (err || ret->verdict != ACCESS_READY); i++) {
 		uint64_t now = proc_program_mark(pid);
@@ -550,10 +558,18 @@ struct err *access_check(pid_t pid, struct access *ret)
 			break;
 		mark = now;
 		err_destroy(err);
+		target_facts_destroy(take_ptr(examined));
 		poll(NULL, 0, PAUSE_MS); /* its loader may still be at work */
-		err = check_once(pid, ret);
+		err = check_once(pid, ret, &examined);
 	}
+	*ret_examined = examined;
 	return err;
+}
+
+struct err *access_check(pid_t pid, struct access *ret)
+{
+	CLEANUP(target_facts) struct target_facts *examined = NULL;
+	return access_examine(pid, ret, &examined);
 }
 
 /* ---- names ---- */
@@ -592,6 +608,7 @@ static const struct {
 	[ACCESS_NO_ROOM] = { "no-room", ERR_UNSUPPORTED },
 	[ACCESS_WAITS] = { "waits", ERR_BUSY },
 	[ACCESS_LEASED] = { "leased", ERR_BUSY },
+	[ACCESS_STUCK] = { "no-answer", ERR_BUSY },
 	[ACCESS_ATTACHED] = { "attached", ERR_BUSY },
 };
 _Static_assert(ARRAY_LEN(causes) == ACCESS_CAUSE_COUNT, "a cause without a name");

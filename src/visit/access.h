@@ -15,9 +15,11 @@
 
 #include "base/attr.h"
 #include "base/err.h"
+#include "base/proc_status.h"
 #include "python/python.h"
 #include "visit/blocked.h"
-#include "system/procs.h"
+
+struct target_facts;
 
 enum access_verdict {
 	ACCESS_READY,
@@ -55,6 +57,7 @@ enum access_cause {
 	 * possible */
 	ACCESS_WAITS,
 	ACCESS_LEASED,   /* a lease (fcntl F_SETLEASE) on its files in /proc blocks us */
+	ACCESS_STUCK,    /* its memory does not answer (remote_io.h) */
 	ACCESS_ATTACHED, /* another auditview is attached already */
 	ACCESS_CAUSE_COUNT
 };
@@ -71,6 +74,7 @@ struct access_facts {
 	bool exists;
 	/* one of its files cannot be opened because of a lease; inside_message says which */
 	bool is_leased;
+	bool is_stuck; /* its memory does not answer; inside_message says so */
 	struct proc_status status;
 	/* root owns the files in /proc/PID, but the process is not root's: it is not dumpable */
 	bool files_are_roots;
@@ -126,11 +130,17 @@ struct access {
 	int other_pid;  /* the process that traces it; 0 none */
 };
 
-/* The only error is ERR_NO_MEMORY; everything else is a fact. */
-MUST_CHECK struct err *access_facts_read(pid_t pid, struct access_facts *ret);
+/* The only error is ERR_NO_MEMORY; everything else is a fact. *ret_examined (NULL: not needed):
+ * what was found inside, for the next step; the caller destroys it. NULL if it could not be
+ * examined. */
+MUST_CHECK struct err *access_facts_read(pid_t pid, struct access_facts *ret,
+					 struct target_facts **ret_examined);
 void access_judge(const struct access_facts *facts, struct access *ret);
 /* Read the facts and judge them. */
 MUST_CHECK struct err *access_check(pid_t pid, struct access *ret);
+/* The same before an attach: *ret_examined as in access_facts_read(), also with an error. */
+MUST_CHECK struct err *access_examine(pid_t pid, struct access *ret,
+				      struct target_facts **ret_examined);
 
 /* The verdict as an error for the person at the keyboard: "cannot attach to 977: …", with the cure
  * as hint; NULL if ready. */

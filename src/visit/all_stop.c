@@ -2,21 +2,27 @@
  * all_stop: see all_stop.h.
  */
 #include "visit/all_stop.h"
-#include "arch/arch.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>
 
+#include "arch/arch.h"
 #include "base/log.h"
 #include "base/vec.h"
 #include "system/fault.h"
-#include "visit/mailbox.h"
-#include "visit/ptrace.h"
-#include "visit/remote_call.h"
-#include "visit/remote_call_private.h"
 #include "system/remote_mem.h"
+#include "visit/at_stop.h"
+#include "visit/hold.h"
+#include "visit/interrupted.h"
+#include "visit/mailbox.h"
+#include "visit/one_thread.h"
+#include "visit/ptrace.h"
+#include "visit/remote_place.h"
+#include "visit/remote_program.h"
+#include "visit/remote_target.h"
+#include "visit/threads.h"
 
 #define HOLD_NS 200000000ull
 enum { ROUNDS = 20 };
@@ -45,8 +51,7 @@ static struct err *all_stop_end(struct all_stop *s, struct err *err)
 	 * at that event, which follow.c handles. */
 	bool is_another = err && err->sys == ESTALE;
 	for (size_t i = 0; i < s->held.n && !is_another; i++) {
-		struct err *e = remote_call_let_go(s->t, s->held.v[i].tid,
-						   s->held.v[i].group_stopped);
+		struct err *e = hold_end(s->t, s->held.v[i].tid, s->held.v[i].group_stopped);
 		if (err || (e && e->code == ERR_TARGET_GONE))
 			err_destroy(e);
 		else
@@ -61,14 +66,14 @@ static struct err *hold(struct all_stop *s, pid_t tid)
 {
 	struct held h = { .tid = tid };
 	struct arch_regs regs;
-	struct err *err = remote_call_hold(s->t, tid, HOLD_NS, &h.group_stopped);
+	struct err *err = hold_begin(s->t, tid, HOLD_NS, &h.group_stopped);
 	if (err)
 		return err;
 	if (!vec_push(&s->held, h)) {
-		err_destroy(remote_call_let_go(s->t, tid, h.group_stopped));
+		err_destroy(hold_end(s->t, tid, h.group_stopped));
 		return err_no_memory();
 	}
-	return remote_call_repair_held(s->t, tid, &regs);
+	return hold_repair(s->t, tid, &regs);
 }
 
 /* Stop threads until every thread that must be stopped is, then check the mappings. */
@@ -133,32 +138,24 @@ static struct err *all_stop_begin(struct all_stop *s, const struct remote_target
 		err = err_create(ERR_TIMEOUT, "no thread of process %d could be stopped",
 				 (int)t->pid);
 	if (!err)
-		err = remote_call_check_still_there(t);
+		err = remote_target_check(t);
 	return err;
 }
 
-static struct err *write_all(const struct all_stop *s, const struct all_stop_store *stores,
-			     size_t n)
+static struct err *write_all(const struct all_stop *s, const struct remote_store *stores, size_t n)
 {
 	struct err *err = NULL;
 	for (size_t i = 0; !err && i < n; i++)
-		err = remote_call_write_held(s->t, s->held.v[0].tid, stores[i].to, stores[i].bytes,
-					     stores[i].n_bytes);
+		err = hold_write(s->t, s->held.v[0].tid, stores[i].to, stores[i].bytes,
+				 stores[i].n_bytes);
 	return err;
 }
 
-struct err *all_stop_write(const struct remote_target *t, const struct all_stop_store *stores,
+struct err *all_stop_write(const struct remote_target *t, const struct remote_store *stores,
 			   size_t n)
 {
 	struct all_stop s;
-	struct err *err = NULL;
-	if (!t->fleeting && !t->unloadable) {
-		for (size_t i = 0; !err && i < n; i++)
-			err = remote_call_write(t, stores[i].to, stores[i].bytes,
-						stores[i].n_bytes);
-		return err;
-	}
-	err = all_stop_begin(&s, t, 0, 0);
+	struct err *err = all_stop_begin(&s, t, 0, 0);
 	if (!err)
 		err = write_all(&s, stores, n);
 	return all_stop_end(&s, err);
@@ -167,19 +164,17 @@ struct err *all_stop_write(const struct remote_target *t, const struct all_stop_
 struct err *all_stop_do(const struct remote_target *t, struct err *(*f)(void *ctx), void *ctx)
 {
 	struct all_stop s;
-	if (!t->fleeting && !t->unloadable)
-		return f(ctx);
 	struct err *err = all_stop_begin(&s, t, 0, 0);
 	if (!err)
 		err = f(ctx);
 	return all_stop_end(&s, err);
 }
 
-/* Write into the mailbox what remote_call.c, set_up(), and the end of the stub would write: if we
+/* Write into the mailbox what stub.c, stub_set_up(), and the end of the stub would write: if we
  * are killed, the next recorder reads it. */
 static struct err *tell(const struct all_stop *s, uint64_t word)
 {
-	const struct all_stop_store store = { s->t->place->mailbox, &word, sizeof(word) };
+	const struct remote_store store = { s->t->place->mailbox, &word, sizeof(word) };
 	return s->t->place->mailbox.v ? write_all(s, &store, 1) : NULL;
 }
 
@@ -188,18 +183,17 @@ static struct err *do_op(const struct all_stop *s, const struct remote_op *op)
 {
 	uint64_t head, next;
 	const uint64_t *a = op->args;
-	const struct all_stop_store store = { RADDR(a[0]), &a[1], sizeof(a[1]) };
+	const struct remote_store store = { RADDR(a[0]), &a[1], sizeof(a[1]) };
 	if (op->op == REMOTE_FLAG(REMOTE_STORE))
 		return write_all(s, &store, 1);
 	if (!remote_mem_read(s->t->mem, RADDR(a[0]), &head, sizeof(head)) ||
 	    !remote_mem_read(s->t->mem, RADDR(a[1]), &next, sizeof(next)))
 		return err_create(ERR_TARGET_GONE, "process %d is gone", (int)s->t->pid);
 	if (op->op == REMOTE_FLAG(REMOTE_LINK)) {
-		const struct all_stop_store link[] = { { RADDR(a[1]), &head, sizeof(head) },
-						       store };
+		const struct remote_store link[] = { { RADDR(a[1]), &head, sizeof(head) }, store };
 		return head == a[1] ? NULL : write_all(s, link, ARRAY_LEN(link));
 	}
-	const struct all_stop_store unlink = { RADDR(a[0]), &next, sizeof(next) };
+	const struct remote_store unlink = { RADDR(a[0]), &next, sizeof(next) };
 	return head == a[1]
 		   ? write_all(s, &unlink, 1)
 		   : err_sys(ENOENT, "the hook of process %d is not the first", (int)s->t->pid);
@@ -226,9 +220,12 @@ static struct err *run_calls(struct all_stop *s, const struct remote_program *pr
 {
 	pid_t tid = s->held.v[0].tid;
 	unsigned long options = s->t->attached ? ptrace_options(tid) : PTRACE_O_TRACESYSGOOD;
-	struct err *err = ptrace_set_options(tid, options);
+	struct err *err = interrupted_settle(tid, remote_mem_reader(s->t->mem), options, timeout_ns,
+					     &s->held.v[0].group_stopped);
 	if (!err)
-		err = remote_call_run_stopped(tid, s->t, program, timeout_ns, stats, ret_value);
+		err = ptrace_set_options(tid, options);
+	if (!err)
+		err = at_stop_run(tid, s->t, program, timeout_ns, stats, ret_value);
 	/* it is no longer in its group-stop, so it cannot be left there: it continues, and stops
 	 * again */
 	if (s->held.v[0].group_stopped) {
@@ -239,7 +236,7 @@ static struct err *run_calls(struct all_stop *s, const struct remote_program *pr
 	if (err && err->code == ERR_TIMEOUT) {
 		s->t->place->is_left = true;
 		s->t->place->last_tid = tid;
-		if (!s->t->attached && !remote_call_add_pending(tid))
+		if (!s->t->attached && !hold_add_pending(tid))
 			log_debug("thread %d stays seized until we end", (int)tid);
 		s->held.v[0] = s->held.v[--s->held.n];
 	}
@@ -251,6 +248,9 @@ struct err *all_stop_run(const struct remote_target *t, const struct remote_prog
 			 struct remote_call_stats *stats, uint64_t *ret_value)
 {
 	uint64_t deadline = monotonic_ns() + timeout_ns;
+	struct err *busy = remote_place_wait_if_left(t, timeout_ns);
+	if (busy)
+		return busy;
 	for (;;) {
 		struct all_stop s;
 		uint64_t begin = monotonic_ns();

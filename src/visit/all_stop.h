@@ -18,29 +18,23 @@
 
 #include "base/attr.h"
 #include "base/err.h"
-#include "base/mem_read.h"
 
 struct remote_call_stats;
 struct remote_program;
+struct remote_store;
 struct remote_target;
-
-struct all_stop_store {
-	raddr to;
-	const void *bytes;
-	size_t n_bytes;
-};
 
 /* Make the stores in this order. ERR_BUSY: the module that t->fleeting or t->unloadable names has
  * changed, and nothing was written; ERR_TIMEOUT: no thread could be stopped, and nothing was
- * written. If the module cannot be unloaded, no thread is stopped. */
+ * written. */
 MUST_CHECK struct err *all_stop_write(const struct remote_target *t,
-				      const struct all_stop_store *stores, size_t n);
+				      const struct remote_store *stores, size_t n);
 
 /* The same for anything that `f` does; it must not stop or start threads. */
 MUST_CHECK struct err *all_stop_do(const struct remote_target *t, struct err *(*f)(void *ctx),
 				   void *ctx);
 
-/* remote_call_run() for a target with t->fleeting or t->unloadable. A program without system calls
+/* Run a program: carrier_run(). A program without system calls
  * is a list of stores. Otherwise, before the thread continues, it is back where it was, and the
  * place of the code is cleared. */
 MUST_CHECK struct err *all_stop_run(const struct remote_target *t,

@@ -9,10 +9,13 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "arch/arch.h"
 #include "base/attr.h"
 #include "base/err.h"
-#include "system/procs.h"
-#include "visit/remote_call.h"
+#include "system/proc_file.h"
+#include "visit/threads.h"
+#include "visit/check.h"
+#include "visit/access.h"
 
 enum { LOOKS = 4, LOOK_MS = 20 };
 
@@ -151,3 +154,24 @@ bool blocked_find(pid_t pid, struct blocked *ret)
 	*ret = b;
 	return true;
 }
+
+/* ---- what doctor says of it ---- */
+
+/* Can a thread be stopped, and can it make our calls? */
+static void check_threads(const struct check_facts *p, struct finding *f)
+{
+	const struct access_facts *a = p->facts;
+	if (!check_is_there(p) || a->inside != INSIDE_PYTHON)
+		return;
+	if (a->is_blocked || p->access->cause == ACCESS_WAITS) {
+		check_say(f, CHECK_NO, "%s", a->is_blocked ? a->blocked.why : p->access->why);
+		check_cure(f, "%s", a->is_blocked ? a->blocked.cure : p->access->cure);
+	} else {
+		check_say(
+		    f, CHECK_OK,
+		    "one is stopped for a moment; none, if all wait in calls that a stop would end "
+		    "early");
+	}
+}
+
+const struct check blocked_check = { "threads", check_threads };

@@ -22,3 +22,7 @@ struct blocked {
 
 /* Is every thread blocked, now and a moment (up to 60 ms) later? */
 bool blocked_find(pid_t pid, struct blocked *ret);
+
+struct check;
+/* What doctor says of it (check.h). */
+extern const struct check blocked_check;

@@ -9,9 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/proc_status.h"
 #include "python/python.h"
 #include "system/maps.h"
-#include "system/procs.h"
+#include "system/proc_file.h"
 
 enum { PLACE_BYTES = sizeof(struct entry_place), SPACING_BYTES = 64 };
 

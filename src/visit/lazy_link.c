@@ -1,6 +1,6 @@
 /*
  * lazy_link: see lazy_link.h. The dead bytes of a module's text hold the hook, and behind it the
- * place of the stub (remote_call.h), because the hook must stay while the stub runs. The hook's
+ * place of the stub (stub.h), because the hook must stay while the stub runs. The hook's
  * flags are in the entry's user data, beside the base of the reservation (enum lazy_link_flag).
  * Only the stub writes to the mailbox behind the entry.
  */
@@ -15,18 +15,28 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "arch/arch.h"
 #include "base/log.h"
-#include "visit/entry_place.h"
-#include "visit/inject.h"
-#include "visit/inject_private.h"
-#include "visit/leftover.h"
-#include "visit/mailbox.h"
 #include "system/maps.h"
-#include "system/procs.h"
-#include "visit/ptrace.h"
 #include "system/remote_errno.h"
 #include "system/remote_mem.h"
-#include "visit/all_stop.h"
+#include "visit/attach_steps.h"
+#include "visit/carrier.h"
+#include "visit/entry_place.h"
+#include "visit/lazy_link_code.h"
+#include "visit/leave.h"
+#include "visit/leftover.h"
+#include "visit/mailbox.h"
+#include "visit/one_thread.h"
+#include "visit/orphan.h"
+#include "visit/probe_link.h"
+#include "visit/ptrace.h"
+#include "visit/quiet.h"
+#include "visit/remote_place.h"
+#include "visit/remote_program.h"
+#include "visit/remote_target.h"
+#include "visit/seccomp.h"
+#include "visit/stub.h"
 #include "visit/target_lock.h"
 
 #ifndef MAP_FIXED_NOREPLACE
@@ -35,21 +45,11 @@
 
 #define RACE_NS 1000000000u  /* after linking, the list is checked again */
 #define FAR     (1ull << 30) /* distance from everything that the target has mapped */
-#define FIND_NS 100000000u   /* to find the thread that the hook holds */
 #define TRY_NS  200000000u   /* for one call of the thread that the hook holds */
-/* `pause` takes 10 to 140 cycles (Intel 64 and IA-32 Optimization Manual, 2.2.4): ≤ about 200 ms */
-#define HOLD_SPINS (1u << 22)
+#define HOLD_NS 197000000u   /* the first hook holds a thread at most about so long */
 /* how long events pass before a thread is held again, if no call could be made */
 #define AGAIN_MIN_NS 100000000ull
 #define AGAIN_MAX_NS 10000000000ull
-
-/* made from arch/x86_64/lazy_link.S; it ends with struct lazy_link_data */
-extern const uint8_t lazy_link_blob[];
-extern const size_t lazy_link_blob_bytes;
-
-struct lazy_link_data {
-	uint64_t entry, head, spins;
-};
 
 struct lazy_link {
 	struct attach attach;
@@ -59,26 +59,6 @@ struct lazy_link {
 	uint64_t started_ns, again_ns, backoff_ns;
 	bool has_orphan; /* the reservation of an earlier auditview must still be unmapped */
 };
-
-static size_t code_bytes(void)
-{
-	return lazy_link_blob_bytes - sizeof(struct lazy_link_data);
-}
-
-static size_t hook_bytes(void)
-{
-	return (lazy_link_blob_bytes + 15) & ~(size_t)15;
-}
-
-static size_t place_bytes(void)
-{
-	return hook_bytes() + remote_stub_bytes();
-}
-
-size_t lazy_link_bytes_at(const uint8_t *bytes)
-{
-	return memcmp(bytes, lazy_link_blob, code_bytes()) == 0 ? place_bytes() : 0;
-}
 
 void lazy_link_destroy(struct lazy_link *b)
 {
@@ -94,14 +74,14 @@ static struct err *write_code(const struct link *l, struct remote_mem *mem,
 {
 	struct lazy_link_data data = { .entry = l->entry.v,
 				       .head = l->runtime.layout.audit_head,
-				       .spins = HOLD_SPINS };
+				       .spins = arch_hook_turns(HOLD_NS) };
 	uint8_t bytes[REMOTE_PLACE_BYTES];
 	CHECK(place->n_bytes >= lazy_link_blob_bytes && place->n_bytes <= sizeof(bytes));
 	/* Code that is there already may be longer. Its rest is cleared too, because nothing would
 	 * tell of it if we were killed. */
 	memcpy(bytes, place->before, place->n_bytes);
-	memcpy(bytes, lazy_link_blob, code_bytes());
-	memcpy(bytes + code_bytes(), &data, sizeof(data));
+	memcpy(bytes, lazy_link_blob, lazy_link_code_bytes());
+	memcpy(bytes + lazy_link_code_bytes(), &data, sizeof(data));
 	return remote_mem_write(mem, place->code, bytes, place->n_bytes);
 }
 
@@ -109,13 +89,23 @@ static struct err *write_code(const struct link *l, struct remote_mem *mem,
 static struct remote_place stub_place(const struct remote_place *hook)
 {
 	struct remote_place stub = *hook;
-	stub.code = raddr_add(hook->code, hook_bytes());
-	stub.n_bytes = remote_stub_bytes();
+	stub.code = raddr_add(hook->code, lazy_link_hook_bytes());
+	stub.n_bytes = stub_bytes();
 	memset(stub.before, 0, sizeof(stub.before));
-	memcpy(stub.before, hook->before + hook_bytes(), stub.n_bytes);
+	memcpy(stub.before, hook->before + lazy_link_hook_bytes(), stub.n_bytes);
 	stub.is_left = false;
 	stub.last_tid = 0;
+	stub.back = RADDR(0);
 	return stub;
+}
+
+/* The hook and its stub are cleared as one. */
+static void keep_back(struct remote_place *hook, const struct remote_place *stub)
+{
+	if (stub->back.v) {
+		hook->back = stub->back;
+		memcpy(hook->back_before, stub->back_before, sizeof(stub->back_before));
+	}
 }
 
 static struct err *write_word(const struct link *l, struct remote_mem *mem, size_t off,
@@ -131,7 +121,7 @@ static uint64_t choose_base(const struct maps *maps, uint64_t n_bytes)
 	uint64_t widest = 0, base = 0;
 	for (size_t i = 0; i + 1 < maps->n; i++) {
 		uint64_t start = maps->v[i].end, end = maps->v[i + 1].start;
-		if (end < start || end >> 47 || end - start <= widest)
+		if (end < start || end > ARCH_USER_END || end - start <= widest)
 			continue;
 		widest = end - start;
 		base = widest > n_bytes + 2 * FAR ? end - FAR - n_bytes : 0;
@@ -178,7 +168,7 @@ struct err *lazy_link_start(struct attach *a, bool has_orphan)
 		return err_create(ERR_UNSUPPORTED, "the address space of process %d has no room",
 				  (int)l->pid);
 	l->base = RADDR(base);
-	struct err *err = find_place(l, l->mem, a->maps, place_bytes(), &l->place);
+	struct err *err = find_place(l, l->mem, a->maps, lazy_link_place_bytes(), &l->place);
 	if (!err && l->place.is_left)
 		err = remote_place_wait(&a->target, CALL_TIMEOUT_NS);
 	if (err)
@@ -195,9 +185,7 @@ struct err *lazy_link_start(struct attach *a, bool has_orphan)
 	if (err) {
 		struct err *e = lazy_link_take_out_left(l);
 		if (!e)
-			e = remote_place_wait(&a->target, CALL_GRACE_NS);
-		if (!e)
-			e = remote_place_clear(&a->target);
+			e = carrier_settle(&a->target, CALL_GRACE_NS);
 		err_destroy(e);
 		free(b);
 		return err;
@@ -206,6 +194,8 @@ struct err *lazy_link_start(struct attach *a, bool has_orphan)
 	b->options = *a->options;
 	b->attach = *a;
 	b->attach.options = &b->options;
+	b->attach.facts = NULL; /* these are the caller's */
+	b->attach.runtime = NULL;
 	b->stub = stub_place(&l->place);
 	b->has_orphan = has_orphan;
 	a->maps = NULL; /* it belongs to the link now, */
@@ -252,10 +242,12 @@ static struct err *cancel_in(const struct link *l, pid_t pid, struct remote_mem 
 				   .mem = mem,
 				   .place = &copy.place,
 				   .attached = attached,
-				   .filtered = threads_any_filtered(pid) };
+				   .filtered = seccomp_any_filter(pid) };
 	struct entry_place entry;
 	copy.mem = mem;
 	copy.place.is_left = true;
+	if (l->lazy_link)
+		keep_back(&copy.place, &l->lazy_link->stub);
 	struct err *err = maps_read(pid, &maps);
 	if (!err && (!remote_mem_read(mem, l->entry, &entry, sizeof(entry)) ||
 		     lazy_link_base_of(entry.hook.user_data) != l->base.v))
@@ -266,7 +258,7 @@ static struct err *cancel_in(const struct link *l, pid_t pid, struct remote_mem 
 	if (!err) {
 		python_runtime_refresh(remote_mem_reader(mem), &copy.runtime);
 		link_target_module(&copy, &t);
-		err = all_stop_do(&t, take_out_left, &copy);
+		err = carrier_act(&t, take_out_left, &copy);
 	}
 	if (!err)
 		err = remote_place_wait(&t, CALL_TIMEOUT_NS);
@@ -280,25 +272,25 @@ static struct err *cancel_in(const struct link *l, pid_t pid, struct remote_mem 
 		uint64_t one;
 		link_text_range(maps, &l->runtime.module, &t);
 		link_unmap_program(l, &p);
-		err = remote_call_run(&t, &p, 0, 0, CALL_TIMEOUT_NS, &stats, &one);
+		err = carrier_run(&t, &p, 0, 0, CALL_TIMEOUT_NS, &stats, &one);
 		if (!err)
 			err = remote_place_wait(&t, CALL_TIMEOUT_NS);
 	}
 	if (!err)
-		err = remote_place_clear(&t);
+		err = carrier_clear(&t);
 	/* No thread that could write its flags is in the hook any more. */
 	const uint64_t none[2] = { 0 };
 	bool keeps_mailbox = pid == l->pid && l->lazy_link->has_orphan;
-	const struct all_stop_store done = { raddr_add(l->entry,
-						       offsetof(struct hook_entry, user_data)),
-					     none, keeps_mailbox ? 8 : 16 };
+	const struct remote_store done = { raddr_add(l->entry,
+						     offsetof(struct hook_entry, user_data)),
+					   none, keeps_mailbox ? 8 : 16 };
 	_Static_assert(offsetof(struct entry_place, mailbox) ==
 			   offsetof(struct hook_entry, user_data) + 8,
 		       "both are written at once");
 	if (!err)
-		err = all_stop_write(&t, &done, 1);
+		err = carrier_store(&t, &done, 1);
 	else if (err->code != ERR_TARGET_GONE)
-		link_keep_orphan(l, mem);
+		orphan_keep(l, mem);
 	return err;
 }
 
@@ -385,15 +377,6 @@ static void wait_longer(struct link *l, struct err *why)
 	err_destroy(set_flags(l, LAZY_LINK_GO_ON));
 }
 
-/* Can a call be made without a visible stop? *t says by which thread. If `is_held`, the hook holds
- * a thread. */
-static bool choose_thread(struct remote_target *t, bool is_held)
-{
-	t->filtered = threads_any_filtered(t->pid);
-	t->only = is_held ? threads_find_busy(t->pid, FIND_NS) : 0;
-	return t->only || threads_best_rank(t) < THREAD_RUNS;
-}
-
 /* Map the reservation, by a call of the thread that the hook holds, or of another thread whose stop
  * is not visible. */
 static struct err *map_now(struct link *l, bool attached, bool is_held)
@@ -416,10 +399,10 @@ static struct err *map_now(struct link *l, bool attached, bool is_held)
 	t->maps = maps;
 	t->place = &b->stub;
 	t->attached = attached;
-	if (!choose_thread(t, is_held))
-		return err_create(ERR_TIMEOUT, "no thread is seen to be held");
+	t->carrier = CARRIER_NEXT_EVENT;
+	t->is_held = is_held;
 	if (b->has_orphan) {
-		err = link_reclaim_orphan(l, t, TRY_NS);
+		err = orphan_reclaim(l, t, TRY_NS);
 		if (err)
 			return err;
 		b->has_orphan = false;
@@ -429,7 +412,7 @@ static struct err *map_now(struct link *l, bool attached, bool is_held)
 		reservation++;
 	p.ops[reservation].args[0] = l->base.v;
 	p.ops[reservation].args[3] |= MAP_FIXED_NOREPLACE;
-	err = remote_call_run(t, &p, 0, 0, TRY_NS, &b->stats, &base);
+	err = carrier_run(t, &p, 0, 0, TRY_NS, &b->stats, &base);
 	return remote_errno_explain(err, l->pid, l->total_bytes, b->attach.memfd >= 0);
 }
 
@@ -438,6 +421,7 @@ static struct err *complete(struct link *l, bool (*is_attached)(void *ctx, pid_t
 {
 	struct lazy_link *b = l->lazy_link;
 	link_note_pause(l, &b->stats);
+	keep_back(&l->place, &b->stub);
 	struct err *err = attach_fill(&b->attach, l->base.v, &b->stats);
 	if (err)
 		return err;
@@ -448,12 +432,21 @@ static struct err *complete(struct link *l, bool (*is_attached)(void *ctx, pid_t
 	return NULL;
 }
 
+static void take_missed(struct link *l, const struct entry_place *entry)
+{
+	l->n_missed = entry->hook.user_data >> LAZY_LINK_MISSED_SHIFT;
+	l->missed_is_known = l->n_missed < LAZY_LINK_MISSED_MAX;
+}
+
 void link_count_missed(struct link *l)
 {
 	struct entry_place entry;
-	if (l->lazy_link && remote_mem_read(l->mem, l->entry, &entry, sizeof(entry)) &&
+	if (!l->lazy_link)
+		return;
+	l->missed_is_known = false;
+	if (remote_mem_read(l->mem, l->entry, &entry, sizeof(entry)) &&
 	    lazy_link_base_of(entry.hook.user_data) == l->base.v)
-		l->n_missed = entry.hook.user_data >> LAZY_LINK_MISSED_SHIFT;
+		take_missed(l, &entry);
 }
 
 struct err *link_poll(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void *ctx)
@@ -462,12 +455,14 @@ struct err *link_poll(struct link *l, bool (*is_attached)(void *ctx, pid_t pid),
 	struct entry_place entry;
 	if (!b)
 		return NULL;
+	/* what was counted last is gone with the memory, whatever has ended it */
+	l->missed_is_known = false;
 	if (!remote_mem_read(l->mem, l->entry, &entry, sizeof(entry)))
 		return err_create(ERR_TARGET_GONE, "process %d is gone", (int)l->pid);
 	if (lazy_link_base_of(entry.hook.user_data) != l->base.v)
 		return err_create(ERR_TARGET_GONE, "the program of process %d is another one now",
 				  (int)l->pid);
-	l->n_missed = entry.hook.user_data >> LAZY_LINK_MISSED_SHIFT;
+	take_missed(l, &entry);
 	if (guest_is64(GUEST64(entry.mailbox),
 		       mailbox_word_done(l->base.v))) /* of a call that we had given up */
 		return complete(l, is_attached, ctx);
@@ -485,7 +480,6 @@ struct err *link_poll(struct link *l, bool (*is_attached)(void *ctx, pid_t pid),
 		/* another hook was being added to the list at that moment */
 		return link_plain(l, l->place.code.v);
 	}
-	l->has_come = true;
 	struct err *err = map_now(l, is_attached && is_attached(ctx, l->pid),
 				  !(entry.hook.user_data & LAZY_LINK_GO_ON));
 	if (!err)
@@ -511,7 +505,7 @@ struct err *link_poll(struct link *l, bool (*is_attached)(void *ctx, pid_t pid),
 static bool has_left(const struct link *l, const struct remote_target *t)
 {
 	bool has = false;
-	struct err *err = link_check_left(l, t, &has);
+	struct err *err = quiet_check(l, t, &has);
 	err_destroy(err);
 	return has;
 }
@@ -549,9 +543,7 @@ struct err *lazy_link_finish(struct link *l, const struct remote_target *t)
 {
 	struct err *err = take_out_for_good(l, t->mem);
 	if (!err)
-		err = remote_place_wait(t, CALL_TIMEOUT_NS);
-	if (!err)
-		err = remote_place_clear(t);
+		err = carrier_settle(t, CALL_TIMEOUT_NS);
 	if (!err)
 		err = forget_flags(l, t->mem);
 	if (!err)
@@ -567,6 +559,7 @@ static struct err *unmap_by_then(const struct link *l, const struct remote_targe
 	struct link here = *l;
 	struct remote_target now = *t;
 	here.mem = t->mem;
+	now.carrier = CARRIER_NEXT_EVENT;
 	struct err *err = NULL;
 	do {
 		struct entry_place entry;
@@ -576,16 +569,14 @@ static struct err *unmap_by_then(const struct link *l, const struct remote_targe
 		err = NULL;
 		if (!remote_mem_read(t->mem, l->entry, &entry, sizeof(entry)))
 			return err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
-		if (choose_thread(&now, (entry.hook.user_data &
-					 (LAZY_LINK_CAME | LAZY_LINK_GO_ON)) == LAZY_LINK_CAME)) {
-			link_unmap_program(l, &p);
-			err = remote_call_run(&now, &p, 0, 0, TRY_NS, stats, &one);
-			if (!err)
-				return NULL;
-			if (err->code != ERR_TIMEOUT && err->code != ERR_BUSY &&
-			    err->code != ERR_DENIED)
-				return err;
-		}
+		now.is_held = (entry.hook.user_data & (LAZY_LINK_CAME | LAZY_LINK_GO_ON)) ==
+			      LAZY_LINK_CAME;
+		link_unmap_program(l, &p);
+		err = carrier_run(&now, &p, 0, 0, TRY_NS, stats, &one);
+		if (!err)
+			return NULL;
+		if (err->code != ERR_TIMEOUT && err->code != ERR_BUSY && err->code != ERR_DENIED)
+			return err;
 		if (entry.hook.user_data &
 		    LAZY_LINK_GO_ON) { /* the thread that came has continued */
 			struct err *e = set_flags(&here, 0);
@@ -607,7 +598,7 @@ struct err *lazy_link_leave(struct link *l, const struct remote_target *t, uint6
 	*ret_done = false;
 	hook.place = &place;
 	call.place = &stub;
-	struct err *err = find_place(l, t->mem, t->maps, place_bytes(), &place);
+	struct err *err = find_place(l, t->mem, t->maps, lazy_link_place_bytes(), &place);
 	if (!err && place.is_left)
 		err = remote_place_wait(&hook, CALL_TIMEOUT_NS);
 	/* clearing it must clear all of it */
@@ -643,6 +634,7 @@ struct err *lazy_link_leave(struct link *l, const struct remote_target *t, uint6
 	}
 	if (!err)
 		err = take_out_for_good(l, t->mem);
+	keep_back(&place, &stub);
 	if (!err) /* from now on no thread can enter it */
 		err = remote_place_wait(&hook, CALL_TIMEOUT_NS);
 	if (!err)
@@ -650,6 +642,6 @@ struct err *lazy_link_leave(struct link *l, const struct remote_target *t, uint6
 	if (err)
 		return err;
 	if (!*ret_done)
-		link_keep_orphan(l, t->mem);
-	return remote_place_clear(&hook);
+		orphan_keep(l, t->mem);
+	return carrier_clear(&hook);
 }

@@ -8,7 +8,7 @@
  * outside. It makes no system call, because a filter could kill the thread for it, and the thread
  * that raises the next event has not been checked. The hook holds that thread, which spins, for at
  * most about 200 ms. A stop of a spinning thread is not visible, so the recorder makes it do the
- * calls like any other thread (remote_call.h); its filter is checked while it is stopped.
+ * calls like any other thread (one_thread.h); its filter is checked while it is stopped.
  *
  * An event that is not held until the probe is in place is counted: struct link, n_missed.
  *
@@ -35,25 +35,20 @@ struct link;
 struct remote_mem;
 struct remote_target;
 
-/* Bits in the entry's user data, beside the base of the reservation: the hook and the recorder tell
- * each other through them what they have done. A forked child has its own copy. */
-enum lazy_link_flag {
-	LAZY_LINK_CAME = 1, /* a thread is, or was, held */
-	/* hold no thread: set by the recorder, or by the first thread that waited in vain */
-	LAZY_LINK_GO_ON = 2
-};
-/* the bits above: number of events that were not held until the probe was in place; at most
- * 32767 */
-#define LAZY_LINK_MISSED_SHIFT 48
-static inline uint64_t lazy_link_base_of(uint64_t user_data)
-{
-	return user_data & 0x0000fffffffff000ull;
-}
-
 /* Link the first hook. a->l is waiting then, and takes over what it needs from *a (the maps). The
  * target is locked. `has_orphan`: the mailbox names a reservation of an earlier auditview, which is
  * unmapped first. */
 MUST_CHECK struct err *lazy_link_start(struct attach *a, bool has_orphan);
+/* Is it a lazy link that has no ring yet? The thread that raises the next event is held until the
+ * ring is mapped. link_poll() looks for that thread; call it every millisecond. `is_attached` as in
+ * link_detach(). ERR_SYS: a call of the program failed. After that, or at any other time,
+ * link_detach() takes the link out. */
+bool link_is_waiting(const struct link *l);
+/* Update n_missed and missed_is_known if the link is waiting. */
+void link_count_missed(struct link *l);
+MUST_CHECK struct err *link_poll(struct link *l, bool (*is_attached)(void *ctx, pid_t pid),
+				 void *ctx);
+
 /* Take out a link that is still waiting, also in children that were forked meanwhile. `is_attached`
  * as in link_detach(). */
 void lazy_link_cancel(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void *ctx,
@@ -69,6 +64,4 @@ bool lazy_link_is_hook(const struct link *l, struct remote_mem *mem);
 MUST_CHECK struct err *lazy_link_finish(struct link *l, const struct remote_target *t);
 /* Take the first hook of a recorder that was killed out of the list. */
 MUST_CHECK struct err *lazy_link_take_out_left(const struct link *l);
-/* The size of a first hook in these bytes (REMOTE_PLACE_BYTES of them); 0 if there is none. */
-size_t lazy_link_bytes_at(const uint8_t *bytes);
 void lazy_link_destroy(struct lazy_link *b); /* NULL is fine */

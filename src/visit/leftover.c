@@ -3,21 +3,34 @@
  */
 #include "visit/leftover.h"
 
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "arch/arch.h"
 #include "base/guest.h"
-#include "visit/inject.h"
+#include "base/proc_status.h"
 #include "system/maps.h"
-#include "system/procs.h"
+#include "system/proc_file.h"
+#include "system/remote_io.h"
 #include "system/remote_mem.h"
+#include "visit/entry_place.h"
+#include "visit/lazy_link_code.h"
+#include "visit/mailbox.h"
+#include "visit/probe_link.h"
+#include "visit/ptrace.h"
 
 #define PRIVATE_MAX (64u << 20)  /* context, code and state of any probe that ever existed */
 #define RING_MAX    (1ull << 37) /* 64 slots of 1 GiB */
 #define LANES_MAX   64u
+/* The kernel chooses where a reservation begins: at any page, also if its parts are at multiples of
+ * PROBE_PAGE. */
+#define SMALLEST_PAGE 4096u
 
 /* A part of the reservation; [start, end) relative to its base. */
 struct part {
@@ -38,18 +51,21 @@ static bool is_private(const struct maps *maps, uint64_t base, const struct part
 	return true;
 }
 
-/* The mapping of anonymous shared memory that is exactly [start, end); NULL if it is anything else.
- * The kernel chooses both names; a file with such a name is not on the device of anonymous
- * memory. */
+/* Is it anonymous shared memory, as a ring is? The kernel chooses both names; a file with such a
+ * name is not on the device of anonymous memory. */
+static bool may_be_ring(const struct mapping *m)
+{
+	return m->shared && m->read && m->write && !m->exec && m->deleted &&
+	       (strcmp(m->path, "/dev/zero") == 0 ||
+		strcmp(m->path, "/memfd:auditview-ring") == 0) &&
+	       m->dev == ring_device();
+}
+
+/* The ring that is mapped at exactly [start, end); NULL if there is anything else. */
 static const struct mapping *find_ring(const struct maps *maps, uint64_t start, uint64_t end)
 {
 	const struct mapping *m = maps_find(maps, RADDR(start));
-	if (!m || m->start != start || m->end != end || !m->shared || !m->read || !m->write ||
-	    m->exec || !m->deleted || m->dev != ring_device())
-		return NULL;
-	return strcmp(m->path, "/dev/zero") == 0 || strcmp(m->path, "/memfd:auditview-ring") == 0
-		   ? m
-		   : NULL;
+	return m && m->start == start && m->end == end && may_be_ring(m) ? m : NULL;
 }
 
 /* The end of a part that starts at `start`: the start of the next part. */
@@ -78,7 +94,7 @@ static bool take_numbers(const struct probe_context *said, raddr base, struct li
 	uint64_t total, entry;
 	uint32_t abi, lanes = 1, state, blob, shared;
 	if (said->magic != PROBE_MAGIC || !guest_is64(GUEST64(said->base), base.v) ||
-	    base.v % PROBE_PAGE || base.v >> 47 ||
+	    base.v % SMALLEST_PAGE || base.v >= ARCH_USER_END ||
 	    !guest_take32(GUEST32(said->abi), PROBE_ABI_OLDEST, PROBE_ABI, &abi) ||
 	    !guest_take32(GUEST32(said->shared_off), 3 * PROBE_PAGE, PRIVATE_MAX, &shared) ||
 	    !guest_take32(GUEST32(said->state_off), PROBE_PAGE, shared - PROBE_PAGE, &state) ||
@@ -93,7 +109,7 @@ static bool take_numbers(const struct probe_context *said, raddr base, struct li
 					      lanes * sizeof(struct probe_lane)
 					: 16;
 	if (state % PROBE_PAGE || blob % PROBE_PAGE || shared % PROBE_PAGE || total % PROBE_PAGE ||
-	    state == blob || (base.v + total) >> 47 ||
+	    state == blob || base.v + total > ARCH_USER_END ||
 	    lanes_bytes > end_of(state, blob, shared) - state)
 		return false;
 	l->base = base;
@@ -130,17 +146,68 @@ bool leftover_prove(struct link *l, const struct probe_context *said, raddr base
 	return true;
 }
 
+/* ---- what nothing names ---- */
+
+/* Is a recorder still at work on this ring, or does an entry or a mailbox still name it? */
+static bool is_in_use(const struct link *stray)
+{
+	struct ring_shared shared;
+	struct entry_place entry;
+	raddr at = raddr_add(stray->base, stray->shared_off);
+	if (!remote_mem_read(stray->mem, at, &shared, sizeof(shared)))
+		return true;
+	pid_t recorder = (pid_t)shared.recorder_pid; /* only a hint: earlier_probe.c */
+	if (recorder > 0 && (kill(recorder, 0) == 0 || errno == EPERM))
+		return true;
+	if (remote_mem_read(stray->mem, stray->entry, &entry, sizeof(entry)) &&
+	    (lazy_link_base_of(entry.hook.user_data) == stray->base.v ||
+	     mailbox_names(GUEST64(entry.mailbox), stray->base.v)))
+		return true;
+	uint32_t beat = shared.heartbeat;
+	for (unsigned i = 0; i < 50; i++) {
+		ptrace_serve();
+		poll(NULL, 0, 10);
+		if (!remote_mem_read(stray->mem, at, &shared, sizeof(shared)) ||
+		    shared.heartbeat != beat)
+			return true;
+	}
+	return false;
+}
+
+bool leftover_find_stray(const struct link *l, const struct maps *maps, raddr *ret_base)
+{
+	for (size_t i = 2; i < maps->n; i++) {
+		if (!may_be_ring(&maps->v[i]))
+			continue;
+		size_t code = i - 1; /* the state is between them */
+		while (code > 0 && maps->v[code].end == maps->v[code + 1].start &&
+		       !maps->v[code].exec && !maps->v[code].path[0])
+			code--;
+		struct probe_context said;
+		raddr base = RADDR(maps->v[code].start - PROBE_BLOB_OFF);
+		struct link stray = { .pid = l->pid, .mem = l->mem };
+		if (!maps->v[code].exec || maps->v[code].start < PROBE_BLOB_OFF ||
+		    !remote_mem_read(l->mem, base, &said, sizeof(said)))
+			continue;
+		stray.entry = RADDR(said.entry);
+		if (!leftover_prove(&stray, &said, base, maps))
+			continue;
+		free(stray.earlier_code);
+		if (is_in_use(&stray))
+			continue;
+		*ret_base = base;
+		return true;
+	}
+	return false;
+}
+
 /* ---- other processes ---- */
 
 static bool is_same_program(pid_t a, pid_t b)
 {
-	char path[64];
 	struct stat of_a, of_b;
-	snprintf(path, sizeof(path), "/proc/%d/exe", (int)a);
-	if (stat(path, &of_a) < 0)
-		return false;
-	snprintf(path, sizeof(path), "/proc/%d/exe", (int)b);
-	return stat(path, &of_b) == 0 && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+	return remote_io_stat_exe(a, &of_a) == 0 && remote_io_stat_exe(b, &of_b) == 0 &&
+	       of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
 }
 
 static bool has_same_credentials(pid_t a, pid_t b)

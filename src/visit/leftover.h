@@ -38,6 +38,12 @@ struct remote_mem;
 MUST_CHECK bool leftover_prove(struct link *l, const struct probe_context *said, raddr base,
 			       const struct maps *maps);
 
+/* Find a reservation that nothing names: libpython was unloaded together with the entry and the
+ * mailbox, and no thread could be stopped then. It is proved as above, no recorder is at work on
+ * it, and at its entry's address there is something else now. l->pid and l->mem must be set. Takes
+ * half a second if there is a candidate. */
+MUST_CHECK bool leftover_find_stray(const struct link *l, const struct maps *maps, raddr *ret_base);
+
 /* Does process `pid` have, at the place of l's reservation, the same reservation by fork?
  * ERR_CORRUPT: this cannot be proved. */
 MUST_CHECK struct err *kin_prove(const struct link *l, pid_t pid, struct remote_mem *mem,

@@ -2,20 +2,22 @@
  * link_state: write into the probe's memory what the probe cannot find out without a system call,
  * or without reading the TSC.
  */
+#include "visit/link_state.h"
+
 #include <stddef.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/monotonic.h"
-#include "visit/inject.h"
-#include "visit/inject_private.h"
-#include "visit/leftover.h"
+#include "base/proc_status.h"
 #include "system/maps.h"
-#include "system/procs.h"
 #include "system/remote_mem.h"
+#include "visit/leftover.h"
+#include "visit/link_presence.h"
+#include "visit/probe_link.h"
 
-const uint32_t link_tid_offs[LINK_TID_OFFS] = { 0x2d0, 0x30, 0x38 };
+const int32_t link_tid_offs[ARCH_N_TID_OFFS] = ARCH_TID_OFFS;
 
 /* The memory of a process that has this link's probe at its place, as far as that memory says so.
  * The memory may be wrong; then only this process is harmed. NULL: no such probe, or the process is
@@ -108,10 +110,11 @@ void link_learn_tid(const struct link *l, pid_t pid, guest_u64 thread)
 	struct remote_mem *mem = link_is_in(l, pid) ? memory_of(l, pid) : NULL;
 	bool is_unknown = mem && remote_mem_read(mem, l->base, &ctx, sizeof(ctx)) &&
 			  ctx.flags & PROBE_TID_UNKNOWN;
-	for (size_t i = 0; is_unknown && i < LINK_TID_OFFS; i++) {
+	for (size_t i = 0; is_unknown && i < ARCH_N_TID_OFFS; i++) {
 		uint32_t tid = 0;
-		if (!remote_mem_read(mem, RADDR(guest_shown64(thread) + link_tid_offs[i]), &tid,
-				     sizeof(tid)))
+		if (!remote_mem_read(
+			mem, RADDR(guest_shown64(thread) + (uint64_t)(int64_t)link_tid_offs[i]),
+			&tid, sizeof(tid)))
 			continue;
 		/* In another pid namespace this number may be another thread's tid here: there only
 		 * the main thread can be recognised. */

@@ -12,11 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/arch.h"
 #include "probe/abi.h"
 #include "python/python.h"
 #include "system/maps.h"
-#include "system/procs.h"
-#include "visit/remote_call.h"
+#include "system/proc_file.h"
+#include "visit/remote_target.h"
+#include "visit/threads.h"
 
 enum { NODES_MAX = 20000, NAMESPACES_MAX = 17, THREADS_MAX = 64, LOOKS = 3, LOOK_MS = 5 };
 
@@ -71,7 +73,7 @@ static struct err *check_machine(pid_t pid, const struct mem_reader *mem,
 	Elf64_Ehdr eh;
 	char what[64];
 	if (!mem_read(mem, module->start, &eh, sizeof(eh)) ||
-	    memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0 || eh.e_machine == EM_X86_64)
+	    memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0 || eh.e_machine == ARCH_E_MACHINE)
 		return NULL;
 	snprintf(what, sizeof(what), "Python is code of another processor (ELF machine %u)",
 		 eh.e_machine);
@@ -325,7 +327,7 @@ struct err *runtimes_find_none(pid_t pid, const struct mem_reader *mem, const st
 	const char *path = find_32bit(mem, maps);
 	if (path)
 		return err_with_hint(err_create(ERR_UNSUPPORTED, "it runs 32-bit code (%s)", path),
-				     "auditview watches 64-bit Pythons (x86-64) only");
+				     "auditview watches 64-bit Pythons (" ARCH_NAME ") only");
 	return err_with_hint(
 	    err_create(
 		ERR_NOT_PYTHON,

@@ -2,7 +2,6 @@
  * ptrace: see ptrace.h.
  */
 #include "visit/ptrace.h"
-#include "arch/arch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,11 +17,11 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <ucontext.h>
 #include <unistd.h>
 
+#include "arch/arch.h"
 #include "system/fault.h"
-#include "visit/remote_call.h"
+#include "visit/threads.h"
 
 static const struct ptrace_watch *watch;
 
@@ -96,7 +95,7 @@ static struct err *failed(const char *what, pid_t tid)
  */
 
 #define SEIZE_NS 1000000000ull
-enum { SEIZE_LOOK_NS = 2 * 1000 * 1000, SYSCALL_BYTES = 2 };
+enum { SEIZE_LOOK_NS = 2 * 1000 * 1000 };
 
 static struct {
 	timer_t timer;
@@ -163,21 +162,14 @@ static void help_threads_to_end(pid_t tid)
 
 static void on_seize_timer(int number, siginfo_t *info, void *context)
 {
-	ucontext_t *u = context;
 	int saved = errno;
 	(void)number, (void)info;
 	if (!seizing.tid)
 		return;
 	help_threads_to_end(seizing.tid);
-	/* The request restarts when this handler returns if the thread is again before its
-	 * `syscall` instruction, with the number of the call in rax (arch/x86/kernel/signal.c,
-	 * handle_signal()). Only in that state can the request be made to fail. */
-	const uint8_t *pc = (const uint8_t *)u->uc_mcontext.gregs[REG_RIP];
-	if (monotonic_ns() >= seizing.deadline_ns && u->uc_mcontext.gregs[REG_RAX] == SYS_ptrace &&
-	    pc[0] == 0x0f && pc[1] == 0x05) {
-		u->uc_mcontext.gregs[REG_RIP] += SYSCALL_BYTES;
-		u->uc_mcontext.gregs[REG_RAX] = -EINTR;
-	}
+	/* Only a request that restarts when this handler returns can be made to fail. */
+	if (monotonic_ns() >= seizing.deadline_ns)
+		arch_fail_own_restart(context, SYS_ptrace, EINTR);
 	errno = saved;
 }
 
@@ -220,6 +212,14 @@ struct err *ptrace_seize(pid_t tid, unsigned long options)
 				  "cannot attach to thread %d: its process is in the middle of an "
 				  "exec that does not end",
 				  (int)tid);
+	/* A thread that has ended cannot be attached to, and the kernel says EPERM of it, too
+	 * (kernel/ptrace.c, ptrace_attach(): exit_state). An exec that ends while the request waits
+	 * leaves such a thread under this number for a moment. */
+	struct thread_place at;
+	if (!ok && sys == EPERM &&
+	    (!thread_place_read(tid, tid, &at) || at.state == 'Z' || at.state == 'X'))
+		sys = ESRCH;
+	errno = sys; /* that look may have changed it */
 	return ok ? NULL : failed("attach to", tid);
 }
 
@@ -317,10 +317,36 @@ struct err *ptrace_poke(pid_t tid, uint64_t address, uint64_t word)
 		   : NULL;
 }
 
+/* Threads at a breakpoint that must be continued by a step over it (ARCH_STEPS_OVER_BREAKPOINT). A
+ * thread that ended there is overwritten by a later one. */
+static pid_t at_breakpoint[64];
+static size_t next_at_breakpoint;
+
+static bool take_breakpoint(pid_t tid)
+{
+	for (size_t i = 0; ARCH_STEPS_OVER_BREAKPOINT && i < ARRAY_LEN(at_breakpoint); i++) {
+		if (at_breakpoint[i] == tid) {
+			at_breakpoint[i] = 0;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void note_breakpoint(pid_t tid)
+{
+	if (ARCH_STEPS_OVER_BREAKPOINT && !take_breakpoint(tid))
+		next_at_breakpoint = (next_at_breakpoint + 1) % ARRAY_LEN(at_breakpoint);
+	if (ARCH_STEPS_OVER_BREAKPOINT)
+		at_breakpoint[next_at_breakpoint] = tid;
+}
+
 struct err *ptrace_continue(pid_t tid, int signal)
 {
-	return request(PTRACE_CONT, tid, NULL, (void *)(long)signal) < 0 ? failed("continue", tid)
-									 : NULL;
+	return request(take_breakpoint(tid) ? PTRACE_SINGLESTEP : PTRACE_CONT, tid, NULL,
+		       (void *)(long)signal) < 0
+		   ? failed("continue", tid)
+		   : NULL;
 }
 
 struct err *ptrace_continue_to_syscall(pid_t tid, int signal)
@@ -364,7 +390,7 @@ struct err *ptrace_event_message(pid_t tid, unsigned long *ret)
 							       : NULL;
 }
 
-static struct err *wait_for_event_stop(pid_t tid, uint64_t timeout_ns, bool *ret_group_stopped)
+struct err *ptrace_wait_event_stop(pid_t tid, uint64_t timeout_ns, bool *ret_group_stopped)
 {
 	uint64_t deadline = monotonic_ns() + timeout_ns;
 	for (unsigned i = 0; i < 64; i++) {
@@ -407,7 +433,9 @@ struct err *ptrace_breakpoint_settle(pid_t tid, uint64_t timeout_ns)
 	if (!err)
 		err = ptrace_continue(tid, 0);
 	if (!err)
-		err = wait_for_event_stop(tid, timeout_ns, &group_stopped);
+		err = ptrace_wait_event_stop(tid, timeout_ns, &group_stopped);
+	if (!err)
+		note_breakpoint(tid);
 	if (group_stopped)
 		ptrace_stop_again(tid);
 	return err;
@@ -417,5 +445,5 @@ struct err *ptrace_stop_for_change(pid_t tid, uint64_t timeout_ns, bool *ret_gro
 {
 	*ret_group_stopped = false;
 	struct err *err = ptrace_interrupt(tid);
-	return err ? err : wait_for_event_stop(tid, timeout_ns, ret_group_stopped);
+	return err ? err : ptrace_wait_event_stop(tid, timeout_ns, ret_group_stopped);
 }

@@ -95,6 +95,10 @@ static inline void ptrace_stop_again(pid_t tid)
 	err_destroy(ptrace_interrupt(tid));
 }
 
+/* Wait for the event stop of a thread that was asked to stop; signals that come first are delivered.
+ * ERR_TIMEOUT. */
+MUST_CHECK struct err *ptrace_wait_event_stop(pid_t tid, uint64_t timeout_ns,
+					      bool *ret_group_stopped);
 /* Bring a seized thread to a stop in which registers may be changed, before DETACH. Interrupts it,
  * and passes on the signals that arrive meanwhile, so that none is lost and their order is kept.
  * *ret_group_stopped: the thread was in a group-stop, and will be again. ERR_TARGET_GONE with sys

@@ -9,14 +9,19 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/monotonic.h"
+#include "base/proc_status.h"
 #include "system/fault.h"
 #include "system/maps.h"
-#include "system/procs.h"
+#include "system/remote_io.h"
+#include "visit/check.h"
+#include "visit/trial.h"
 
 static uint64_t round_up(uint64_t v, uint64_t to)
 {
@@ -24,7 +29,7 @@ static uint64_t round_up(uint64_t v, uint64_t to)
 }
 
 void ring_lay_out(struct ring *r, uint32_t n_slots, uint64_t slot_data_bytes,
-		  uint64_t first_data_bytes)
+		  uint64_t first_data_bytes, bool counts)
 {
 	*r = (struct ring){
 		.n_slots = n_slots,
@@ -34,6 +39,10 @@ void ring_lay_out(struct ring *r, uint32_t n_slots, uint64_t slot_data_bytes,
 		.first_extra_bytes = first_data_bytes - slot_data_bytes,
 	};
 	r->n_bytes = ring_slot_off(r, n_slots);
+	if (counts) {
+		r->counts_off = r->n_bytes;
+		r->n_bytes += (uint64_t)n_slots * COUNTS_BYTES;
+	}
 }
 
 /* ---- opening ---- */
@@ -104,6 +113,7 @@ static struct err *prove_anonymous(const struct ring *r, int fd, const struct ti
 {
 	char path[64], name[64] = "";
 	struct stat st;
+	struct timespec now;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (fstat(fd, &st) < 0 || readlink(path, name, sizeof(name) - 1) < 0)
 		return err_sys(errno, "cannot examine the shared memory");
@@ -114,6 +124,12 @@ static struct err *prove_anonymous(const struct ring *r, int fd, const struct ti
 			   : st.st_size != (off_t)r->n_bytes           ? "memory of another size"
 			   : is_earlier(st.st_ctim, since) ? "memory that was there before"
 							   : NULL;
+	/* If the clock was set back meanwhile, the time of a change proves nothing. */
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	if (is_earlier(now, since))
+		return err_with_hint(err_create(ERR_BUSY, "the clock of this machine was set back "
+							  "while the probe was being mapped"),
+				     "try again");
 	if (what)
 		return err_create(
 		    ERR_CORRUPT,
@@ -132,7 +148,12 @@ static struct err *open_mapping(const struct ring *r, pid_t pid, const struct ma
 	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", (int)(tid ? tid : pid),
 		 (unsigned long long)m->start, (unsigned long long)m->end);
 	int denied = fault_before(FAULT_OWN);
-	int fd = denied ? -1 : open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct remote_io io = remote_io_of(pid);
+	int fd = denied ? -1 : remote_io_open_shared(&io, path);
+	if (fd < 0 && !denied && errno == ENOTSUP)
+		return err_create(ERR_CORRUPT,
+				  "where the target was told to map memory that is shared with "
+				  "us, it has a file");
 	if (fd < 0)
 		return err_sys(denied ? denied : errno, "cannot open the shared memory %s", path);
 	struct err *err = prove_anonymous(r, fd, since);
@@ -213,7 +234,42 @@ static void wake(const void *word, int n)
 	syscall(SYS_futex, word, FUTEX_WAKE, n, NULL, NULL, 0);
 }
 
-void ring_begin(struct ring *r, uint64_t nonce, bool filter_on)
+static struct {
+	pid_t pid; /* of the process that `half` is for: it is not inherited by fork(2) */
+	uint32_t half, n;
+} nonces;
+
+static uint32_t own_half(void)
+{
+	if (nonces.pid != getpid()) {
+		nonces.pid = getpid();
+		if (getrandom(&nonces.half, sizeof(nonces.half), 0) != sizeof(nonces.half) ||
+		    !nonces.half)
+			nonces.half = (uint32_t)(monotonic_ns() >> 8) | 1;
+	}
+	return nonces.half;
+}
+
+uint64_t ring_nonce_new(void)
+{
+	return (uint64_t)own_half() << 32 | ++nonces.n;
+}
+
+bool ring_nonce_is_own(guest_u64 nonce)
+{
+	uint64_t first = (uint64_t)own_half() << 32, proved;
+	return guest_take64(nonce, first, first | UINT32_MAX, &proved);
+}
+
+void ring_begin(struct ring *r, uint64_t nonce, uint32_t filter)
+{
+	r->nonce = nonce;
+	r->filter = filter;
+	r->state = RING_ON;
+	ring_restore(r);
+}
+
+void ring_restore(struct ring *r)
 {
 	struct ring_shared *s = r->shared;
 	s->magic = PROBE_MAGIC;
@@ -224,13 +280,23 @@ void ring_begin(struct ring *r, uint64_t nonce, bool filter_on)
 	s->first_extra_bytes = r->first_extra_bytes;
 	s->slots_off = (uint32_t)r->slots_off;
 	s->recorder_pid = (uint32_t)getpid();
-	s->filter_on = filter_on;
-	s->nonce = nonce;
-	ring_set_state(r, RING_ON);
+	s->filter_on = r->filter;
+	s->nonce = r->nonce;
+	ring_set_state(r, r->state);
+}
+
+bool ring_is_overwritten(const struct ring *r)
+{
+	const struct ring_shared *s = r->shared;
+	return s && (!guest_is64(GUEST_LOAD(&s->magic), PROBE_MAGIC) ||
+		     !guest_is64(GUEST_LOAD(&s->nonce), r->nonce) ||
+		     !guest_is32(GUEST_LOAD(&s->enabled), r->state) ||
+		     !guest_is32(GUEST_LOAD(&s->filter_on), r->filter));
 }
 
 void ring_set_state(struct ring *r, enum ring_state state)
 {
+	r->state = state;
 	__atomic_store_n(&r->shared->enabled, (uint32_t)state, __ATOMIC_SEQ_CST);
 }
 
@@ -257,22 +323,40 @@ void ring_tick(struct ring *r, const struct ring_tick *tick, uint64_t ticks_per_
 	__atomic_store_n(&s->tick, r->tick, __ATOMIC_RELEASE);
 }
 
-bool ring_add_verdict(struct ring *r, uint64_t hash, bool is_wanted)
+static uint64_t verdict_word(uint64_t hash, uint32_t verdict)
+{
+	return (hash & ~3ull) | verdict;
+}
+
+bool ring_add_verdict(struct ring *r, uint64_t hash, uint32_t verdict, uint32_t *ret_place)
 {
 	for (uint32_t k = 0; k < VERDICT_COUNT; k++) {
-		uint64_t *line = &r->shared->verdicts[(hash + k) % VERDICT_COUNT];
+		uint32_t place = (uint32_t)((hash + k) % VERDICT_COUNT);
+		uint64_t *line = &r->shared->verdicts[place];
 		/* ours, or overwritten: it only decides what is shown of the target */
 		uint64_t is = __atomic_load_n(line, __ATOMIC_RELAXED);
 		if (is && (is & ~3ull) == (hash & ~3ull))
 			return false;
 		if (is)
 			continue;
-		__atomic_store_n(line,
-				 (hash & ~3ull) | (is_wanted ? VERDICT_WANTED : VERDICT_UNWANTED),
-				 __ATOMIC_RELAXED);
+		__atomic_store_n(line, verdict_word(hash, verdict), __ATOMIC_RELAXED);
+		*ret_place = place;
 		return true;
 	}
 	return false;
+}
+
+bool ring_has_verdict(const struct ring *r, uint32_t place, uint64_t hash, uint32_t verdict)
+{
+	CHECK(place < VERDICT_COUNT);
+	return guest_is64(GUEST_LOAD(&r->shared->verdicts[place]), verdict_word(hash, verdict));
+}
+
+/* The counters of a slot. */
+static uint64_t *counts_at(const struct ring *r, uint32_t slot)
+{
+	CHECK(slot < r->n_slots && r->counts_off);
+	return (uint64_t *)((uint8_t *)r->shared + r->counts_off + (uint64_t)slot * COUNTS_BYTES);
 }
 
 bool ring_slot_consume(struct ring *r, uint32_t slot, uint64_t tail, guest_u64 *ret_head)
@@ -295,6 +379,8 @@ void ring_slot_free(struct ring *r, uint32_t slot)
 {
 	struct ring_slot *s = slot_at(r, slot);
 	madvise((uint8_t *)s + PROBE_PAGE, ring_slot_size(r, slot), MADV_REMOVE);
+	if (r->counts_off)
+		madvise(counts_at(r, slot), COUNTS_BYTES, MADV_REMOVE);
 	uint32_t generation = s->generation + 1; /* for debuggers */
 	memset(s, 0, sizeof(*s));
 	s->generation = generation;
@@ -317,6 +403,9 @@ void ring_wake_all(struct ring *r)
 	if (!r->shared)
 		return;
 	wake(&r->shared->slots_freed, INT32_MAX);
+	for (uint32_t i = 0; i < RING_HOLDS; i++)
+		if (ring_held(r, i).state != HOLD_FREE)
+			wake(&r->shared->holds[i].ticket, INT32_MAX);
 	for (uint32_t i = 0; i < r->n_slots; i++)
 		if (ring_slot_is_claimed(r, i))
 			wake(&slot_at(r, i)->waiting, INT32_MAX);
@@ -358,6 +447,12 @@ guest_u64 ring_slot_head(const struct ring *r, uint32_t slot)
 	return GUEST_LOAD(&slot_at(r, slot)->head);
 }
 
+guest_u64 ring_slot_count(const struct ring *r, uint32_t slot, uint32_t place)
+{
+	CHECK(place < VERDICT_COUNT);
+	return GUEST_LOAD(&counts_at(r, slot)[place]);
+}
+
 guest_u64 ring_slot_n_dropped(const struct ring *r, uint32_t slot)
 {
 	return GUEST_LOAD(&slot_at(r, slot)->n_dropped);
@@ -385,13 +480,18 @@ guest_u32 ring_n_asked(const struct ring *r)
 	return GUEST_LOAD(&r->shared->n_asked);
 }
 
-#define ASK_STATES ((1ull << ASK_STATE_BITS) - 1)
+/* Give the ticket this state, if it is still the one that was seen. */
+static bool ticket_answer(uint64_t *at, uint64_t seen, unsigned state)
+{
+	return __atomic_compare_exchange_n(at, &seen, (seen & ~TICKET_STATES) | state, false,
+					   __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
 
 struct ring_question ring_question(const struct ring *r, uint32_t place)
 {
 	CHECK(place < RING_ASKS);
 	const struct ring_ask *at = &r->shared->asks[place];
-	uint64_t ticket = guest_shown64(GUEST_LOAD(&at->ticket)), state = ticket & ASK_STATES;
+	uint64_t ticket = guest_shown64(GUEST_LOAD(&at->ticket)), state = ticket & TICKET_STATES;
 	return (struct ring_question){
 		.ticket = ticket,
 		.state = state <= ASK_NO ? (enum ask_state)state : ASK_FREE,
@@ -404,9 +504,43 @@ void ring_answer(struct ring *r, uint32_t place, const struct ring_question *que
 		 enum ask_state answer)
 {
 	CHECK(place < RING_ASKS);
-	uint64_t ticket = question->ticket, next = (ticket & ~ASK_STATES) | answer;
-	__atomic_compare_exchange_n(&r->shared->asks[place].ticket, &ticket, next, false,
-				    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+	ticket_answer(&r->shared->asks[place].ticket, question->ticket, answer);
+}
+
+guest_u32 ring_n_holds(const struct ring *r)
+{
+	return GUEST_LOAD(&r->shared->n_holds);
+}
+
+guest_u32 ring_n_holds_missed(const struct ring *r)
+{
+	return GUEST_LOAD(&r->shared->holds_missed);
+}
+
+struct ring_held ring_held(const struct ring *r, uint32_t place)
+{
+	CHECK(place < RING_HOLDS);
+	const struct ring_hold *at = &r->shared->holds[place];
+	uint64_t ticket = guest_shown64(GUEST_LOAD(&at->ticket)), state = ticket & TICKET_STATES;
+	return (struct ring_held){
+		.ticket = ticket,
+		.state = state < HOLD_STATE_COUNT ? (enum hold_state)state : HOLD_FREE,
+		.identity = GUEST_LOAD(&at->identity),
+		.head = GUEST_LOAD(&at->head),
+		.slot = GUEST_LOAD(&at->slot),
+		.tid = GUEST_LOAD(&at->tid),
+	};
+}
+
+bool ring_held_set(struct ring *r, uint32_t place, const struct ring_held *held,
+		   enum hold_state state)
+{
+	CHECK(place < RING_HOLDS);
+	uint64_t *at = &r->shared->holds[place].ticket;
+	bool is_changed = ticket_answer(at, held->ticket, state);
+	if (is_changed && state != HOLD_HELD)
+		wake(at, INT32_MAX);
+	return is_changed;
 }
 
 bool ring_head_check(const struct ring *r, uint32_t slot, guest_u64 head, uint64_t tail,
@@ -445,3 +579,29 @@ void ring_record_read(const struct ring *r, uint32_t slot, uint64_t tail, void *
 	CHECK(n_bytes <= size - at);
 	memcpy(to, (const uint8_t *)slot_at(r, slot) + PROBE_PAGE + at, n_bytes);
 }
+
+/* ---- what doctor says of it ---- */
+
+static void check_map_files(const struct check_facts *p, struct finding *f)
+{
+	if (p->trial->map_files_errno == 0)
+		return check_say(f, CHECK_OK, "the ring is shared through /proc/PID/map_files");
+	if (p->trial->memfd_errno) {
+		check_say(
+		    f, CHECK_NO,
+		    "neither through /proc/PID/map_files (%s) nor through a memory file of ours "
+		    "(%s)",
+		    strerror(p->trial->map_files_errno), strerror(p->trial->memfd_errno));
+		return check_cure(
+		    f, "run as root, or with CAP_CHECKPOINT_RESTORE (Linux 5.9 and later)");
+	}
+	check_say(
+	    f, CHECK_NOTE,
+	    "/proc/PID/map_files cannot be opened (%s); the ring is shared through a memfd, which "
+	    "uses a file descriptor "
+	    "of the target for an instant",
+	    strerror(p->trial->map_files_errno));
+	check_cure(f, "run as root, or with CAP_CHECKPOINT_RESTORE (Linux 5.9 and later)");
+}
+
+const struct check ring_check = { "share memory", check_map_files };

@@ -34,16 +34,22 @@ struct ring {
 	uint32_t n_slots;
 	uint64_t slots_off, slot_data_bytes, slot_bytes; /* slot_bytes: a page and the data */
 	uint64_t first_extra_bytes; /* bytes of data that slot 0 has more than the others */
-	uint32_t heartbeat, tick;   /* ours; those in the ring are copies */
+	uint64_t counts_off;        /* of the counters (abi.h); 0: there are none */
+	/* ours; those in the ring are copies */
+	uint32_t heartbeat, tick;
+	uint64_t nonce;
+	uint32_t state;  /* enum ring_state */
+	uint32_t filter; /* FILTER_* */
 };
 
 /*
  * Lay out a ring: n_slots of slot_data_bytes each, but `first_data_bytes` for slot 0. The first
  * process of a ring takes slot 0, and most rings have no other process. Both sizes are powers of
- * two, the second not smaller than the first. Nothing is mapped.
+ * two, the second not smaller than the first. `counts`: with counters for each slot. Nothing is
+ * mapped.
  */
 void ring_lay_out(struct ring *r, uint32_t n_slots, uint64_t slot_data_bytes,
-		  uint64_t first_data_bytes);
+		  uint64_t first_data_bytes, bool counts);
 /* Bytes of data of a slot. */
 static inline uint64_t ring_slot_size(const struct ring *r, uint32_t slot)
 {
@@ -75,16 +81,29 @@ void ring_close(struct ring *r); /* unmaps; the layout is kept */
 /* Return the pages to the system; the content of the ring is lost. */
 void ring_drop_memory(struct ring *r);
 
+/* A number that no other ring has, and one that this process gave to a ring. Another recorder can
+ * have had the same pid, before us or in another pid namespace. */
+uint64_t ring_nonce_new(void);
+bool ring_nonce_is_own(guest_u64 nonce);
 /* ---- what we write ---- */
 
-void ring_begin(struct ring *r, uint64_t nonce, bool filter_on);
+/* filter: FILTER_* */
+void ring_begin(struct ring *r, uint64_t nonce, uint32_t filter);
+/* Is something else where ring_begin() and ring_set_state() wrote? Looks at our own mapping. */
+bool ring_is_overwritten(const struct ring *r);
+/* Write again what ring_begin() and ring_set_state() wrote: the target has overwritten it. */
+void ring_restore(struct ring *r);
 void ring_set_state(struct ring *r, enum ring_state state);
 void ring_beat(struct ring *r);
 /* Raise the ring's clock to `tick`, the present (probe/clock.h). ticks_per_ns: 32.32 fixed
  * point. */
 void ring_tick(struct ring *r, const struct ring_tick *tick, uint64_t ticks_per_ns);
-/* Tell the probes the verdict on a name. False: it is there already, or there is no room. */
-bool ring_add_verdict(struct ring *r, uint64_t hash, bool is_wanted);
+/* Tell the probes the verdict on a name, VERDICT_*. False: it is there already, or there is no
+ * room.
+ * *ret_place: where it is; of an event that is counted, that is also the number of the counter. */
+bool ring_add_verdict(struct ring *r, uint64_t hash, uint32_t verdict, uint32_t *ret_place);
+/* Is it still there, as ring_add_verdict() has put it? */
+bool ring_has_verdict(const struct ring *r, uint32_t place, uint64_t hash, uint32_t verdict);
 /*
  * `tail` bytes of a slot are consumed. If a thread waits for room and there is enough for it now,
  * it is woken; returns whether one was. *ret_head: the head of the slot before that; the event of
@@ -106,6 +125,8 @@ bool ring_is_waited_for(const struct ring *r);
 bool ring_slot_is_claimed(const struct ring *r, uint32_t slot);
 bool ring_slot_waits(const struct ring *r, uint32_t slot); /* does a thread wait for room? A hint */
 guest_u64 ring_slot_head(const struct ring *r, uint32_t slot);
+/* The counter `place` of a slot. The ring has counters. */
+guest_u64 ring_slot_count(const struct ring *r, uint32_t slot, uint32_t place);
 guest_u64 ring_slot_n_dropped(const struct ring *r, uint32_t slot);
 /* For lineup_look() (recorder/lineup.h), which reads its fields as guest numbers. */
 const struct ring_slot *ring_slot_borrow(const struct ring *r, uint32_t slot);
@@ -131,6 +152,22 @@ struct ring_question ring_question(const struct ring *r, uint32_t place);
 void ring_answer(struct ring *r, uint32_t place, const struct ring_question *question,
 		 enum ask_state answer);
 
+/* A thread that waits in the hook (abi.h, struct ring_hold). `place` < RING_HOLDS. */
+struct ring_held {
+	/* as it was read; identifies the wait, and is not used as a number */
+	uint64_t ticket;
+	enum hold_state state; /* HOLD_FREE also for an invalid state */
+	guest_u64 identity, head;
+	guest_u32 slot, tid;
+};
+guest_u32 ring_n_holds(const struct ring *r);        /* waits ever begun */
+guest_u32 ring_n_holds_missed(const struct ring *r); /* events that found no place to wait */
+struct ring_held ring_held(const struct ring *r, uint32_t place);
+/* Change its state, unless it has changed since; the thread is woken if that ends its wait. Returns
+ * whether it was changed. */
+bool ring_held_set(struct ring *r, uint32_t place, const struct ring_held *held,
+		   enum hold_state state);
+
 /* Is `head` plausible if `tail` bytes are consumed? *ret: the same number, checked: aligned, and at
  * most one ring ahead. */
 bool ring_head_check(const struct ring *r, uint32_t slot, guest_u64 head, uint64_t tail,
@@ -143,3 +180,7 @@ bool ring_record_check(const struct ring *r, uint32_t slot, uint64_t tail, uint6
 /* Copy n_bytes of the record at `tail`; n_bytes must not exceed the size from
  * ring_record_check(). */
 void ring_record_read(const struct ring *r, uint32_t slot, uint64_t tail, void *to, size_t n_bytes);
+
+struct check;
+/* What doctor says of it (check.h). */
+extern const struct check ring_check;

@@ -4,10 +4,10 @@
  * the stack that was interrupted.
  */
 #include "visit/sigframe.h"
-#include "arch/arch.h"
 
 #include <stdlib.h>
 
+#include "arch/arch.h"
 #include "system/remote_mem.h"
 
 enum {
@@ -34,7 +34,7 @@ static size_t read_up(struct remote_mem *mem, uint64_t from, uint64_t *words)
 	return n / 8;
 }
 
-bool sigframes_point_into(struct remote_mem *mem, raddr sp, const struct code_range *code)
+bool sigframe_points_into(struct remote_mem *mem, raddr sp, const struct code_range *code)
 {
 	uint64_t stacks[STACKS_MAX] = { sp.v & ~7ull };
 	uint64_t *words = malloc(SCAN_BYTES);

@@ -25,4 +25,4 @@ struct code_range {
  * their form, so a stale frame in a dead part of the stack can be taken for a live one; this needs
  * a signal that arrived in that code before. A frame that returns to the held part is certainly
  * stale. */
-bool sigframes_point_into(struct remote_mem *mem, raddr sp, const struct code_range *code);
+bool sigframe_points_into(struct remote_mem *mem, raddr sp, const struct code_range *code);

@@ -18,8 +18,10 @@
 #include "base/io.h"
 #include "base/lock_holder.h"
 #include "base/log.h"
+#include "base/proc_status.h"
 #include "base/vec.h"
-#include "system/procs.h"
+#include "system/proc_file.h"
+#include "system/remote_io.h"
 #include "visit/ptrace.h"
 
 enum {
@@ -78,24 +80,25 @@ static bool proc_is_of_our_namespace(void)
  * do that. A process can choose its own name and that of its program, but not its user. */
 static enum holder judge(pid_t pid)
 {
-	char status[4096], path[64], exe[PATH_MAX];
+	char path[64], exe[PATH_MAX];
 	struct stat its, ours;
-	if (proc_file_read(pid, "status", status, sizeof(status)) <= 0)
+	struct proc_status status;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	if (!proc_status_read_path(path, &status))
 		return kill(pid, 0) < 0 && errno == ESRCH && proc_is_of_our_namespace()
 			   ? HOLDER_FOREIGN
 			   : HOLDER_UNKNOWN;
-	if (!lock_holder_is_trusted(status, geteuid()))
+	if (!lock_holder_is_trusted(&status, geteuid()))
 		return HOLDER_FOREIGN;
 	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-	if (stat(path, &its) == 0 && stat("/proc/self/exe", &ours) == 0 &&
+	struct remote_io io = remote_io_of(pid);
+	if (remote_io_stat(&io, path, &its) == 0 && stat("/proc/self/exe", &ours) == 0 &&
 	    its.st_dev == ours.st_dev && its.st_ino == ours.st_ino)
 		return HOLDER_AUDITVIEW;
-	ssize_t n = readlink(path, exe, sizeof(exe) - 1);
-	/* it is root's program and we are not root; the first line of status is its name */
+	ssize_t n = proc_link_read(pid, "exe", exe, sizeof(exe));
+	/* it is root's program and we are not root */
 	if (n < 0)
-		return !strncmp(status, "Name:\tauditview\n", 16) ? HOLDER_AUDITVIEW
-								  : HOLDER_FOREIGN;
-	exe[n] = 0;
+		return !strcmp(status.name, "auditview") ? HOLDER_AUDITVIEW : HOLDER_FOREIGN;
 	const char *base = strrchr(exe, '/');
 	base = base ? base + 1 : exe;
 	return !strcmp(base, "auditview") || !strcmp(base, "auditview (deleted)") ? HOLDER_AUDITVIEW
@@ -206,13 +209,21 @@ struct err *target_lock_to_leave(pid_t pid, uint64_t timeout_ns)
 	return take(pid, timeout_ns, true);
 }
 
+/* Closing alone is not enough: a process that we fork has the descriptor too, until it closes it,
+ * and the lock with it (flock(2)). */
+static void release(int fd)
+{
+	flock(fd, LOCK_UN);
+	close(fd);
+}
+
 void target_unlock(pid_t pid)
 {
 	for (size_t i = 0; i < ARRAY_LEN(held); i++) {
 		if (!held[i].depth || held[i].pid != pid)
 			continue;
 		if (--held[i].depth == 0)
-			close(held[i].fd);
+			release(held[i].fd);
 		return;
 	}
 }
@@ -255,7 +266,7 @@ void target_disown(pid_t pid)
 	struct owned *o = owned_find(pid);
 	if (!o || --o->n)
 		return;
-	close(o->fd);
+	release(o->fd);
 	*o = owned.v[--owned.n];
 	if (!owned.n)
 		vec_fini(&owned);

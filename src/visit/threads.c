@@ -1,6 +1,8 @@
 /*
- * threads: the state of the threads of a process, as /proc shows it: see remote_call.h.
+ * threads: the state of the threads of a process, as /proc shows it: see threads.h.
  */
+#include "visit/threads.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,43 +15,27 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "base/vec.h"
+#include "arch/arch.h"
 #include "base/io.h"
 #include "base/monotonic.h"
+#include "base/proc_status.h"
+#include "base/vec.h"
 #include "stacks/image.h"
 #include "system/maps.h"
-#include "visit/remote_call.h"
-#include "system/procs.h"
+#include "system/proc_file.h"
 #include "system/remote_mem.h"
+#include "visit/remote_target.h"
 
 bool thread_place_read(pid_t pid, pid_t tid, struct thread_place *ret)
 {
 	char path[64], text[512];
 	*ret = (struct thread_place){ .tid = tid, .state = '?', .syscall = -3 };
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid, (int)tid);
-	int fd = io_open_now(path, O_RDONLY);
-	if (fd < 0)
+	if (!proc_state_read(pid, tid, &ret->state))
 		return false;
-	ssize_t n = read(fd, text, sizeof(text) - 1);
-	int sys = n < 0 ? errno : ESRCH;
-	close(fd);
-	if (n <= 0) {
-		errno = sys;
-		return false;
-	}
-	text[n] = 0;
-	char *paren = strrchr(text, ')');
-	if (paren && paren[1] == ' ')
-		ret->state = paren[2];
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", (int)pid, (int)tid);
-	fd = io_open_now(path, O_RDONLY);
-	if (fd < 0)
-		return true;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
+	snprintf(path, sizeof(path), "task/%d/syscall", (int)tid);
+	ssize_t n = proc_file_read(pid, path, text, sizeof(text));
 	if (n <= 0)
 		return true;
-	text[n] = 0;
 	unsigned long a[6], sp, pc;
 	long nr;
 	if (strncmp(text, "running", 7) == 0) {
@@ -117,15 +103,11 @@ static uint64_t cpu_time_of(pid_t pid, pid_t tid)
 	return is_read ? ns : UINT64_MAX;
 }
 
-/* From /proc/PID/task/TID/status; UINT64_MAX if unknown. */
+/* UINT64_MAX if unknown */
 static uint64_t n_sleeps_of(pid_t pid, pid_t tid)
 {
-	char name[64], text[4096];
-	snprintf(name, sizeof(name), "task/%d/status", (int)tid);
-	const char *line = proc_file_read(pid, name, text, sizeof(text)) > 0
-			       ? strstr(text, "\nvoluntary_ctxt_switches:")
-			       : NULL;
-	return line ? strtoull(line + strlen("\nvoluntary_ctxt_switches:"), NULL, 10) : UINT64_MAX;
+	struct proc_status status;
+	return proc_thread_status(pid, tid, &status) ? status.n_sleeps : UINT64_MAX;
 }
 
 pid_t threads_find_busy(pid_t pid, uint64_t timeout_ns)
@@ -193,9 +175,9 @@ bool threads_any_starved(pid_t pid)
  * (pidfd_getfd(2), Linux 5.6); if that is not possible, it may have one. */
 static bool socket_may_time_out(pid_t pid, uint64_t fd, int option)
 {
-	char path[64], what[64];
-	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, (int)fd);
-	ssize_t n = readlink(path, what, sizeof(what) - 1);
+	char name[32], what[64];
+	snprintf(name, sizeof(name), "fd/%d", (int)fd);
+	ssize_t n = proc_link_read(pid, name, what, sizeof(what));
 	if (n < 7 || memcmp(what, "socket:", 7) != 0)
 		return false;
 	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -234,8 +216,8 @@ static uint64_t caller_of_module(const struct remote_target *t, const struct map
 		struct cfi_row row;
 		if (cfi_row_find(&image->reader, table, lookup - bias, pc - bias, &scratch, &row) !=
 			CFI_OK ||
-		    row.cfa_deref || row.cfa_reg != CFI_RSP || row.cfa_off < 8 ||
-		    row.rules[CFI_RIP].place != CFI_AT_CFA || row.rules[CFI_RIP].off != -8)
+		    row.cfa_deref || row.cfa_reg != CFI_SP || row.cfa_off < 8 ||
+		    row.rules[CFI_PC].place != CFI_AT_CFA || row.rules[CFI_PC].off != -8)
 			break;
 		sp += (uint64_t)row.cfa_off;
 		if (!remote_mem_read(t->mem, RADDR(sp - 8), &pc, sizeof(pc)))

@@ -15,9 +15,12 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "visit/tripwire.h"
+#include "visit/check.h"
+#include "base/proc_status.h"
 
 #ifndef PTRACE_O_SUSPEND_SECCOMP
 #define PTRACE_O_SUSPEND_SECCOMP (1 << 21)
@@ -152,3 +155,49 @@ void trial_run(struct trial *ret)
 		munmap(shared, page_bytes);
 	*ret = t;
 }
+
+/* ---- what doctor says of it ---- */
+
+static void check_ptrace(const struct check_facts *p, struct finding *f)
+{
+	const struct trial *t = p->trial;
+	if (t->fork_errno)
+		return check_say(f, CHECK_NOTE, "not tried: %s", strerror(t->fork_errno));
+	if (t->seize_errno == 0)
+		return check_say(f, CHECK_OK, "a child of ours can be traced");
+	check_say(f, CHECK_NO, "a child of ours cannot be traced: %s", strerror(t->seize_errno));
+	check_cure(
+	    f, "%s",
+	    p->own->seccomp > 0
+		? check_cure_in_container
+		: "a security module or kernel.yama.ptrace_scope=3 forbids ptrace altogether");
+}
+
+const struct check trial_check_ptrace = { "ptrace", check_ptrace };
+
+static void check_readv(const struct check_facts *p, struct finding *f)
+{
+	if (p->trial->readv_errno == 0)
+		return check_say(f, CHECK_OK, "process_vm_readv works");
+	check_say(f, CHECK_NO, "process_vm_readv: %s", strerror(p->trial->readv_errno));
+	check_cure(f, "%s", check_cure_in_container);
+}
+
+const struct check trial_check_read = { "read memory", check_readv };
+
+static void check_force_write(const struct check_facts *p, struct finding *f)
+{
+	const struct trial *t = p->trial;
+	if (t->force_write_errno == 0)
+		return check_say(f, CHECK_OK, "code can be written through /proc/PID/mem");
+	if (t->seize_errno)
+		return check_say(f, CHECK_NOTE, "not tried, for nothing can be traced");
+	check_say(
+	    f, CHECK_NOTE,
+	    "/proc/PID/mem does not take writes to read-only memory (%s); PTRACE_POKETEXT is used, "
+	    "more slowly",
+	    strerror(t->force_write_errno));
+	check_cure(f, "boot with proc_mem.force_override=ptrace, or always (Linux 6.12 and later)");
+}
+
+const struct check trial_check_write = { "write memory", check_force_write };

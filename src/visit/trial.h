@@ -20,3 +20,9 @@ struct trial {
 	int memfd_errno;
 };
 void trial_run(struct trial *ret);
+
+struct check;
+/* What doctor says of it (check.h). */
+extern const struct check trial_check_ptrace;
+extern const struct check trial_check_read;
+extern const struct check trial_check_write;

@@ -15,9 +15,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/io.h"
-#include "base/vec.h"
+#include "base/proc_status.h"
 #include "visit/ptrace.h"
+#include "visit/check.h"
+#include "visit/trial.h"
 
 static unsigned n_wires; /* each is a descriptor of ours, and other modules need some too */
 
@@ -30,22 +31,13 @@ static int choose_signal(pid_t tid)
 	 * the others are blocked: when PostgreSQL forks, it blocks every signal that can be blocked
 	 * except that one (src/backend/libpq/pqsignal.c, pqinitmask()). */
 	static const int ignored[] = { SIGURG, SIGWINCH, SIGCONT };
-	char path[48], line[128];
-	uint64_t blocked = 0, caught = 0;
-	int found = 0; /* none yet */
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
-	FILE *f = io_fopen_now(path);
-	while (f && fgets(line, sizeof(line), f)) {
-		if (strncmp(line, "SigBlk:", 7) == 0)
-			blocked = strtoull(line + 7, NULL, 16);
-		if (strncmp(line, "SigCgt:", 7) == 0)
-			caught = strtoull(line + 7, NULL, 16);
-	}
-	if (f)
-		fclose(f);
+	struct proc_status status = { 0 };
+	int found = 0;                         /* none yet */
+	proc_thread_status(tid, tid, &status); /* if it is gone, tripwire_set() fails */
 	for (size_t i = ARRAY_LEN(ignored); i-- > 0;) {
 		uint64_t bit = 1ull << (ignored[i] - 1);
-		if (!(blocked & bit) && (!found || found == SIGCONT || !(caught & bit)))
+		if (!(status.sig_blocked & bit) &&
+		    (!found || found == SIGCONT || !(status.sig_caught & bit)))
 			found = ignored[i];
 	}
 	return found ? found : ignored[0];
@@ -106,3 +98,25 @@ bool tripwire_is_hit(const struct tripwire *w, pid_t tid, int status)
 	err_destroy(err);
 	return is_hit;
 }
+
+/* ---- what doctor says of it ---- */
+
+static void check_tripwire(const struct check_facts *p, struct finding *f)
+{
+	if (p->trial->tripwire_errno == 0)
+		return check_say(
+		    f, CHECK_OK,
+		    "perf_event_open can set them: a followed program that loads Python "
+		    "late is noticed at that "
+		    "moment");
+	check_say(
+	    f, CHECK_NOTE,
+	    "perf_event_open cannot set them (%s): a followed program that loads Python late is "
+	    "noticed some "
+	    "milliseconds later",
+	    strerror(p->trial->tripwire_errno));
+	check_cure(f, "run as root, or with kernel.perf_event_paranoid at 2 or less; some virtual "
+		      "machines have none");
+}
+
+const struct check tripwire_check = { "breakpoints", check_tripwire };

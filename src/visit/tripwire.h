@@ -29,3 +29,7 @@ void tripwire_clear(struct tripwire *w); /* does nothing if there is none */
 /* The thread has stopped with this wait status: did it hit the breakpoint? If so, its pc is the
  * address, and the signal does not belong to the program. */
 bool tripwire_is_hit(const struct tripwire *w, pid_t tid, int status);
+
+struct check;
+/* What doctor says of it (check.h). */
+extern const struct check tripwire_check;

@@ -1,6 +1,7 @@
 """cost_target: measures on command what an audit event costs. Commands on stdin, one JSON answer each on stdout.
 
 audit DEPTH      ns per sys.audit("x.y", 1, "abc") at that depth of the Python stack, each frame a function of its own
+sparse DEPTH     ns of wall-clock time of one such sys.audit after 20 µs of other work, the clock's own cost subtracted
 open DEPTH       ns per os.open + os.close of /dev/null (one audit event, two system calls)
 floor            from now on a C hook that returns at once (the address of Py_IsInitialized: it ignores its arguments)
 json FILE        from now on sys.addaudithook with a function that writes each event as a JSON line
@@ -9,7 +10,8 @@ threads T N      N events of each of T threads at once; answers with ns of CPU t
 quit
 
 A cost is the CPU time of the thread in short bursts, the lower decile of many, so that other programs on the machine
-have the least effect; a storm is measured by wall-clock time.
+have the least effect; of sparse events, which are measured one by one, it is the median; a storm is measured by wall-clock
+time.
 """
 import ctypes
 import json
@@ -18,7 +20,8 @@ import sys
 import threading
 import time
 
-BURSTS, SECONDS, REST = 100, 0.001, 0.002
+BURSTS, SECONDS, REST, SPARSE_NS = 100, 0.001, 0.002, 20000
+TABLE = [(i, str(i)) for i in range(1024)]
 
 
 def nested(depth, function):
@@ -35,6 +38,40 @@ def audit_batch(n, clock=time.thread_time_ns):
     for _ in range(n):
         audit("x.y", 1, "abc")
     return (clock() - before) / n
+
+
+def work(steps):
+    """Other work, which touches 64 KiB of objects."""
+    x, table = 0, TABLE
+    for i in range(steps):
+        x += table[i * 37 & 1023][0]
+    return x
+
+
+def sparse_batch(n, steps, clock=time.perf_counter_ns):
+    audit, costs = sys.audit, []
+    for _ in range(n):
+        work(steps)
+        start = clock()
+        before = clock()
+        audit("x.y", 1, "abc")
+        after = clock()
+        costs.append(after - before - (before - start))
+    return costs
+
+
+def sparse():
+    clock, times = time.perf_counter_ns, []
+    for _ in range(20):
+        before = clock()
+        work(1000)
+        times.append(clock() - before)
+    steps = max(1, round(1000 * SPARSE_NS / min(times)))
+    costs = []
+    for _ in range(BURSTS):
+        time.sleep(REST)
+        costs += sparse_batch(50, steps)
+    return sorted(costs)[len(costs) // 2]
 
 
 def open_batch(n):
@@ -91,6 +128,8 @@ def main():
             batch = audit_batch if command == "audit" else open_batch
             # main() and <module> are two frames, least() and the batch two more; nested() and the lambda the last two.
             answer = nested(int(argument) - 4, lambda: least(batch)) if int(argument) > 5 else least(batch)
+        elif command == "sparse":
+            answer = nested(int(argument) - 4, sparse) if int(argument) > 5 else sparse()
         elif command == "floor":
             ctypes.pythonapi.PySys_AddAuditHook.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
             answer = ctypes.pythonapi.PySys_AddAuditHook(ctypes.cast(ctypes.pythonapi.Py_IsInitialized, ctypes.c_void_p), None) == 0

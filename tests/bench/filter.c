@@ -15,6 +15,7 @@
 #include "model/filter.h"
 #include "model/selection.h"
 #include "model/trace.h"
+#include "../unit/heap.h"
 
 static double now_ms(void)
 {
@@ -91,13 +92,14 @@ int main(int argc, char **argv)
 	uint64_t bytes;
 	if (argc < 2)
 		return 2;
+	size_t heap_before = heap_n_bytes();
 	must(trace_open(argv[1], &options, &t));
 	must(trace_load(t, UINT64_MAX, &done));
 	printf("%llu events, %u values, %u stacks, %u frames; loaded in %.0f ms, %.1f MB, %.1f "
 	       "B/event\n",
 	       (unsigned long long)trace_n_events(t), trace_n_values(t), trace_n_stacks(t),
-	       trace_n_frames(t), now_ms() - start, (double)trace_memory_bytes(t) / 1e6,
-	       (double)trace_memory_bytes(t) / (double)trace_n_events(t));
+	       trace_n_frames(t), now_ms() - start, (double)(heap_n_bytes() - heap_before) / 1e6,
+	       (double)(heap_n_bytes() - heap_before) / (double)trace_n_events(t));
 	double column = scan(t, false, &bytes);
 	column = scan(t, false, &bytes);
 	printf("%8.1f ms  memory scan of the name column, %.0f MB\n", column, (double)bytes / 1e6);

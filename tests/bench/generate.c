@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "../unit/capture_util.h"
 #include "base/vec.h"
@@ -570,8 +571,9 @@ int main(int argc, char **argv)
 		resample(argv[4]);
 	else
 		synthesise();
-	uint64_t n_bytes = writer_n_bytes(w);
 	must(writer_close(w));
+	struct stat st;
+	uint64_t n_bytes = stat(argv[2], &st) == 0 ? (uint64_t)st.st_size : 0;
 	printf("%llu events, %llu bytes, %.2f B/event, %zu distinct stacks in events\n",
 	       (unsigned long long)n_done, (unsigned long long)n_bytes,
 	       (double)n_bytes / (double)n_done, stacks.n);

@@ -543,7 +543,7 @@ static void grow(double seconds)
 		const char *name, *key, *text;
 	} steps[] = {
 		{ "freeze", "p", "frozen" },     { "thaw", "p", "following" },
-		{ "pause", "H", "paused" },      { "resume", "H", "● live" },
+		{ "pause", "HH", "paused" },     { "resume", "H", "● live" },
 		{ "detach", "D", "○ detached" }, { "attach again", "R", "● live" },
 	};
 	for (size_t i = 0; i < LEN(steps); i++) {

@@ -17,6 +17,9 @@ from harness import Recorder, Victim, expect, expect_goodbye, expect_same_maps, 
 # Victim, its arguments, whether its own mappings stay the same meanwhile.
 QUICK = [("busy", [], False), ("sleeping", [], True), ("in_select", [], True), ("in_epoll", [], True), ("in_futex", [], True),
          ("threads8", [], False), ("forking", [], False), ("signals", [], False)]
+# The events that a capture needs for check_window().
+ENOUGH = {"threads8": (4000, "victim.thread"), "forking": (30, "victim.child"), "busy": (5, "victim.mark"), "signals": (5, "victim.mark"),
+          "sleeping": (3, "victim.mark"), "in_select": (3, "victim.mark"), "in_epoll": (3, "victim.mark"), "in_futex": (3, "victim.mark")}
 FULL = [("mp", ["fork"], False), ("mp", ["spawn"], False), ("mp", ["forkserver"], False), ("subprocess_storm", [], False),
         ("import_storm", [], False)]
 
@@ -56,7 +59,8 @@ def attach_twice(ctx, python, victim, arguments, keeps_maps):
         for _ in range(2):
             with Recorder(ctx, v.pid, *(["-f"] if victim in ("forking", "mp", "subprocess_storm") else [])) as recorder:
                 recorder.wait_attached()
-                time.sleep(0.5)
+                time.sleep(0.3)
+                recorder.wait_events(*ENOUGH.get(victim, (5,)))
                 said = recorder.stop()
                 after = v.maps()
                 n = expect_goodbye(said)
@@ -78,7 +82,7 @@ def target_exits(ctx, python, how, status, more):
     with Victim(ctx, python, "exits", how) as v:
         with Recorder(ctx, v.pid) as recorder:
             recorder.wait_attached()
-            time.sleep(0.2)
+            recorder.wait_events(2, "victim.mark")
             open(v.stop_file, "w").close()
             v.process.wait(20)
             expect(v.process.returncode == status, f"the target ended with {v.process.returncode}, expected {status}")
@@ -97,7 +101,7 @@ def stopped_target(ctx, python):
         os.kill(v.pid, signal.SIGSTOP)
         wait_for(lambda: status_of(v.pid, "State").startswith("T"), 5, "the target to stop")
         with Recorder(ctx, v.pid) as recorder:
-            wait_for(lambda: foreign_maps(maps_of(v.pid)) or recorder.process.poll() is not None, 5, "an answer")
+            wait_for(lambda: foreign_maps(maps_of(v.pid)) or recorder.process.poll() is not None, 20, "an answer")
             if recorder.process.poll() is not None:
                 # A refusal is allowed if it names cause and cure; the target must then be as it was.
                 expect(recorder.process.returncode == 1 and "stopped" in recorder.stderr(), lambda: recorder.stderr()[-300:])
@@ -106,7 +110,7 @@ def stopped_target(ctx, python):
                 time.sleep(0.2)
                 expect(status_of(v.pid, "State").startswith("T"), "the target is not stopped any more")
                 os.kill(v.pid, signal.SIGCONT)
-                time.sleep(0.4)
+                recorder.wait_events(5, "victim.mark")
                 expect_goodbye(recorder.stop())
                 check_window("busy", recorder.capture.events())
         os.kill(v.pid, signal.SIGCONT)
@@ -134,7 +138,8 @@ def recorder_sleeps(ctx, python):
             numbers = [e["args"]["1"] for e in events if e["event"] == "victim.thread" and e["args"]["0"] == thread]
             expect(numbers == sorted(set(numbers)), f"marks of thread {thread} are out of order or double")
             missing += numbers[-1] - numbers[0] + 1 - len(numbers)
-        expect(missing == lost, f"{missing} marks are missing, {lost} were counted as lost")
+        # on a busy machine the ring may be full once more at the end, behind the last mark that was kept
+        expect(missing <= lost <= missing + lost // 100, f"{missing} marks are missing, {lost} were counted as lost")
         v.stop()
 
 
@@ -143,7 +148,7 @@ def two_at_once(ctx, python):
     with Victim(ctx, python, "sleeping") as a, Victim(ctx, python, "busy") as b:
         with Recorder(ctx, a.pid, "-p", str(b.pid)) as recorder:
             recorder.wait_attached()
-            time.sleep(0.6)
+            wait_for(lambda: {e["pid"] for e in recorder.capture.each()} == {a.pid, b.pid}, 20, "events of both")
             expect_goodbye(recorder.stop())
             pids = {e["pid"] for e in recorder.capture.events()}
             expect(pids == {a.pid, b.pid}, f"events of {pids}, expected {a.pid} and {b.pid}")
@@ -151,32 +156,43 @@ def two_at_once(ctx, python):
         b.stop()
 
 
+QUOTA_US, PERIOD_US = 1000, 100000  # of CPU time; 1000 is the least that the kernel takes
+
+
+def limited_group():
+    """A cgroup whose processes get 1 % of a CPU, whatever else the machine does; Skip if none can be made."""
+    try:
+        group = harness.ControlGroup(1, "cpu")
+        name, text = "cpu.cfs_quota_us", str(QUOTA_US)
+    except harness.Skip:
+        group = harness.ControlGroup(2, "cpu")
+        name, text = "cpu.max", f"{QUOTA_US} {PERIOD_US}"
+    try:
+        group.write(name, text)
+    except OSError as why:
+        group.__exit__()
+        raise harness.Skip(f"CPU time cannot be limited here: {why}") from None
+    return group
+
+
 def starved(ctx, python):
     """A target that gets almost no CPU time: attach and detach work as usual, only later."""
-    program = "import os, sys\nn = 0\nwhile not os.path.exists(sys.argv[1]):\n    sys.audit('starved.mark', n); n += 1\nsys.exit(5)"
+    program = "import os, sys\nn = 0\nprint(flush=True)\nwhile not os.path.exists(sys.argv[1]):\n    sys.audit('starved.mark', n); n += 1\nsys.exit(5)"
     stop = os.path.join(ctx.new_folder("starved"), "stop")
-    busy = [sys.executable, "-c", "while True: pass"]
-    processes = [subprocess.Popen(command) for command in ([*python.command, "-c", program, stop], busy, busy, busy)]
-    try:
-        target = processes[0]
-        os.sched_setscheduler(target.pid, os.SCHED_IDLE, os.sched_param(0))
-        for process in processes:
-            os.sched_setaffinity(process.pid, {max(os.sched_getaffinity(0))})
-        time.sleep(2)
-        for _ in range(2):
-            with Recorder(ctx, target.pid) as recorder:
-                recorder.wait_attached(40)
-                time.sleep(0.5)
-                expect_goodbye(recorder.stop(seconds=60), min_events=0)
-                left = foreign_maps(maps_of(target.pid))
-                expect(not left, lambda: f"left behind: {left}")
-        for process in processes[1:]:
-            harness.kill(process)
-        open(stop, "w").close()
-        expect(target.wait(30) == 5, lambda: f"the target ended with {target.returncode}")
-    finally:
-        for process in processes:
-            harness.kill(process)
+    with limited_group() as group, subprocess.Popen([*python.command, "-S", "-c", program, stop], stdout=subprocess.PIPE) as target:
+        try:
+            target.stdout.readline()
+            group.put(target.pid)
+            for _ in range(2):
+                with Recorder(ctx, target.pid) as recorder:
+                    recorder.wait_linked(40)
+                    expect_goodbye(recorder.stop(seconds=60), min_events=0)
+                    left = foreign_maps(maps_of(target.pid))
+                    expect(not left, lambda: f"left behind: {left}")
+            open(stop, "w").close()
+            expect(target.wait(30) == 5, lambda: f"the target ended with {target.returncode}")
+        finally:
+            harness.kill(target)
 
 
 def impatient(ctx, python):
@@ -225,20 +241,53 @@ def executes_meanwhile(ctx, python, sites):
                 wait_for(lambda: status_of(recorder.process.pid, "State")[0] in "TZ", 10, "the recorder to stop at " + site)
                 open(stem + ".execute", "w").close()
                 # During the visit, the thread that executes may be the one that is stopped.
-                ready = select.select([target.stdout], [], [], 2)[0] and target.stdout.readline()
+                select.select([target.stdout], [], [], 2)
                 recorder.process.send_signal(signal.SIGCONT)
-                if ready:
-                    wait_for(lambda: foreign_maps(maps_of(target.pid)) or recorder.process.poll() is not None, 15, f"the probe, {site}")
-                    time.sleep(0.2)
-                    if recorder.process.poll() is None:
-                        recorder.process.send_signal(signal.SIGINT)
-                # A new program of a target that was attached to before is not followed.
-                expect_goodbye(recorder.wait(), ended=not ready)
+                # The new program is attached to, unless it is that of a target that had been attached to before: it is not
+                # followed, and the recorder ends.
+                expect(select.select([target.stdout], [], [], 30)[0] and target.stdout.readline() == "ready 1\n", "the new program does not start")
+                wait_for(lambda: foreign_maps(maps_of(target.pid)) or recorder.process.poll() is not None, 15, f"the probe, {site}")
+                time.sleep(0.2)
+                if recorder.process.poll() is None:
+                    recorder.process.send_signal(signal.SIGINT)
+                expect_goodbye(recorder.wait())
             open(stem + ".stop", "w").close()
             expect(target.wait(20) == 7, f"{site}: the target ended with {target.returncode}")
         finally:
             harness.kill(target)
             target.stdout.close()
+
+
+# The first question for the coarse time of day gets a later answer than all others: the clock was set back after it.
+SET_BACK = r"""
+#define _GNU_SOURCE
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t clock, struct timespec *to)
+{
+	static int n;
+	int result = (int)syscall(SYS_clock_gettime, clock, to);
+	if (clock == CLOCK_REALTIME_COARSE && n++ == 0)
+		to->tv_sec += 3600;
+	return result;
+}
+"""
+
+
+def clock_set_back(ctx, python):
+    """The time at which the ring was mapped is earlier than the request: the target is not accused of it, and left as it was."""
+    env = harness.preload(ctx, SET_BACK)
+    with Victim(ctx, python, "busy") as v:
+        before = maps_of(v.pid)
+        with Recorder(ctx, v.pid, "--duration", "300ms", env=env) as recorder:
+            status = recorder.process.wait(30)
+            expect(status == 1 and "the clock of this machine was set back" in recorder.stderr() and "try again" in recorder.stderr(),
+                   lambda: f"status {status}: {recorder.stderr()[-400:]}")
+        expect_same_maps(before, maps_of(v.pid), False)
+        with Recorder(ctx, v.pid, "--duration", "300ms") as recorder:
+            expect_goodbye(recorder.wait())
+        v.stop()
 
 
 def cells(ctx):
@@ -259,4 +308,5 @@ def cells(ctx):
         yield "recorder sleeps", python, lambda p=python: recorder_sleeps(ctx, p)
         yield "told to leave again and again", python, lambda p=python: impatient(ctx, p)
         yield "executes a program meanwhile", python, lambda p=python: executes_meanwhile(ctx, p, SITES if ctx.full else SITES[1::3])
+        yield "clock set back", python, lambda p=python: clock_set_back(ctx, p)
         yield "two targets", python, lambda p=python: two_at_once(ctx, p)

@@ -4,8 +4,10 @@ by name.
 doctor calls the same function as attach. These cells check its own answers: verdict, cause, hooks, exit status, and
 that the target does not notice.
 """
+import collections
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,7 +15,7 @@ import sys
 import tempfile
 import time
 
-from harness import AS_NOBODY, BECOME_NOBODY, STRICT, Child, Skip, Victim, expect, kill, maps_of, status_of, wait_for
+from harness import AS_NOBODY, BECOME_NOBODY, FILTERED, FILTERED_IF, STRICT, Child, Skip, Victim, expect, kill, maps_of, status_of, victim_path, wait_for
 
 # Hooks of every kind. The native one is a harmless function of CPython itself that has a name in every build.
 HOOKED = """
@@ -30,15 +32,8 @@ print("ready", flush=True)
 time.sleep(60)
 """
 
-# prctl(PR_SET_SECCOMP): 2 with a filter that allows everything; harness.STRICT is 1.
-FILTERED = """
-import ctypes, struct, time
-class Program(ctypes.Structure):
-    _fields_ = [("n", ctypes.c_ushort), ("code", ctypes.c_char_p)]
-libc = ctypes.CDLL(None)
-program = Program(1, struct.pack("HBBI", 6, 0, 0, 0x7fff0000))
-if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, ctypes.byref(program), 0, 0):
-    raise SystemExit("no seccomp here")
+FILTERED_SLEEP = FILTERED + """
+import time
 print("ready", flush=True)
 time.sleep(60)
 """
@@ -115,7 +110,7 @@ def strict(ctx):
 
 
 def filtered(ctx, python):
-    with Child(*python.command, "-c", FILTERED) as child:
+    with Child(*python.command, "-c", FILTERED_SLEEP) as child:
         report = doctor(ctx, child.pid)[1]
         if report["verdict"] != "ready":
             raise Skip(report["why"])
@@ -124,7 +119,7 @@ def filtered(ctx, python):
 
 def without_admin(ctx, python):
     """The same target, and an auditview that may trace but may not suspend seccomp filters."""
-    with Child(*python.command, "-c", FILTERED) as child:
+    with Child(*python.command, "-c", FILTERED_SLEEP) as child:
         command = ["setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin", ctx.auditview]
         ctx.needs_setpriv()
         judged(ctx, child.pid, "denied", "seccomp", "CAP_SYS_ADMIN", "sudo", command=command)
@@ -225,14 +220,14 @@ def states(ctx, python):
     import check_refusals as r
     command = [*python.command, "-c"]
     for name, text in (("ending", r.ENDING), ("strict seccomp", STRICT), ("no memory", r.FULL), ("no data", r.DATA), ("no mappings", r.MAPPINGS),
-                       ("vfork", r.VFORK), ("no new executable memory", MDWE), ("a filter", FILTERED), ("a filter and a wait", r.FILTERED_WAIT), ("hooked", HOOKED),
-                       ("a wait with a timeout", r.FILTERED_WAIT.replace(r.FILTER_IF, "if False:"))):
+                       ("vfork", r.VFORK), ("no new executable memory", MDWE), ("a filter", FILTERED_SLEEP), ("a filter and a wait", r.FILTERED_WAIT), ("hooked", HOOKED),
+                       ("a wait with a timeout", r.FILTERED_WAIT.replace(FILTERED_IF, "if False:"))):
         yield name, lambda t=text: Child(*command, t), ()
     for name, text in (("PyPy", r.PYPY), ("the future", r.FUTURE)):
         yield name, lambda t=text: Child(r.compiled(ctx, t)), ()
     for each in ctx.for_all_pythons()[:1]:
-        for name, text in (("no descriptors", r.DESCRIPTORS), ("a wait with a timeout, as nobody", r.FILTERED_WAIT.replace(r.FILTER_IF, "if False:")),
-                           ("a filter, as nobody", FILTERED), ("asleep, as nobody", "import time; print('ready', flush=True); time.sleep(60)")):
+        for name, text in (("no descriptors", r.DESCRIPTORS), ("a wait with a timeout, as nobody", r.FILTERED_WAIT.replace(FILTERED_IF, "if False:")),
+                           ("a filter, as nobody", FILTERED_SLEEP), ("asleep, as nobody", "import time; print('ready', flush=True); time.sleep(60)")):
             yield name, lambda t=text, p=each: Child(*AS_NOBODY, *p.command, "-S", "-c", t), AS_NOBODY
 
 
@@ -251,11 +246,127 @@ def agrees(ctx, make, prefix):
         expect(process.poll() is None, "the target ended")
 
 
+def victim_lines():
+    """Number of each line of recursing.py that calls, by its text."""
+    with open(victim_path("recursing"), encoding="utf-8") as f:
+        return {line.strip(): i for i, line in enumerate(f.read().splitlines(), 1)}
+
+
+def wrong_in_stack(frames, lines):
+    """What is wrong with the stack of a thread of recursing.py, None if the program can have it. Each function there calls known
+    ones from known lines, so frames of two moments do not fit together."""
+    calls = {("a", lines["return b(n - 1) if n else 0"]): {"b"}, ("b", lines["return c(n - 1) if n else 0"]): {"c"},
+             ("c", lines["return a(n - 1) if n else 0"]): {"a"}, ("gen", lines["yield from gen(n - 1)"]): {"gen"},
+             ("once", lines["a(depth)"]): {"a"}, ("once", lines["for _ in gen(6): pass  # noqa: E701"]): {"gen"},
+             ("rounds", lines["once()"]): {"once"}}
+    names = [(function.rsplit(".", 1)[-1], file.endswith("recursing.py"), int(line)) for function, file, line in frames]
+    own = [i for i, (_, is_own, _) in enumerate(names) if is_own]
+    if not own:
+        return None
+    if own != list(range(own[0], own[-1] + 1)):
+        return "frames of other files between those of the program"
+    if [name for name, _, _ in names[own[-1] + 1:]] != ["run", "_bootstrap_inner", "_bootstrap"]:
+        return "what is below the program's frames"
+    if names[own[-1]][0] not in ("once", "rounds", "maker"):
+        return "the outermost function of the program"
+    for i in own[1:]:
+        if names[i - 1][0] not in calls.get((names[i][0], names[i][2]), ()):
+            return f"{names[i]} calls {names[i - 1]}"
+    if names[own[0]][0] == "maker" or own[0] == 0:
+        return None
+    return f"{names[own[0]]} calls {names[own[0] - 1]}"
+
+
+def check_readings(text, truth, counts, lines):
+    """Check what read_stacks printed, and count by kind and name of the thread."""
+    for line in text.splitlines():
+        if line == "-":
+            counts["readings"] += 1
+            continue
+        head, *rest = line.split("\t")
+        kind, _, _, name, wait, _, is_whole = head.split("|")
+        frames = [tuple(frame.split("|")) for frame in rest]
+        counts[kind, name] += 1
+        if name in truth:
+            expect(kind == "S" and frames == truth[name], lambda: f"{head}: {frames}, but it is at {truth[name]}")
+            expect(wait.startswith("reading" if name == "MainThread" else "sleeping"), lambda: f"{name} waits: {wait!r}")
+        elif kind == "S":
+            expect(is_whole == "1", lambda: f"the stack of {name} is broken: {frames}")
+            wrong = wrong_in_stack(frames, lines)
+            expect(wrong is None, lambda: f"a stack that the program never has: {wrong}, in {frames}")
+
+
+def read_stacks(ctx, pid, times):
+    reader = os.path.join(os.path.dirname(ctx.auditview), "tests", "native", "read_stacks")
+    done = subprocess.run([reader, str(pid), str(times)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, timeout=300)
+    expect(done.returncode == 0, lambda: f"status {done.returncode}: {done.stderr!r}")
+    return done.stdout
+
+
+def stacks(ctx, python, times):
+    """Stacks of threads that wait are those that they print themselves; of threads that run, each is one that the program can
+    have at one moment, or none is shown."""
+    lines, counts, truth = victim_lines(), collections.Counter(), {}
+    victim = subprocess.Popen([*python.command, victim_path("recursing")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        for line in iter(victim.stdout.readline, "ready\n"):
+            expect(line.startswith("frames "), lambda: f"the program wrote {line!r}")
+            name, *frames = line.split()[1:]
+            truth[name] = [tuple(frame.split("|")) for frame in frames]
+        for line in iter(victim.stdout.readline, ""):  # the main thread prints last
+            truth[line.split()[1]] = [tuple(frame.split("|")) for frame in line.split()[2:]]
+            break
+        # Both need the GIL once more before they wait.
+        wait_for(lambda: all(re.search(rf"^S\|S\|-\|{name}\|(?!waiting)", read_stacks(ctx, victim.pid, 1), re.M) for name in truth), 20,
+                 "both threads to wait")
+        while not counts["S", "rounds"] or counts["readings"] < times:
+            n = min(times, 200)
+            check_readings(read_stacks(ctx, victim.pid, n), truth, counts, lines)
+            expect(counts["S", "rounds"] or counts["readings"] < 100 * n, lambda: f"the stack of a thread that runs was never read: {counts}")
+        expect(all(counts["S", name] == counts["readings"] for name in truth) and len(truth) == 2, lambda: f"{counts}")
+        expect(counts["E", "rounds"] == counts["N", "rounds"] == 0, lambda: f"{counts}")
+        victim.stdin.close()
+        expect(victim.wait(20) == 0, lambda: f"the program ended with {victim.returncode}")
+    finally:
+        kill(victim)
+
+
+def stacks_of(ctx, python):
+    """The command itself, as text and JSON."""
+    code = "import os\ndef inner():\n    print('ready', flush=True); os.read(0, 1)\ndef outer(): inner()\nouter()"
+    folder = ctx.new_folder("stacks")
+    script = os.path.join(folder, "wai\033ting.py")
+    with open(script, "w", encoding="utf-8") as f:
+        f.write(code)
+    with Child(*python.command, script) as child:
+        wait_for(lambda: status_of(child.pid, "State").startswith("S"), 20, "the program to wait")
+        before = maps_of(child.pid)
+        status, report = doctor(ctx, child.pid, "--stacks")
+        expect(status == 0 and len(report["threads"]) == 1, lambda: f"{status}, {report}")
+        thread = report["threads"][0]
+        got = [(f["func"], os.path.basename(f["file"]), f["line"]) for f in thread["stack"]]
+        name = "wai\033ting.py"
+        expect(got == [("inner", name, 3), ("outer", name, 4), ("<module>", name, 5)], lambda: f"{thread}")
+        expect(thread["wait"].startswith("reading pipe:") and thread["kind"] == "read", lambda: f"{thread}")
+        done = subprocess.run([ctx.auditview, "doctor", str(child.pid), "--stacks"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        expect(re.search(r"^process \d+  .*Python 3[.].*ago", done.stdout) and "reading pipe:" in done.stdout, lambda: f"{done}")
+        expect(re.search(r"   0  inner  .*wai\\x1bting[.]py:3\n +1  outer  ", done.stdout) and "\033" not in done.stdout, lambda: f"{done}")
+        expect(maps_of(child.pid) == before, "the target was changed")
+    with Child("sh", "-c", "echo ready; read word") as other:
+        for words, status, want in (((), 2, "needs a process id"), ((str(other.pid),), 1, "cannot"), (("99999999",), 1, "99999999")):
+            done = subprocess.run([ctx.auditview, "doctor", *words, "--stacks"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            expect(done.returncode == status and want in done.stderr, lambda: f"{words}: {done}")
+
+
 def cells(ctx):
     python = ctx.some_pythons(12)[0]
     yield "this machine", None, lambda: machine(ctx)
     for each in ctx.pythons:
         yield "hooks by name", each, lambda p=each: hooks(ctx, p)
+    for each in ctx.pythons:
+        yield "stacks now", each, lambda p=each: stacks(ctx, p, 10000 if ctx.full else 6)
+    yield "stacks, the command", python, lambda: stacks_of(ctx, python)
     for name, make, prefix in states(ctx, python):
         yield f"as record: {name}", python, lambda m=make, p=prefix: agrees(ctx, m, p)
     yield "no hooks", python, lambda: no_hooks(ctx, python)

@@ -150,12 +150,7 @@ class Host:
         expect(ended == status, lambda: f"the host ended with {ended}, expected {status}: {self.stderr()[-500:]}")
 
     def kill(self):
-        if self.process.poll() is None:
-            try:
-                os.killpg(self.process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-            self.process.wait()
+        harness.kill_group(self.process)
         self.process.stdout.close()
         self.process.stdin.close()
 
@@ -333,6 +328,7 @@ def left_while_it_ends(ctx, library, leave):
             host.ask("slow 0")
             host.send("final 0")
             host.answer("slow")
+            time.sleep(0 if leave else 1.1)  # the recorder checks the list of hooks twice a second
             expect(host.hooks() == 0, "linked before all was over")
             if leave:
                 watch.expect_all()
@@ -534,10 +530,9 @@ def loaded_by_a_thread(ctx, library):
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if built.returncode:
         raise Skip(f"no host can be built: {built.stdout[-200:]}")
-    home = os.path.dirname(os.path.dirname(os.path.realpath(library.path)))
     process = subprocess.Popen([ctx.auditview, "record", "-f", "-o", path, "--", program, library.path], stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-                               env={**os.environ, "PYTHONHOME": home})
+                               env={key: value for key, value in os.environ.items() if key not in ("PYTHONHOME", "PYTHONPATH")})
     try:
         said = process.communicate(timeout=40)[0]
     except subprocess.TimeoutExpired:

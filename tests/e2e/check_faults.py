@@ -108,6 +108,18 @@ def visit(ctx, v, spec, meanwhile=None, duration=VISIT):
     return bool(FIRED.search(text)), status, text
 
 
+def expect_removed(ctx, v, spec):
+    """The next recorder removes what is left. It may find that every thread has come to wait in a call that a stop would
+    end early: then it says so, and it is left to the one after it."""
+    for _ in range(4):
+        _, status, text = visit(ctx, v, None)
+        if status == 0 and "target restored: yes" in text:
+            return
+        if "a stop would end early" not in text:
+            break
+    raise Fail(f"the visit after {spec}: status {status}: {text[-300:]}")
+
+
 def expect_clean(ctx, v, before, spec, status, text):
     """The recorder reported everything that it left, and the next recorder removes it."""
     owns_up = status == -signal.SIGKILL or (status == 0 and "target restored: no" in text) or (status == 1 and "auditview" in text)
@@ -116,10 +128,11 @@ def expect_clean(ctx, v, before, spec, status, text):
     elif not owns_up:
         raise Fail(f"{spec}: status {status}, and nothing is reported: {text[-300:]}")
     if status == 1:
-        expect(not foreign_maps(maps_of(v.pid)) or "left" in text, lambda: f"{spec}: refused, but it left {foreign_maps(maps_of(v.pid))}: {text[-300:]}")
+        # A thread that is stopped by a signal may be in the probe: that is reported, and stays for the next visit.
+        may_stay = "left" in text or "target restored: no" in text
+        expect(not foreign_maps(maps_of(v.pid)) or may_stay, lambda: f"{spec}: refused, but it left {foreign_maps(maps_of(v.pid))}: {text[-300:]}")
     if status != 0 or "target restored: yes" not in text:
-        fired, status, text = visit(ctx, v, None)
-        expect(status == 0 and "target restored: yes" in text, lambda: f"the visit after {spec}: status {status}: {text[-300:]}")
+        expect_removed(ctx, v, spec)
     expect_as_before(v, before, spec)
 
 

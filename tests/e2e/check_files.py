@@ -1,5 +1,6 @@
 """files: an existing file is never lost, only a regular file is ever replaced, and files beside a capture are not
 trusted."""
+import fcntl
 import json
 import os
 import pty
@@ -14,6 +15,7 @@ from check_options import MARK, TERMINAL, Place, on_screen, run
 from harness import Skip, expect, wait_for
 
 FORMATS = "text jsonl csv tsv perfetto chrome folded speedscope sqlite".split()
+F_SETPIPE_SZ = 1031  # fcntl(2); the module has the name since 3.10
 OLD = b"what was there before\n"
 
 
@@ -132,6 +134,7 @@ def no_regular_file(ctx, python):
             unchanged(line, done)
     for line in writers(place, place.path("fifo")):
         reader = os.open(place.path("fifo"), os.O_RDONLY | os.O_NONBLOCK)
+        fcntl.fcntl(reader, F_SETPIPE_SZ, 1 << 20)  # nothing is read before the writer has ended
         done = run(ctx, *line)
         got = os.read(reader, 1 << 16) if "sqlite" not in line else b""
         os.close(reader)
@@ -237,7 +240,7 @@ def disk_full(ctx, python):
         done = run(ctx, "export", place.capture, "-F", form, "-o", out,
                    preexec_fn=lambda: __import__("resource").setrlimit(__import__("resource").RLIMIT_FSIZE, (100, 100)))
         expect(done.returncode == 1 and open(out, "rb").read() == OLD, lambda: f"{form}: {done.returncode} {done.stderr!r}")
-    expect(names(place) == ["a.avc", "a.jsonl", "n.py", "old", "old.part"], lambda: f"left: {names(place)}")
+    expect(names(place) == ["a.avc", "a.jsonl", "a.profile", "n.py", "old", "old.part"], lambda: f"left: {names(place)}")
 
 
 def dash(ctx, python):
@@ -305,6 +308,13 @@ class Screen:
             except OSError:
                 return
 
+    def until(self, condition, seconds=20):
+        """Read what arrives until the condition holds; returns whether it does."""
+        deadline = time.monotonic() + seconds
+        while not condition() and time.monotonic() < deadline:
+            self.settle(.5)
+        return condition()
+
     def keys(self, keys):
         os.write(self.fd, keys)
         self.settle()
@@ -332,15 +342,21 @@ def marks(ctx, python):
     place = Place(ctx, python, "marks").fill()
     first, second = Screen(ctx, [place.capture]), Screen(ctx, [place.capture])
     file = place.capture + ".marks"
-    lines = lambda: open(file, encoding="utf-8").read().splitlines()[1:]
+
+    def lines():
+        return open(file, encoding="utf-8").read().splitlines()[1:] if os.path.exists(file) else []
+
+    def expect_lines(n, screen, what):
+        expect(screen.until(lambda: len(lines()) == n), lambda: f"{what}: {lines()}")
+
     first.keys(b"gm")
-    expect(len(lines()) == 1, lambda: f"{lines()}")
+    expect_lines(1, first, "no mark")
     second.keys(b"gjjjm")
-    expect(len(lines()) == 2, lambda: f"the first viewer's mark is gone: {lines()}")
+    expect_lines(2, second, "the first viewer's mark is gone")
     first.keys(b"jm")
-    expect(len(lines()) == 3, lambda: f"the second viewer's mark is gone: {lines()}")
+    expect_lines(3, first, "the second viewer's mark is gone")
     second.keys(b"gjjjm")
-    expect(len(lines()) == 2, lambda: f"it is not taken away: {lines()}")
+    expect_lines(2, second, "it is not taken away")
     first.leave()
     second.leave()
     expect(stat.S_IMODE(os.stat(file).st_mode) == 0o600, "the mode")
@@ -431,9 +447,10 @@ def recorded_anew(ctx, python):
         change(opened)
         screen.keys(b"")
         screen.keys(b"gG")
+        noticed = screen.until(lambda: any(word in screen.text[len(before):] for word in ("was written into", "cut short", "replaced or removed")))
         after = screen.text[len(before):]
         screen.leave()
-        expect(any(word in after for word in ("was written into", "cut short", "replaced or removed")), lambda: f"{how}: {after[-600:]!r}")
+        expect(noticed, lambda: f"{how}: {after[-600:]!r}")
         expect("other.event" not in after, f"{how}: events of the other capture are shown")
 
 

@@ -11,6 +11,7 @@ import time
 
 import harness
 from check_doctor import doctor
+from check_pipes import Screen, quote
 from harness import Skip, expect, wait_for
 
 HOSTILE = os.path.join(harness.VICTIMS, "hostile")
@@ -131,6 +132,32 @@ def claim(ctx, python, whose):
                 expect(number not in shown, f"events of {said['ready']} are shown of process {number}")
                 expect("under the number of process" in record.text(), "the false claim is not reported")
         beside.stop()
+
+
+def mappings(ctx, python, mode):
+    """A program that changes the mappings or the head of the ring: "restored: yes" is said only if nothing is left, and
+    "0 lost" only if the ring still is what the recorder made."""
+    with program(python, "mappings", mode) as (process, said):
+        before = harness.foreign_maps(harness.maps_of(said["ready"]))
+        with Record(ctx, "-p", said["ready"]) as record:
+            changed = {}
+            for _ in range(2 if mode == "child" else 1): # of two processes, in any order
+                changed.update(json.loads(process.stdout.readline() or "{}"))
+            child = changed.get("child")
+            expect(changed.get("result") == 0, lambda: f"it could not change the mappings: {changed} {process.poll()}")
+            time.sleep(0.2)
+            record.process.send_signal(signal.SIGINT)
+            status, _ = record.wait(25)
+            text = record.stderr()
+        left = [m for pid in (said["ready"], child) if pid for m in harness.foreign_maps(harness.maps_of(pid)) if m not in before]
+        expect(process.poll() is None, lambda: f"the target has ended: {process.returncode}")
+        expect(("target restored: yes" in text) == (not left), lambda: f"left: {left}; {text[-300:]}")
+        expect((status == 0) == (not left), lambda: f"status {status}, left: {left}")
+        if mode in ("remove", "state"):
+            expect("lost: unknown" in text, lambda: f"what was not recorded is not said: {text[-300:]}")
+            expect("was written over" in record.text(), "the capture has no warning")
+        else:
+            expect(" 0 lost" in text, lambda: text[-300:])
 
 
 def find_entry(pid, runtime, neutral):
@@ -265,6 +292,264 @@ def leases(ctx, python, how):
         expect(process.poll() is None, "the program was harmed")
 
 
+@contextlib.contextmanager
+def unread(ctx, python, how):
+    """A program of nobody whose pages do not come (pages.py), what it said, and the file that it waits for. Its death ends each read."""
+    needs_root()
+    go = os.path.join(ctx.new_folder("pages"), "go")
+    for folder in (ctx.folder, os.path.dirname(go)):
+        os.chmod(folder, 0o755)
+    with program(python, "pages", how, go) as (process, said):
+        if "skip" in said:
+            raise Skip(said["skip"])
+        yield process, said, go
+
+
+def is_harmed(process):
+    """Dead, stopped, or traced: nothing of it is read but what needs no page of it."""
+    return process.poll() is not None or harness.status_of(process.pid, "State")[0] in "tT" or harness.status_of(process.pid, "TracerPid") != "0"
+
+
+def no_reader_is_left(record):
+    """The recorder's process that reads for it has ended with it, but for one that waits inside a read of FUSE until that ends."""
+    def readers():
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError):
+                if open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace").read() == "auditview-read\n" and pid in record.readers:
+                    found.append(pid)
+        return found
+    wait_for(lambda: not readers(), 10, "the recorder's readers to end")
+
+
+def note_readers(record):
+    record.readers = set()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            if harness.status_of(int(pid), "PPid") == str(record.process.pid):
+                record.readers.add(pid)
+
+
+def unread_context(ctx, python):
+    """A page of an armed process does not come any more: it is left, and that says the truth. The process beside it loses nothing."""
+    with unread(ctx, python, "context") as (process, said, go), harness.Victim(ctx, python, "busy") as beside:
+        with Record(ctx, "-p", said["ready"], "-p", beside.pid) as record:
+            wait_for(lambda: context_is_there(said["ready"]) or record.process.poll() is not None, 30, "the probe")
+            time.sleep(0.7)
+            open(go, "w", encoding="ascii").close()
+            expect(json.loads(process.stdout.readline() or "{}").get("done"), "the program did not take its page away: the test is broken")
+            time.sleep(3.5)
+            note_readers(record)
+            record.process.send_signal(signal.SIGINT)
+            status, _ = record.wait(25)
+            text = record.stderr()
+            expect(status == 1, lambda: f"status {status}: {text[-500:]}")
+            expect("does not answer" in text and "restored: unknown" in text and "lost: unknown" in text,
+                   lambda: f"not what happened: {text[-500:]}")
+            expect("is gone" not in text and "has ended" not in text, lambda: f"it says that the process has ended: {text[-500:]}")
+            expect(not is_harmed(process), "the program was harmed")
+            numbers = [e["args"]["0"] for e in record.named("victim.mark")]
+            expect(len(numbers) > 5 and numbers == list(range(numbers[0], numbers[0] + len(numbers))), "marks of the program beside it have gaps")
+            no_reader_is_left(record)
+        expect(beside.stop() is not None, "the program beside it was harmed")
+
+
+def context_is_there(pid):
+    return harness.foreign_maps(harness.maps_of(pid))
+
+
+def unread_file(ctx, python):
+    """A page that every examination reads does not come: doctor and record refuse, in time, and say why; the list of processes comes."""
+    with unread(ctx, python, "file") as (process, said, _):
+        status, report = doctor(ctx, said["ready"])
+        expect((status, report["cause"], report["verdict"]) == (1, "no-answer", "busy"), lambda: f"doctor: {status}, {report}")
+        expect("does not answer" in report["why"] and "FUSE" in report["cure"], lambda: f"doctor: {report}")
+        with Record(ctx, "-p", said["ready"], "--duration", "500ms") as record:
+            status, _ = record.wait(15)
+            expect(status == 1 and report["why"] in record.stderr(), lambda: f"status {status}: {record.stderr()[-400:]}")
+        expect(not is_harmed(process), "the program was harmed")
+
+
+def unread_words(ctx, python):
+    """Its command line and environment do not come: doctor and the recorder end in time, and say the truth."""
+    with unread(ctx, python, "words") as (process, said, _):
+        begun = time.monotonic()
+        status, report = doctor(ctx, said["ready"])
+        expect(time.monotonic() - begun < 12, "doctor took more than 12 s")
+        expect((status, report["cause"]) in ((0, "fine"), (1, "no-answer")), lambda: f"doctor: {status}, {report}")
+        with Record(ctx, "-p", said["ready"], "--duration", "1s") as record:
+            status, _ = record.wait(30)
+            text = record.stderr()
+            expect((status == 0 and "restored: yes" in text) or (status == 1 and "does not answer" in text), lambda: f"status {status}: {text[-400:]}")
+            expect("is gone" not in text and "has ended" not in text, lambda: f"it says that the process has ended: {text[-400:]}")
+        expect(not is_harmed(process), "the program was harmed")
+
+
+def unread_tree(ctx, python):
+    """A page of a followed child does not come any more: the recorder ends in time, says so, and has all of the parent."""
+    with unread(ctx, python, "tree") as (process, said, go):
+        with Record(ctx, "-f", "-p", said["ready"]) as record:
+            child = wait_for(lambda: children_of(said["ready"]), 10, "the child")[0]
+            wait_for(lambda: context_is_there(said["ready"]) and context_is_there(child) or record.process.poll() is not None, 30, "the probes")
+            time.sleep(0.7)
+            open(go, "w", encoding="ascii").close()
+            expect(json.loads(process.stdout.readline() or "{}").get("done"), "the child did not take its page away: the test is broken")
+            time.sleep(3.5)
+            record.process.send_signal(signal.SIGINT)
+            status, _ = record.wait(30)
+            text = record.stderr()
+            expect(status == 1 and "restored: unknown" in text and "lost: unknown" in text, lambda: f"status {status}: {text[-500:]}")
+            numbers = [e["args"]["0"] for e in record.named("hostile.parent")]
+            expect(len(numbers) > 100 and numbers == list(range(numbers[0], numbers[0] + len(numbers))), lambda: f"{len(numbers)} marks of the parent, with gaps")
+            expect(record.named("hostile.child"), "nothing of the child was recorded")
+        expect(not is_harmed(process), "the parent was harmed")
+        expect(not harness.foreign_maps(harness.maps_of(said["ready"])), "the probe was left in the parent")
+        expect(harness.status_of(child, "State")[0] not in "tT" and harness.status_of(child, "TracerPid") == "0", "the child was harmed")
+
+
+def children_of(pid):
+    return [int(c) for c in open(f"/proc/{pid}/task/{pid}/children", encoding="ascii").read().split()]
+
+
+def unread_exec(ctx, python):
+    """An exec of it never ends, and so does no read of what the kernel guards against that: doctor and record end in time."""
+    for _ in range(3):
+        with unread(ctx, python, "exec") as (process, said, _), harness.Victim(ctx, python, "busy") as beside:
+            try:
+                check_exec(ctx, process, said["ready"], beside)
+            except (harness.Fail, subprocess.TimeoutExpired):
+                if is_running(said["server"]):
+                    raise
+            if is_running(said["server"]):
+                return
+    raise Skip("this machine is too slow: each time the exec was over before it was examined")
+
+
+def unread_kin(ctx, python):
+    """A child that was forked while its parent was recorded cannot be examined, because an exec of it does not end: the
+    recorder does not say that all is restored."""
+    for _ in range(3):
+        with unread(ctx, python, "kin") as (process, said, go):
+            with Record(ctx, "-p", said["ready"]) as record:
+                wait_for(lambda: context_is_there(said["ready"]) or record.process.poll() is not None, 30, "the probe")
+                open(go, "w", encoding="ascii").close()
+                server = json.loads(process.stdout.readline())["server"]
+                child = [p for p in children_of(said["ready"]) if p != server]
+                record.process.send_signal(signal.SIGINT)
+                status, _ = record.wait(30)
+                is_in_time = is_running(server)
+                text = record.stderr()
+                expect(not is_harmed(process), "the parent was harmed")
+            if is_in_time:
+                expect(status == 1 and f"restored: unknown (process {child[0]}" in text, lambda: f"status {status}: {text[-500:]}")
+                return
+    raise Skip("this machine is too slow: each time the exec was over before it was examined")
+
+
+def unread_exit(ctx, python, *options):
+    """The target ends, and the kernel never comes to the end of that, because it waits for a close(2) of a file on FUSE. Its memory
+    is gone: the recorder ends when it is told to, and says that nothing is left in it."""
+    with unread(ctx, python, "exit") as (process, said, go), harness.Victim(ctx, python, "busy") as beside:
+        pid = said["ready"]
+        with Record(ctx, *options, "-p", pid, "-p", beside.pid) as record:
+            wait_for(lambda: context_is_there(pid) and context_is_there(beside.pid) or record.process.poll() is not None, 30, "the probes")
+            time.sleep(0.7)
+            open(go, "w", encoding="ascii").close()
+            server = json.loads(process.stdout.readline())["server"]
+            begun = time.monotonic()
+            status, report = doctor(ctx, pid)
+            expect(time.monotonic() - begun < 12, "doctor took more than 12 s")
+            expect((status, report["cause"]) == (1, "no-process") and "ending" in report["why"], lambda: f"doctor: {status}, {report}")
+            begun = time.monotonic()
+            listed = subprocess.run([ctx.auditview, "doctor", "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=20)
+            expect(time.monotonic() - begun < 10, "the list of processes took more than 10 s")
+            pids = [p["pid"] for p in json.loads(listed.stdout)["processes"]]
+            expect(beside.pid in pids and pid not in pids, lambda: f"{pid} and {beside.pid}: in the list are {pids}")
+            note_readers(record)
+            record.process.send_signal(signal.SIGINT)
+            status, _ = record.wait(15)
+            text = record.stderr()
+            expect(is_running(server), "the recorder ended only when the close was over, or the test is too slow")
+            expect(status == 0 and " 0 lost" in text and "restored: yes" in text, lambda: f"status {status}: {text[-500:]}")
+            numbers = [e["args"]["0"] for e in record.named("hostile.pages")]
+            expect(numbers and numbers == list(range(numbers[0], numbers[0] + len(numbers))), lambda: f"{len(numbers)} marks, with gaps")
+            no_reader_is_left(record)
+        expect(beside.stop() is not None, "the program beside it was harmed")
+
+
+def unread_close(ctx, python, *options):
+    """A thread of the target never returns from a close(2) of a file on FUSE, and so it cannot be stopped: the target is recorded and
+    left all the same."""
+    with unread(ctx, python, "close") as (process, said, _):
+        with Record(ctx, *options, "-p", said["ready"], "--limit", "20") as record:
+            status, _ = record.wait(15)
+            text = record.stderr()
+            expect(is_running(said["server"]), "the recorder ended only when the close was over, or the test is too slow")
+            expect(status == 0 and " 0 lost" in text and "restored: yes" in text, lambda: f"status {status}: {text[-500:]}")
+            expect(record.named("hostile.pages"), "nothing of the program was recorded")
+        expect(not is_harmed(process), "the program was harmed")
+        expect(not harness.foreign_maps(harness.maps_of(said["ready"])), "the probe was left in it")
+
+
+def unread_source(ctx, python):
+    """A source file of the target does not come: the screen shows the stack without it, and says why, in a small pane, too."""
+    with unread(ctx, python, "source") as (process, said, _):
+        pid, folder = said["ready"], ctx.new_folder("source")
+        # The excerpt is that of the caller: the frame in the file that does not come.
+        command = quote(ctx.auditview, "--no-config", "--mine", said["folder"], "-e", "hostile.source", "-o",
+                        os.path.join(folder, "capture.avc"), "-p", pid)
+        with Screen(ctx, f"{command}; echo it ended with $?; sleep 100") as screen:
+            for columns, lines in ((200, 60), (80, 24)):
+                screen.tmux("resize-window", "-x", str(columns), "-y", str(lines))
+                wait_for(lambda c=columns: c - 4 < max(map(len, screen.tmux("capture-pane", "-p").splitlines())) <= c, 20, "the size")
+                wait_for(lambda: "its file system does not answer" in screen.tmux("capture-pane", "-p"), 20,
+                         lambda c=columns, n=lines: f"the reason at {c} × {n}: " + screen.tmux("capture-pane", "-p"))
+            screen.tmux("send-keys", "Q")
+            wait_for(lambda: "it ended with 0" in screen.tmux("capture-pane", "-p"), 20,
+                     lambda: "the screen to end: " + screen.tmux("capture-pane", "-p"))
+        expect(not is_harmed(process), "the program was harmed")
+        expect(not harness.foreign_maps(harness.maps_of(pid)), "the probe was left in it")
+
+
+def is_running(pid):
+    with contextlib.suppress(OSError):
+        return harness.status_of(pid, "State")[0] not in "ZX"
+    return False
+
+
+def check_exec(ctx, process, pid, beside):
+    begun = time.monotonic()
+    status, report = doctor(ctx, pid)
+    expect(time.monotonic() - begun < 12, "doctor took more than 12 s")
+    expect((status, report["cause"], report["verdict"]) == (1, "no-answer", "busy"), lambda: f"doctor: {status}, {report}")
+    begun = time.monotonic()
+    listed = subprocess.run([ctx.auditview, "doctor", "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=20)
+    expect(time.monotonic() - begun < 10, "the list of processes took more than 10 s")
+    pids = [p["pid"] for p in json.loads(listed.stdout)["processes"]]
+    expect(beside.pid in pids and pid not in pids, lambda: f"{pid} and {beside.pid}: in the list are {pids}")
+    with Record(ctx, "-p", beside.pid, "--duration", "500ms") as record:
+        status, _ = record.wait(30)
+        expect(status == 0 and "restored: yes" in record.stderr(), lambda: f"beside it, status {status}: {record.stderr()[-400:]}")
+    with Record(ctx, "-p", pid, "--duration", "500ms") as record:
+        status, _ = record.wait(30)
+        expect(status == 1 and report["why"] in record.stderr(), lambda: f"status {status}: {record.stderr()[-400:]}")
+    expect(not is_harmed(process), "the program was harmed")
+    expect(beside.stop() is not None, "the program beside it was harmed")
+
+
+def unread_image(ctx, python):
+    """The rest of a library that is no Python does not come: the program is recorded all the same, and restored."""
+    with unread(ctx, python, "image") as (process, said, _), harness.Victim(ctx, python, "busy") as beside:
+        with Record(ctx, "-p", said["ready"], "-p", beside.pid, "--stack", "both", "--duration", "2s") as record:
+            status, _ = record.wait(30)
+            text = record.stderr()
+            expect(status == 0 and "restored: yes" in text, lambda: f"status {status}: {text[-400:]}")
+            expect(record.named("victim.mark"), "nothing of the program beside it was recorded")
+        expect(not is_harmed(process), "the program was harmed")
+        expect(not harness.foreign_maps(harness.maps_of(said["ready"])), "the probe was left in it")
+        expect(beside.stop() is not None, "the program beside it was harmed")
+
+
 def holds_lock(holder, pid):
     return any(f" {holder} " in line and f":{os.stat(f'/proc/{pid}/stat').st_ino} " in line for line in open("/proc/locks"))
 
@@ -304,6 +589,8 @@ def cells(ctx):
             yield "ring, flood, ended by " + name, python, lambda p=python, h=how: ring(ctx, p, "flood", h)
         for whose in ("beside", "init", "recorder's parent")[:3 if ctx.full else 2]:
             yield "claims to be " + whose, python, lambda p=python, w=whose: claim(ctx, p, w)
+        for mode in ("remove", "split", "child", "state", "cut", "move")[:6 if ctx.full else 3]:
+            yield "mappings, " + mode, python, lambda p=python, m=mode: mappings(ctx, p, m)
         for how in ("file", "memfd", "before", "short")[:4 if ctx.full else 2]:
             yield "swapped, " + how, python, lambda p=python, h=how: swap(ctx, p, h)
         for how in ("private", "shared", "file"):
@@ -313,4 +600,18 @@ def cells(ctx):
                 yield f"locks {whose} files of /proc, {how}", python, lambda p=python, h=how, w=whose: locks(ctx, p, h, w)
         for how in ("lease", "lease-maps", "lease-mem"):
             yield f"leases on its files of /proc, {how}", python, lambda p=python, h=how: leases(ctx, p, h)
+        yield "pages that never come, context", python, lambda p=python: unread_context(ctx, p)
+        yield "pages that never come, file", python, lambda p=python: unread_file(ctx, p)
+        yield "pages that never come, words", python, lambda p=python: unread_words(ctx, p)
+        yield "pages that never come, tree", python, lambda p=python: unread_tree(ctx, p)
+        if ctx.full:  # whatever reads all of /proc, as ps does, waits as long as this cell
+            yield "pages that never come, exec", python, lambda p=python: unread_exec(ctx, p)
+            yield "pages that never come, kin", python, lambda p=python: unread_kin(ctx, p)
+        yield "pages that never come, exit", python, lambda p=python: unread_exit(ctx, p)
+        yield "pages that never come, close, following", python, lambda p=python: unread_close(ctx, p, "-f")
+        if ctx.full:
+            yield "pages that never come, exit, following", python, lambda p=python: unread_exit(ctx, p, "-f")
+            yield "pages that never come, close", python, lambda p=python: unread_close(ctx, p)
+        yield "pages that never come, source", python, lambda p=python: unread_source(ctx, p)
+        yield "pages that never come, image", python, lambda p=python: unread_image(ctx, p)
         yield "locked by a real auditview", python, lambda p=python: lock_of_auditview(ctx, p)

@@ -17,8 +17,9 @@ import time
 
 import harness
 from check_embed import libraries
-from harness import Capture, Skip, expect, status_of, wait_for
+from harness import Capture, Fail, Recorder, Skip, Victim, expect, foreign_maps, maps_of, status_of, wait_for
 
+EXECVE = {"x86_64": "59", "aarch64": "221"}.get(os.uname().machine)
 KILL_LOADS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs", "kill_loads.py")
 
 
@@ -97,6 +98,69 @@ def stopped_meanwhile(ctx, python, steps):
     expect(n_stopped, "not once was there a target to stop: the test is broken")
 
 
+def interrupted_meanwhile(ctx, python):
+    """The target ends while the recorder attaches, and the user interrupts the recorder: it still says why it failed."""
+    with Victim(ctx, python, "busy") as v:
+        with Recorder(ctx, v.pid, env=dict(os.environ, AUDITVIEW_FAULT="ptrace:1:stop")) as recorder:
+            wait_for(lambda: state_of(recorder.process.pid) in "TZ", 60, "the step")
+            v.process.kill()
+            wait_for(lambda: state_of(v.pid) == "Z", 20, "the target to end")
+            recorder.process.send_signal(signal.SIGINT)
+            recorder.process.send_signal(signal.SIGCONT)
+            status, text = recorder.process.wait(60), recorder.stderr()
+            expect(status == 1 and "auditview: " in text, lambda: f"the recorder ended with {status}, and said {text!r}")
+
+
+WAITS = r"""
+import ctypes, os, select, sys
+wait = ctypes.CDLL(None, use_errno=True).epoll_wait
+epoll, event = select.epoll(), ctypes.create_string_buffer(16)
+epoll.register(0, select.EPOLLIN)
+print("ready", flush=True)
+os.read(0, 1)
+n = wait(epoll.fileno(), event, 1, 60000)
+print(n, ctypes.get_errno(), flush=True)
+sys.audit("moments.waited")
+"""
+
+
+def waits_meanwhile(ctx, python):
+    """When the probe is mapped and not linked yet, the only thread begins to wait in a call that a stop would end early:
+    the probe is linked without a stop."""
+    def call_of(pid):
+        return open(f"/proc/{pid}/syscall").read().split()[0]
+    target = subprocess.Popen([*python.command, "-S", "-c", WAITS], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        expect(target.stdout.readline() == b"ready\n", "it did not start")
+        wait_for(lambda: state_of(target.pid) == "S", 20, "it to read")
+        reads = call_of(target.pid)
+        for n in range(1, 30):
+            with Recorder(ctx, target.pid, env=dict(os.environ, AUDITVIEW_FAULT=f"write:{n}:stop")) as recorder:
+                wait_for(lambda: state_of(recorder.process.pid) in "TZ", 60, f"write {n}")
+                is_mapped = bool(foreign_maps(maps_of(target.pid)))
+                if not is_mapped:
+                    recorder.process.send_signal(signal.SIGINT)
+                    recorder.process.send_signal(signal.SIGCONT)
+                    recorder.wait()
+                    continue
+                target.stdin.write(b"!")
+                target.stdin.flush()
+                wait_for(lambda: state_of(target.pid) == "S" and call_of(target.pid) != reads, 20, "it to wait")
+                recorder.process.send_signal(signal.SIGCONT)
+                wait_for(lambda: recorder.process.poll() is not None or harness.hooks_of(ctx, target.pid), 30, "the hook")
+                target.stdin.close()  # this ends its wait
+                said, status = target.stdout.read(), recorder.process.wait(30)
+                expect(status == 0 and said == b"1 0\n", lambda: f"write {n}: status {status}, it printed {said!r}: {recorder.stderr()[-500:]}")
+                expect(len(recorder.capture.named("moments.waited")) == 1, "its event is missing")
+                return
+        raise Fail("it was never mapped before it was linked: the test is broken")
+    finally:
+        target.stdin.close()
+        target.kill()
+        target.wait()
+        target.stdout.close()
+
+
 def loads_program(ctx):
     """Build victims/loads.c, once."""
     with ctx.lock:
@@ -110,25 +174,50 @@ def loads_program(ctx):
         return ctx.loads_program
 
 
-def execs_meanwhile(ctx, python, module, steps):
-    """Another thread of the target calls exec: the new program is recorded from its first event."""
+def program_of(pid):
+    """Return where /proc/PID/exe leads, or None."""
+    try:
+        return os.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return None
+
+
+def exec_meanwhile(held):
+    """Tell the second thread of loads to call exec, while the recorder is stopped. Returns whether it did: either the
+    program is another one, or exec(2) waits for a thread that only the recorder can release."""
+    loads = program_of(held.pid)
+    held.process.stdin.write(b"!")
+    held.process.stdin.flush()
+
+    def has_called():
+        try:
+            tids = os.listdir(f"/proc/{held.pid}/task")
+            calls = [open(f"/proc/{held.pid}/task/{tid}/syscall").read().split()[0] for tid in tids if int(tid) != held.pid]
+        except (FileNotFoundError, ProcessLookupError):
+            return False  # its threads change: it is in exec, or it ends
+        return program_of(held.pid) != loads or EXECVE in calls
+
+    def cannot():
+        """It has no second thread yet, or the thread is a stopped tracee."""
+        tids = [int(tid) for tid in os.listdir(f"/proc/{held.pid}/task")]
+        others = [tid for tid in tids if tid != held.pid]
+        return all(state_of(f"{held.pid}/task/{tid}") in "tTXZ" for tid in others) and program_of(held.pid) == loads and state_of(held.pid) in "tT"
+
+    wait_for(lambda: has_called() or state_of(held.pid) == "Z" or cannot(), 60, "the exec")
+    return has_called()
+
+
+def execs_meanwhile(ctx, python, module, steps, more):
+    """Another thread of the target calls exec: the new program is recorded from its first event. `more` are the steps to
+    take if none of `steps` came at a moment when that thread could run."""
     n_execed = 0
     command = [*python.command, "-S", "-c", "import sys; sys.audit('moments.after'); print('fine')"]
-    for step in steps:
+    for i, step in enumerate([*steps, *more]):
+        if i >= len(steps) and n_execed:
+            break
         with Held(ctx, step, loads_program(ctx), module, *command) as held:
             if held.pid:
-                loads = os.readlink(f"/proc/{held.pid}/exe")
-                held.process.stdin.write(b"!")
-                held.process.stdin.flush()
-                def is_another():
-                    try:
-                        return os.readlink(f"/proc/{held.pid}/exe") != loads
-                    except OSError:
-                        return False
-                # otherwise the program is at its start, with one thread
-                if "t" != state_of(held.pid) or status_of(held.pid, "Threads") != "1":
-                    wait_for(lambda: is_another() or state_of(held.pid) in "Z" or stays_stopped(held.pid), 20, "the exec")
-                n_execed += is_another()
+                n_execed += exec_meanwhile(held)
                 held.go_on()
             out, err = held.process.communicate(b"" if held.pid else b"!", timeout=60)
             # What one thread prints and when the other one calls exec is a race of the program itself.
@@ -231,8 +320,10 @@ def cells(ctx):
         yield "stopped meanwhile", python, lambda p=python: stopped_meanwhile(ctx, p, steps(8 if full else 5, 500, 200 if full else 3))
     for python in ctx.some_pythons(12):
         yield "left, and gone back", python, lambda p=python: left_and_gone_back(ctx, p)
+        yield "interrupted, and it ends meanwhile", python, lambda p=python: interrupted_meanwhile(ctx, p)
+        yield "waits meanwhile", python, lambda p=python: waits_meanwhile(ctx, p)
     library = next((l for l in libraries(ctx) if not l.loader), None)
     for python in ctx.some_pythons(12):
         if library:
-            yield "execs meanwhile", python, lambda p=python: execs_meanwhile(ctx, p, library.path, steps(12 if full else 5, 400, 200 if full else 3))
+            yield "execs meanwhile", python, lambda p=python: execs_meanwhile(ctx, p, library.path, steps(12 if full else 5, 400, 200 if full else 3), steps(0, 400, 40))
     yield "killed while it loads", None, lambda: killed_while_loading(ctx, 600 if full else 25)

@@ -9,13 +9,15 @@ import subprocess
 import sys
 import time
 
-from harness import Skip, expect
+import harness
+from harness import Skip, expect, wait_for
 
 MARK = "import sys; sys.audit('victim.mark', 'm' * 300, {'password': 'hunter22'}); "
 VALUES = {"pid": "1", "user": "root", "python": "3.12", "on-exit": "kill", "events": "open", "stack": "off", "stack-bytes": "8k",
           "string-bytes": "10", "bulk-bytes": "10", "duration": "1s", "limit": "5", "until": "event == \"open\"", "ring-size": "2M",
-          "filter": "event == \"open\"", "format": "csv", "output": "/dev/null", "by": "event", "sort": "key", "rows": "3",
-          "category": "open", "theme": "filesystem", "code": "1", "color": "never", "completion": "bash"}
+          "hold": "event == \"open\"", "do": "stacks", "hold-ignore": "3", "keep": "1M", "interval": "1s", "rotate-size": "1", "rotate-time": "1s", "rotate-count": "3",
+          "filter": "event == \"open\"", "mine": "/nowhere", "format": "csv", "output": "/dev/null", "by": "event", "sort": "key", "rows": "3",
+          "category": "open", "theme": "filesystem", "code": "1", "offset": "1=1s", "host": "1=web", "from": "0s", "to": "1h", "schema": "json", "color": "never", "completion": "bash"}
 LIVE = ("record", "print", "-")
 # ncurses keeps what it read about the terminal
 TERMINAL = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "ASAN_OPTIONS": "detect_leaks=0"}
@@ -33,7 +35,7 @@ def table(ctx):
     for line in done.stdout.splitlines():
         command, option, how, needs, value = line.split("\t")
         commands.setdefault(command, {})[option] = (how == "screen", needs.split(), value == "value")
-    expect(len(commands) == 12, lambda: f"--list-options: {done.stdout[:200]!r} {done.stderr[:200]!r}")
+    expect(len(commands) == 16, lambda: f"--list-options: {done.stdout[:200]!r} {done.stderr[:200]!r}")
     return commands
 
 
@@ -46,6 +48,7 @@ class Place:
         self.folder = ctx.new_folder(label)
         self.witness, self.out = self.path("witness"), self.path("out")
         self.capture, self.lines, self.script = self.path("a.avc"), self.path("a.jsonl"), self.path("n.py")
+        self.profile = self.path("a.profile")
         with open(self.script, "w", encoding="utf-8") as f:
             f.write(f"open({self.witness!r}, 'w').close()\n" + MARK + "\n")
 
@@ -57,13 +60,16 @@ class Place:
         expect(done.returncode == 0, lambda: f"record: {done.stderr}")
         done = run(self.ctx, "export", self.capture, "-o", self.lines)
         expect(done.returncode == 0, lambda: f"export: {done.stderr}")
+        done = run(self.ctx, "profile", self.capture, "-o", self.profile)
+        expect(done.returncode == 0, lambda: f"profile: {done.stderr}")
         return self
 
     def line(self, command):
         program = ["--", *self.python.command, "-S", self.script]
         return {"-": [], "record": ["record", "-o", self.out], "print": ["print"],
                 "export": ["export", self.capture, "-F", "jsonl"], "import": ["import", self.lines, "-o", self.out],
-                "stat": ["stat", self.capture], "diff": ["diff", self.capture, self.capture], "events": ["events"],
+                "merge": ["merge", self.capture, self.capture, "-o", self.out], "cut": ["cut", self.capture, "-o", self.out],
+                "profile": ["profile", self.capture], "check": ["check", self.profile, self.capture], "stat": ["stat", self.capture], "diff": ["diff", self.capture, self.capture], "events": ["events"],
                 "explain": ["explain", "open"], "try": ["try", self.script], "lesson": ["lesson", "3"],
                 "doctor": ["doctor", str(os.getpid())]}[command], program if command in LIVE else []
 
@@ -110,7 +116,7 @@ def needs(ctx, python):
                 expect(not os.path.exists(place.out), f"{line}: a file was made")
 
 
-WRONG = [("--until", "bad (("), ("--until", "evnt == 3"), ("-e", "/(/"), ("-e", "@nowhere"), ("--limit", "x"), ("--duration", "soon"),
+WRONG = [("--until", "bad (("), ("--hold", "evnt == 3"), ("--until", "evnt == 3"), ("-e", "/(/"), ("-e", "@nowhere"), ("--limit", "x"), ("--duration", "soon"),
          ("--stack", "some"), ("-s", "-1"), ("--ring-size", "1"), ("--on-exit", "stay"), ("--python", "3.77"),
          ("--python", "/no/such/python"), ("-u", "no-such-user-here"), ("-Y", "evnt == 3"), ("-Y", "event =="), ("-F", "sqlite"),
          ("-F", "papyrus"), ("-o", "/no/such/folder/x"), ("-o", "/"), ("--color", "blue")]
@@ -251,6 +257,7 @@ def live_duration(ctx, python, command):
 
 
 MANY = "import sys\nfor i in range(40000):\n    sys.audit('victim.n', i)"
+SPARSE = "import sys, time\nfor i in range(6):\n    sys.audit('victim.n', i)\n    time.sleep(0.3)"
 FAMILY = """
 import os, sys, threading
 def work(n):
@@ -281,6 +288,9 @@ def live_until(ctx, python, command):
         hits = [i for i, e in enumerate(live.events) if e["event"] == "victim.n" and e["args"]["0"] == at]
         expect(hits == [len(live.events) - 1], lambda: f"{at}: {len(live.events)} events, found at {hits}")
         expect(live.said() == [len(live.events), 0], lambda: f"{at}: {live.done.stderr!r}")
+    # Each event is alone in its block, so the one that matches is also the last of its block.
+    live = Live(ctx, python, command, ["--until", "event == \"victim.n\" and args[0] == 2", "-e", "victim.n"], SPARSE)
+    expect(len(live.events) == 3, lambda: f"alone in a block: {len(live.events)} events")
     live = Live(ctx, python, command, ["--until", "event == \"victim.n\" and args[0] == 50", "-e", "victim.n"], MANY)
     expect(len(live.events) == 51, lambda: f"with -e: {len(live.events)}")
     live = Live(ctx, python, command, ["--until", "event == \"no.such\"", "-e", "victim.n"], MANY)
@@ -293,6 +303,38 @@ def live_may_drop(ctx, python, command):
     n, lost = live.said()
     # The names of lost events are unknown: some may be events that -e leaves out.
     expect(lost > 0 and 40000 <= n + lost < 41000 and n == len(live.events), lambda: f"{n} events, {lost} lost")
+
+
+def live_rotate(ctx, python, command):
+    """check_rotate.py has the rest."""
+    code = MARK + "import time\nfor i in range(6):\n for k in range(2000): sys.audit('victim.mark', i, k)\n time.sleep(.25)"
+    for options, least, most in ((["-C", "10k"], 3, 99), (["-G", "200ms"], 3, 99), (["-C", "10k", "-W", "2"], 2, 2)):
+        place = Place(ctx, python, "rotate")
+        done = run(ctx, command, "-o", place.path("run.avc"), *options, "--", *python.command, "-S", "-c", code)
+        files = [name for name in os.listdir(place.folder) if name.startswith("run_")]
+        expect(done.returncode == 0 and least <= len(files) <= most, lambda: f"{options}: {files} {done.stderr[-300:]}")
+
+
+def live_keep(ctx, python, command):
+    """check_keep.py has the rest."""
+    live = Live(ctx, python, command, ["--keep", "64k"], MARK + "import os\nfor i in range(20000): sys.audit('victim.n', i, os.urandom(99))\n")
+    numbers = [e["args"]["0"] for e in live.events if e["event"] == "victim.n"]
+    expect(numbers[-1] == 19999 and 0 < numbers[0] and len(numbers) == 20000 - numbers[0], lambda: f"{numbers[:2]} {numbers[-2:]}")
+
+
+def live_hold(ctx, python, command):
+    """check_hold.py has the rest."""
+    code = "import sys\nfor i in range(9): sys.audit('victim.n', i)\n"
+    hold = ["--hold", "event == \"victim.n\" and args[0] > 3", "--do"]
+    live = Live(ctx, python, command, [*hold, "stacks", "--hold-ignore", "2"], code)
+    shown = re.findall(r"victim.n\((\d)\).*\n +<module> ", live.done.stderr)
+    expect(shown == ["6", "7", "8"] and ", held 3 times (" in live.done.stderr, lambda: f"{shown}: {live.done.stderr!r}")
+    log = Place(ctx, python, "hold").path("log")
+    live = Live(ctx, python, command, [*hold, f"echo {{pid}} {{tid}} {{seq}} >> {log}; exit $(({{seq}} % 2))"], code)
+    lines = [line.split() for line in open(log).read().splitlines()]
+    ticks = [e for e in live.events if e["event"] == "victim.n"][4:]
+    expect([[e["pid"], e["tid"], e["seq"]] for e in ticks] == [[int(n) for n in line] for line in lines], lambda: f"{ticks} {lines}")
+    expect("of --do ended with status 1" in live.done.stderr and live.done.returncode == 1, lambda: f"{live.done.returncode}: {live.done.stderr!r}")
 
 
 def live_ring_size(ctx, python, command):
@@ -329,6 +371,12 @@ def text_of(ctx, python, command, *options):
 def live_filter(ctx, python, command):
     live = Live(ctx, python, command, ["-Y", "event == \"victim.mark\""], MARK)
     expect(live.names == ["victim.mark"], lambda: f"{live.names[:5]}")
+
+
+def live_mine(ctx, python, command):
+    for folder, n in (("/nowhere", 0), (None, 1)):
+        live = Live(ctx, python, command, ["-Y", "event == \"victim.mark\" and caller", *(["--mine", folder] if folder else [])], MARK)
+        expect(len(live.names) == n, lambda: f"{folder}: {live.names[:5]}")
 
 
 def live_format(ctx, python, command):
@@ -379,6 +427,21 @@ def written(done, plain, place):
 
 def imported(done, plain, place):
     expect(open(place.path("x"), "rb").read(4) == b"\x89AVC", "no capture")
+
+
+def cut_is_empty(done, plain, place):
+    rows = run(place.ctx, "export", place.path("x"), "-F", "jsonl").stdout
+    expect(not rows, lambda: f"{rows[:300]}")
+
+
+def diff_mine(ctx, python, command):
+    place = Place(ctx, python, "diff").fill()
+    done = run(ctx, "record", "-q", "-o", place.out, "--", *python.command, "-S", "-c", MARK + "open('/dev/null')")
+    expect(done.returncode == 0, lambda: f"record: {done.stderr}")
+    for options, there in (([], True), (["--mine", "/nowhere"], False)):
+        done = run(ctx, "diff", place.capture, place.out, *options)
+        # in parentheses: code that is not the user's own
+        expect(("(<string>" in done.stdout) != there and "<string>" in done.stdout, lambda: f"{options}: {done.stdout}")
 
 
 def is_quiet(done, plain, place):
@@ -503,26 +566,177 @@ def tried(*options, want, head=("try",)):
     return proof
 
 
+def made(option, value, right):
+    """The capture that the command writes with the option is right, and without it is not."""
+    def proof(ctx, python, command):
+        place = Place(ctx, python, "made").fill()
+        results = []
+        for words in ([option, value], []):
+            done = run(ctx, *place.line(command)[0], *words)
+            lines = run(ctx, "print", "-F", "json", place.out).stdout.splitlines()
+            results.append(done.returncode == 0 and bool(right([json.loads(line) for line in lines])))
+        expect(results == [True, False], lambda: f"{option} {value}: with it {results[0]}, without {results[1]}: {done.stderr}")
+    return proof
+
+
 ALWAYS = {"help": only_tells(["--help"], "usage: auditview"), "version": only_tells(["--version"], "auditview "),
           "completion": only_tells(["--completion", "bash"], "complete ")}
 JSON = shows("--json", check=is_json)
 ONLY_MARK = shows("-Y", "event == \"victim.mark\"", has_not=r'"event":"(marshal|import|open|exec)')
+def stat_as_record(*options, code=None):
+    """`stat OPTIONS -- PROGRAM` counts what `record OPTIONS` has."""
+    def check(ctx, python, command):
+        place = Place(ctx, python, "counts")
+        program = ["--", *python.command, "-S", "-c", code or MANY]
+        plain, counts = place.path("plain"), []
+        done = run(ctx, "record", "-q", "-o", plain, *options, *program)
+        expect(done.returncode == 0, lambda: done.stderr)
+        for line in ([plain], [*options, *program]):
+            done = run(ctx, "stat", "--json", "-Y", "event ~ \"^victim\"", "--sort", "key", *line)
+            expect(done.returncode == 0, lambda: f"{line}: {done.stderr[-300:]}")
+            counts.append([(r["key"], r["events"], r["mostly_by"]) for r in json.loads(done.stdout)["rows"]])
+        expect(counts[0] and counts[0] == counts[1], lambda: f"{options}: recorded {counts[0]}, counted live {counts[1]}")
+    return check
+
+
+def stat_pid(ctx, python, command):
+    """Attach, print a table each 200 ms, and one at the end."""
+    target = subprocess.Popen([*python.command, "-S", "-c", "import sys, time\nwhile True:\n    sys.audit('victim.tick'); time.sleep(.01)"],
+                              stdin=subprocess.DEVNULL)
+    try:
+        done = run(ctx, "stat", "-p", str(target.pid), "--duration", "700ms", "--interval", "200ms")
+        expect(done.returncode == 0 and done.stdout.count("victim.tick") >= 3 and "in all" in done.stdout, lambda: f"{done.stdout} {done.stderr}")
+        expect(target.poll() is None, "the target has ended")
+    finally:
+        target.kill()
+        target.wait()
+
+
+def stat_output(ctx, python, command):
+    place = Place(ctx, python, "output")
+    done = run(ctx, "stat", "-o", place.out, "--", *python.command, "-S", "-c", MARK + "print('own')")
+    expect(done.stdout == "own\n" and "victim.mark" in open(place.out, encoding="utf-8").read(), lambda: f"{done.stdout!r} {done.stderr!r}")
+
+
+def stat_count(ctx, python, command):
+    """Counted by name, without times and callers."""
+    done = run(ctx, "stat", "--count", "--", *python.command, "-S", "-c", MARK)
+    expect(done.returncode == 0 and "victim.mark" in done.stdout and "first s" not in done.stdout and "mostly by" not in done.stdout,
+           lambda: f"{done.returncode} {done.stdout} {done.stderr}")
+
+
+def stat_program(*options):
+    """An option that does not change the counts, with a program: it is taken, and the table comes."""
+    def check(ctx, python, command):
+        place = Place(ctx, python, "program")
+        words = [place.script if o == "{script}" else python.command[0] if o == "{python}" else o for o in options]
+        if "{script}" not in options:
+            words += ["--", *python.command, "-S", "-c", MARK]
+        if "-u" in options:
+            if os.getuid() != 0 or not os.access("/usr/bin/python3", os.X_OK):
+                raise Skip("needs root, and a Python that everybody may run")
+            words = ["-u", "nobody", "--", "/usr/bin/python3", "-S", "-c", MARK]
+        else:
+            words = words[:-1] + ["--", words[-1]] if "{script}" in options else words
+        done = run(ctx, "stat", *words)
+        expect(done.returncode == 0 and "victim.mark" in done.stdout, lambda: f"{words}: {done.returncode} {done.stdout} {done.stderr}")
+    return check
+
+
+def screen_keep(ctx, python, command):
+    """check_keep.py has the rest."""
+    place = Place(ctx, python, "keep")
+    text, status = on_screen(ctx, ["--keep", "64k", "-o", place.out, "--on-exit", "kill", "--", *python.command, "-S", "-c",
+                                   "import os, sys, time\nfor i in range(20000): sys.audit('victim.n', i, os.urandom(99))\ntime.sleep(9)"])
+    expect(status is not None and "keeps the newest 64k" in text and os.path.exists(place.out), lambda: f"{status} {text[-900:]}")
+
+
+def diff_status(ctx, python, command):
+    """Something new has the status 3; nothing new, and something that is gone, have 0."""
+    place = Place(ctx, python, "status").fill()
+    fewer = place.path("fewer.avc")
+    done = run(ctx, "cut", place.capture, "-Y", "event != \"victim.mark\"", "-o", fewer)
+    expect(done.returncode == 0, lambda: f"cut: {done.stderr}")
+    for a, b, option, status in ((fewer, place.capture, ["--exit-code"], 3), (place.capture, place.capture, ["--exit-code"], 0),
+                                 (place.capture, fewer, ["--exit-code"], 0), (fewer, place.capture, [], 0)):
+        done = run(ctx, "diff", a, b, *option)
+        expect(done.returncode == status, lambda: f"{a} {b} {option}: {done.returncode} instead of {status}: {done.stdout}{done.stderr}")
+
+
+def check_live(*options):
+    """An option that starts or selects the target of check: the mark of the target is new to the profile of another program."""
+    def proof(ctx, python, command):
+        place = Place(ctx, python, "check")
+        other = place.path("other.avc")
+        for words in (["record", "-q", "-o", other, "--", *python.command, "-S", "-c", "pass"], ["profile", other, "-o", place.profile]):
+            done = run(ctx, *words)
+            expect(done.returncode == 0, lambda: f"{words}: {done.stderr}")
+        target, program = None, ["--", *python.command, "-S", "-c", MARK]
+        given = [python.command[0] if o == "{python}" else o for o in options]
+        if "-u" in options:
+            if os.getuid() != 0 or not os.access("/usr/bin/python3", os.X_OK):
+                raise Skip("needs root, and a Python that everybody may run")
+            program = ["--", "/usr/bin/python3", "-S", "-c", MARK]
+        elif "--python" in options:
+            program = ["--", place.script]
+        elif "-p" in options:
+            code = "import sys\nprint(flush=True)\nsys.stdin.readline()\n" + MARK
+            target = subprocess.Popen([*python.command, "-S", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            target.stdout.readline()
+            given, program = ["-p", str(target.pid)], []
+        words = [ctx.auditview, "check", place.profile, *given, *program]
+        checker = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            if target:
+                wait_for(lambda: harness.hooks_of(ctx, target.pid) > 0, 30, "check to attach")
+                target.stdin.write("\n")
+                target.stdin.flush()
+            out, err = checker.communicate(timeout=60)
+            expect(checker.returncode == 3 and re.search(r"(?m)^\+ .* event  victim[.]mark", out), lambda: f"{words}: {checker.returncode} {out} {err}")
+        finally:
+            for process in (checker, target):
+                if process:
+                    harness.kill(process)
+    return proof
+
+
 PROOFS = {
     "live": {"pid": live_pid, "user": live_user, "python": live_python, "on-exit": live_on_exit, "events": live_events,
              "stack": live_stack, "stack-bytes": live_stack_bytes, "string-bytes": live_string_bytes, "bulk-bytes": live_bulk_bytes,
              "follow": live_follow, "duration": live_duration, "limit": live_limit, "until": live_until, "may-drop": live_may_drop,
-             "ring-size": live_ring_size, "redact": live_redact, "output": live_output, "quiet": live_quiet, "filter": live_filter,
+             "rotate-size": live_rotate, "rotate-time": live_rotate, "rotate-count": live_rotate,
+             "keep": live_keep, "hold": live_hold, "do": live_hold, "hold-ignore": live_hold,
+             "ring-size": live_ring_size, "redact": live_redact, "output": live_output, "quiet": live_quiet, "filter": live_filter, "mine": live_mine,
              "format": live_format, "wide": live_wide, "color": live_color},
-    "-": {"list-fields": only_tells(["--list-fields"], "stack"), "no-tty": screen_no_tty, "no-config": screen_no_config},
-    "export": {"filter": ONLY_MARK, "format": shows("-F", "csv", want="(?m)^seq,"), "output": shows("-o", "{out}", check=written),
-               "quiet": shows("-q", check=is_quiet)},
+    "-": {"list-fields": only_tells(["--list-fields"], "stack"), "no-tty": screen_no_tty, "no-config": screen_no_config,
+          "keep": screen_keep},
+    "export": {"filter": ONLY_MARK, "mine": shows("-F", "csv", "-Y", "event == \"victim.mark\" and caller", "--mine", "/nowhere", has_not="victim"), "format": shows("-F", "csv", want="(?m)^seq,"), "output": shows("-o", "{out}", check=written),
+               "schema": shows("--schema", "clickhouse", line=["export"], want="CREATE TABLE.*\n.*\n *`v` UInt8"), "quiet": shows("-q", check=is_quiet)},
     "import": {"output": shows("-o", "{out}", check=imported), "quiet": shows("-q", check=is_quiet)},
-    "stat": {"filter": shows("-Y", "event == \"victim.mark\"", has_not="marshal"), "by": shows("--by", "thread", want="MainThread"),
+    "merge": {"output": shows("-o", "{out}", check=imported), "quiet": shows("-q", check=is_quiet),
+              "offset": made("--offset", "2=1h", lambda rows: rows[-1]["ts_ns"] > 3600e9), "host": made("--host", "2=web", lambda rows: rows[-1]["host.name"] == "web")},
+    "cut": {"output": shows("-o", "{out}", check=imported), "quiet": shows("-q", check=is_quiet),
+            "filter": made("-Y", "event == \"victim.mark\"", lambda rows: len(rows) == 1),
+            "mine": shows("-Y", "caller", "--mine", "/nowhere", "-o", "{out}", check=cut_is_empty), "from": made("--from", "1h", lambda rows: not rows),
+            "to": made("--to", "0s", lambda rows: not rows)},
+    "stat": {"mine": shows("--mine", "/nowhere", has_not="<string>"), "filter": shows("-Y", "event == \"victim.mark\"", has_not="marshal"), "by": shows("--by", "thread", want="MainThread"),
              "sort": shows("--sort", "key", check=lambda d, p, _: expect(sorted(d.stdout) == sorted(p.stdout) and d.stdout != p.stdout, "same")),
              "rows": shows("-n", "2", check=n_rows), "coverage": shows("--coverage", want="never"), "json": JSON,
-             "quiet": shows("-q", check=is_quiet)},
-    "diff": {"filter": shows("-Y", "event == \"no.such\"", check=lambda d, p, _: expect(d.stdout != p.stdout, "same")), "json": JSON,
-             "screen": screen_shows, "color": screen_color, "no-config": screen_no_config, "quiet": shows("-q", check=is_quiet)},
+             "quiet": shows("-q", check=is_quiet), "pid": stat_pid, "duration": stat_pid, "interval": stat_pid, "output": stat_output, "count": stat_count,
+             "events": stat_as_record("-e", "victim.n", code=MARK + "\nfor i in range(999): sys.audit('victim.n', i)"), "limit": stat_as_record("--limit", "777"),
+             "until": stat_as_record("--until", "event == \"victim.n\" and args[0] == 41"), "stack": stat_as_record("--stack", "off"),
+             "stack-bytes": stat_as_record("--stack", "both", "--stack-bytes", "8k"), "string-bytes": stat_as_record("-s", "10"),
+             "bulk-bytes": stat_as_record("--bulk-bytes", "10"), "follow": stat_as_record("--no-follow", code=FAMILY),
+             "may-drop": stat_program("--may-drop"), "ring-size": stat_as_record("--ring-size", "2M"),
+             "redact": stat_as_record("--no-redact"), "user": stat_program("-u"), "python": stat_program("--python", "{python}", "{script}"),
+             "on-exit": stat_program("--on-exit", "kill")},
+    "diff": {"mine": diff_mine, "filter": shows("-Y", "event == \"no.such\"", check=lambda d, p, _: expect(d.stdout != p.stdout, "same")), "json": JSON,
+             "screen": screen_shows, "color": screen_color, "no-config": screen_no_config, "quiet": shows("-q", check=is_quiet),
+             "exit-code": diff_status},
+    "profile": {"output": shows("-o", "{out}", check=written), "filter": shows("-Y", "event == \"victim.mark\"", has_not="(?m)^module"), "quiet": shows("-q", check=is_quiet)},
+    "check": {"filter": shows("-Y", "event == \"no.such\"", want="^0 new, 0 known"), "json": shows("--json", check=is_json),
+              "quiet": shows("-q", check=is_quiet), "pid": check_live("-p"), "user": check_live("-u", "nobody"),
+              "python": check_live("--python", "{python}"), "on-exit": check_live("--on-exit", "kill")},
     "events": {"python": shows("--python", "3.8", check=n_rows), "category": shows("--category", "open", check=n_rows),
                "theme": shows("--theme", "network", check=n_rows), "json": JSON, "wide": on_terminal("-w"),
                "quiet": shows("-q", check=is_quiet)},
@@ -534,12 +748,13 @@ PROOFS = {
     "lesson": {"python": tried("--python", "{python}", want=r"CPython {version}", head=("lesson", "1")), "screen": screen_shows,
                "color": screen_color, "no-config": screen_no_config, "filter": None, "quiet": shows("-q", line=["lesson"], check=is_quiet)},
     "doctor": {"json": shows("--json", check=is_json, status=None), "color": shows("--color", "always", want=r"\x1b\[", status=None),
-               "quiet": shows("-q", check=is_quiet, status=None)},
+               "stacks": shows("--stacks", want=r"(?m)^thread \d+ .*\n +0  "), "quiet": shows("-q", check=is_quiet, status=None)},
 }
 
 
 def all_pythons(ctx, python, command):
-    tried("--all-pythons", "-c", "open('/dev/null')", want=r"3\.\d+\.\d+")(ctx, python, command)
+    """The versions stand above the columns; if only one Python is found, there is no column."""
+    tried("--all-pythons", "-c", "open('/dev/null')", want=r"3\.\d+\.\d+|open +/dev/null r")(ctx, python, command)
 
 
 PROOFS["try"]["all-pythons"] = all_pythons

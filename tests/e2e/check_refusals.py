@@ -10,10 +10,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 
-from harness import (AS_NOBODY, BECOME_NOBODY, ROOT, STRICT, Child, Fail, Python, Recorder, Skip, Victim, expect, expect_goodbye,
+import harness
+from harness import (AS_NOBODY, BECOME_NOBODY, FILTERED, ROOT, STRICT, Child, Fail, Python, Recorder, Skip, Victim, expect, expect_goodbye,
                      expect_same_maps, kill, maps_of, no_python, status_of, wait_for)
 
 # (cause, cell of this group or "group: cell") or (cause, None, why no test can produce it here and what is tested
@@ -29,7 +29,7 @@ REFUSALS = [
     ("non-dumpable", "doctor: not dumpable"),
     ("user-namespace", "from inside a user namespace"),
     ("yama", None, "a setting of the whole machine (and this kernel may lack Yama); all its values are judged in tests/unit/test_access.c"),
-    ("security-module", None, "takes an AppArmor or SELinux policy loaded into the kernel; judged in tests/unit/test_access.c"),
+    ("security-module", "in Landlock, attaching"),
     ("traced", "already traced"),
     ("seccomp", "doctor: seccomp, no CAP_SYS_ADMIN"),
     ("seccomp", "strict seccomp"),
@@ -42,6 +42,7 @@ REFUSALS = [
     ("finalised", "the interpreter is ending"),
     ("leased", "hostile: leases on its files of /proc"),
     ("attached", "survival: second recorder"),
+    ("no-answer", "hostile: pages that never come, file"),
     ("blocked", "all threads in vfork"),
     ("blocked", "frozen, version 1"),
     ("blocked", "frozen, version 2"),
@@ -66,6 +67,52 @@ if libc.ptrace(0x4206, int(sys.argv[1]), 0, 0):
 print("held", flush=True)
 time.sleep(60)
 """
+
+
+# Execute argv in a Landlock domain: files may be written below /tmp and the folder argv[1] only, and no process outside
+# of it is traced.
+LANDLOCK = """
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+rights = 1 << 1 | 1 << 8  # WRITE_FILE, MAKE_REG
+domain = libc.syscall(444, ctypes.c_char_p(struct.pack("Q", rights)), ctypes.c_size_t(8), 0)
+if domain < 0:
+    sys.exit("no landlock")
+for path in ("/tmp", sys.argv[1]):
+    if libc.syscall(445, domain, 1, ctypes.c_char_p(struct.pack("=Qi", rights, os.open(path, os.O_PATH))), 0):
+        sys.exit("no rule")
+libc.prctl(38, 1, 0, 0, 0)
+if libc.syscall(446, domain, 0):
+    sys.exit("no landlock")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def in_landlock(folder):
+    """Return what runs a program in such a domain."""
+    prefix = [sys.executable, "-c", LANDLOCK, folder]
+    done = subprocess.run([*prefix, "/bin/true"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30)
+    if done.returncode:
+        raise Skip("this kernel has no Landlock: " + done.stderr.strip()[-100:])
+    return prefix
+
+
+def landlock_attaching(ctx, python):
+    prefix = in_landlock(ctx.folder)
+    with Victim(ctx, python, "sleeping") as v:
+        refused(ctx, v.pid, ["security module"], "Landlock", command=[*prefix, ctx.auditview])
+        expect(not v.stop().get("woke_early"), "the victim was disturbed")
+
+
+def landlock_launching(ctx, python):
+    """The program is in the same domain, so it can be traced, but its memory cannot be written: it runs unwatched, and why is said."""
+    folder = ctx.new_folder("landlock")
+    done = subprocess.run([*in_landlock(folder), ctx.auditview, "record", "-o", os.path.join(folder, "capture.avc"), "--", *python.command, "-S",
+                           "-c", "import sys; sys.audit('a.b'); sys.exit(5)"],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+    expect(done.returncode == 5, lambda: f"status {done.returncode}: {done.stderr[-400:]}")
+    expect(re.search(r"is not watched: cannot open /proc/\d+/mem to write to it: Permission denied", done.stderr) and "lost: unknown" in done.stderr,
+           lambda: f"{done.stderr[-500:]}")
 
 
 def refused(ctx, pid, words, cure, command=None, untouched=True):
@@ -256,16 +303,9 @@ while True:
         break
 time.sleep(60)
 """
-FILTER_IF = "if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, ctypes.byref(program), 0, 0):"
 # A filter that allows everything, then an epoll_wait() with a timeout that CPython itself did not call.
-FILTERED_WAIT = """
-import ctypes, select, struct
-class Program(ctypes.Structure):
-    _fields_ = [("n", ctypes.c_ushort), ("code", ctypes.c_char_p)]
-libc = ctypes.CDLL(None)
-program = Program(1, struct.pack("HBBI", 6, 0, 0, 0x7fff0000))
-if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, ctypes.byref(program), 0, 0):
-    raise SystemExit("no seccomp here")
+FILTERED_WAIT = FILTERED + """
+import select
 epoll = select.epoll()
 print("ready", flush=True)
 libc.epoll_wait(epoll.fileno(), ctypes.create_string_buffer(96), 8, 60000)
@@ -297,25 +337,11 @@ def python_refused(ctx, python, text, words, cure, settle=None):
         return said
 
 
-class Frozen:
+class Frozen(harness.ControlGroup):
     """A cgroup of our own, frozen; Skip if none can be made."""
 
     def __init__(self, version):
-        places = ["/sys/fs/cgroup/freezer"] if version == 1 else ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"]
-        self.version = version
-        self.folder = None
-        for place in places:
-            if os.path.exists(os.path.join(place, "cgroup.procs")) and (version == 1 or os.path.exists(os.path.join(place, "cgroup.controllers"))):
-                self.folder = os.path.join(place, f"auditview-e2e-{os.getpid()}-{threading.get_ident()}")
-                break
-        try:
-            os.mkdir(self.folder)
-        except (OSError, TypeError) as why:
-            raise Skip(f"no control group of version {version} can be made here: {why}") from None
-
-    def write(self, name, text):
-        with open(os.path.join(self.folder, name), "w", encoding="ascii") as f:
-            f.write(text)
+        super().__init__(version, "freezer")
 
     def set(self, frozen):
         if self.version == 1:
@@ -328,22 +354,13 @@ class Frozen:
         return line in open(os.path.join(self.folder, name), encoding="ascii").readlines()
 
     def put(self, pid):
-        self.write("cgroup.procs", str(pid))
+        super().put(pid)
         self.set(True)
         wait_for(self.is_frozen, 10, "the group to be frozen")
 
-    def __enter__(self):
-        return self
-
     def __exit__(self, *error):
         self.set(False)
-        end = time.monotonic() + 10
-        while time.monotonic() < end:
-            try:
-                os.rmdir(self.folder)
-                return
-            except OSError:  # its process has not ended yet
-                time.sleep(0.05)
+        super().__exit__(*error)
 
 
 def frozen(ctx, python, version):
@@ -487,6 +504,8 @@ def own_cells(ctx):
     yield "itself", None, lambda: its_own_pid(ctx)
     yield "more capabilities than we have", python, lambda: capabilities(ctx, python)
     yield "from inside a user namespace", python, lambda: user_namespace(ctx, python)
+    yield "in Landlock, attaching", python, lambda: landlock_attaching(ctx, python)
+    yield "in Landlock, launching", python, lambda: landlock_launching(ctx, python)
     yield "PyPy", None, lambda: program_refused(ctx, PYPY, ["pypy"], "hook list|CPython")
     yield "a Python from the future", None, lambda: program_refused(ctx, FUTURE, ["3.99"], "3.8|newer|auditview|report")
     yield "the interpreter is ending", python, lambda: python_refused(ctx, python, ENDING, ["ending"], "ending|no more")

@@ -37,12 +37,14 @@ def expect_as_alone(v, call):
     for fact in facts:
         expect(fact["errno"] == 0, f"{call} failed with errno {fact['errno']}")
         expect(fact["ms"] >= fact["wanted_ms"] - 2, f"{call} came back after {fact['ms']} of {fact['wanted_ms']} ms")
-        expect(fact["ms"] <= fact["wanted_ms"] + 600, f"{call} took {fact['ms']} ms, {fact['wanted_ms']} were wanted")
+        # The thread that ends the call, and the recorder, wait for a processor as this thread does.
+        expect(fact["ms"] <= fact["wanted_ms"] + 600 + 3 * fact["waited_ms"],
+               f"{call} took {fact['ms']} ms, {fact['wanted_ms']} were wanted, {fact['waited_ms']} waited for a processor")
 
 
 def not_stopped(ctx, python, call, prefix=()):
     """In a call that a stop would end early: armed from outside; left again before any event; then a complete visit."""
-    with Victim(ctx, python, "eintr", call, rounds=6, prefix=prefix) as v:
+    with Victim(ctx, python, "eintr", call, prefix=prefix) as v:
         in_the_call(v, call)
         before = code_digest(v.pid, v.maps())
         doctor = subprocess.run([*prefix, ctx.auditview, "doctor", str(v.pid)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -62,26 +64,29 @@ def not_stopped(ctx, python, call, prefix=()):
             expect(marks, "no mark was captured")
         expect(code_digest(v.pid, maps_of(v.pid)) == before, "code is left in the target")
         expect(not foreign_maps(v.maps()), lambda: f"left behind: {foreign_maps(v.maps())}")
-        v.wait(40)
+        v.stop(40)
         expect_as_alone(v, call)
 
 
 def no_eintr(ctx, python, call, times, *options):
     """One thread in this call: attach and detach while it waits, as often as possible."""
-    with Victim(ctx, python, "eintr", call, rounds=1) as v:
-        in_the_call(v, call)
-        n = 0
-        while v.fact("call") is None and n < times:
-            with Recorder(ctx, v.pid, *options) as recorder:
-                wait_for(lambda: v.fact("call") or "/dev/zero" in v.maps() or "memfd:" in v.maps() or
-                         recorder.process.poll() is not None, 5, "the probe")
-                if v.fact("call") is None:
-                    n += 1
-                recorder.process.send_signal(2)
-                recorder.process.wait(20)
-        v.wait()
-        expect(n > 0, f"not once attached in {v.fact('ms')} ms: the test is broken")
-        expect_as_alone(v, call)
+    for _ in range(4):  # on a loaded machine, the call may end before the recorder has attached
+        with Victim(ctx, python, "eintr", call, rounds=1) as v:
+            in_the_call(v, call)
+            n = 0
+            while v.fact("call") is None and n < times:
+                with Recorder(ctx, v.pid, *options) as recorder:
+                    wait_for(lambda: v.fact("call") or "/dev/zero" in v.maps() or "memfd:" in v.maps() or
+                             recorder.process.poll() is not None, 5, "the probe")
+                    if v.fact("call") is None:
+                        n += 1
+                    recorder.process.send_signal(2)
+                    recorder.process.wait(20)
+            v.wait()
+            expect_as_alone(v, call)
+        if n > 0:
+            return
+    expect(False, f"not once attached in {v.fact('ms')} ms: the test is broken")
 
 
 LONG_WAIT = """import ctypes, os, sys, time
@@ -121,7 +126,11 @@ def left_in_a_long_wait(ctx, python):
             with Recorder(ctx, process.pid) as recorder:
                 expect(process.stdout.readline() == "woke\n", "the wait was disturbed")
                 time.sleep(1)
-                expect_goodbye(recorder.stop(), min_events=1)
+                said = recorder.stop()
+                # The first event is held for 0.2 s. If the recorder gets no processor in that time, events pass, and are counted.
+                passed = re.search(r"([\d ,]+) lost \(the probe was not there yet\)", said)
+                lost = int(re.sub(r"\D", "", passed.group(1))) if passed else 0
+                expect_goodbye(said, min_events=1, lost=lost)
                 expect(foreign_maps(maps_of(process.pid)) == before, "something is left behind")
             expect(process.wait(30) == 0, lambda: f"its status is {process.returncode}")
         finally:

@@ -1,9 +1,10 @@
 """stacks: each stack equals the sys._getframe chain of that very line: names, files, line numbers, depth."""
 import os
+import shutil
 import subprocess
 
 import harness
-from harness import Launch, Recorder, expect, victim_path
+from harness import Launch, Recorder, Skip, expect, victim_path
 
 library = None
 
@@ -44,6 +45,8 @@ def library_of_abandoned(ctx):
     """victims/abandoned.c, built once."""
     global library
     if not library:
+        if not shutil.which(os.environ.get("CC", "cc").split()[0]):
+            raise Skip("no compiler")
         path = os.path.join(ctx.new_folder("abandoned"), "abandoned.so")
         done = subprocess.run([*os.environ.get("CC", "cc").split(), "-O1", "-shared", "-fPIC", "-o", path, os.path.join(harness.VICTIMS, "abandoned.c")],
                               stderr=subprocess.PIPE, text=True, check=False)

@@ -65,7 +65,7 @@ def hostile_program(ctx, python):
             open(stop, "w").close()
             process.stdout.read()
             process.wait(30)
-    for name in ("text", "jsonl", "csv", "tsv", "perfetto", "chrome", "folded", "speedscope"):
+    for name in ("text", "jsonl", "csv", "tsv", "chrome", "folded", "speedscope"):
         text = clean(name, run(ctx, "export", path, "-F", name))
         expect("bad." in text, f"{name} does not have the event")
     first = json.loads(run(ctx, "export", path, "-F", "jsonl").split(b"\n")[0])
@@ -79,6 +79,14 @@ def hostile_program(ctx, python):
     clean("stat", run(ctx, "stat", "--by", "process", path))
 
 
+def empty_name(ctx, python):
+    """An event whose name is the empty text is an event like any other, and no malformed record."""
+    run = harness.Launch(ctx, python, ["-S", "-c", "import sys\nfor i in range(3): sys.audit('', i)"])
+    run.expect_status(0)
+    expect([e["args"]["0"] for e in run.capture.named("")] == [0, 1, 2] and " 0 lost" in run.stderr, lambda: run.stderr[-300:])
+
+
 def cells(ctx):
     for python in ctx.some_pythons(12):
+        yield "an empty name", python, lambda p=python: empty_name(ctx, p)
         yield "hostile names of a program", python, lambda p=python: hostile_program(ctx, p)

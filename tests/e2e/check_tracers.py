@@ -4,7 +4,9 @@ cannot be recorded of them is reported.
 import os
 import re
 import shutil
+import signal
 import subprocess
+import time
 
 import harness
 from harness import Capture, Skip, expect, expect_goodbye
@@ -120,7 +122,39 @@ def joined(ctx, python):
     expect(int(done.stdout) <= by_itself + 15, lambda: f"counted {done.stdout.strip()} times of 200, alone {by_itself}")
 
 
+def strace_comes_later(ctx, python, seconds):
+    """strace attaches to a target that is not followed. Leaving waits for it for a while; if strace stays, it is named as
+    the reason, and the next visit takes the probe out."""
+    if not shutil.which("strace"):
+        raise harness.Skip("strace is not installed")
+    with harness.Victim(ctx, python, "busy") as v, harness.Recorder(ctx, v.pid) as recorder:
+        recorder.wait_linked()
+        with subprocess.Popen(["strace", "-f", "-o", "/dev/null", "-p", str(v.pid)], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as strace:
+            try:
+                harness.wait_for(lambda: harness.status_of(v.pid, "TracerPid") != "0", 10, "strace")
+                recorder.process.send_signal(signal.SIGINT)
+                time.sleep(seconds)
+                if seconds > 1:
+                    recorder.process.wait(20)
+            finally:
+                strace.terminate()
+        harness.wait_for(lambda: harness.status_of(v.pid, "TracerPid") == "0", 10, "strace to leave")
+        status, text = recorder.process.wait(20), recorder.stderr()
+        if seconds > 1:
+            expect(status == 1 and "restored: no" in text and "traces it; the probe is disarmed" in text and "root can" not in text,
+                   lambda: f"status {status}: {text!r}")
+            with harness.Recorder(ctx, v.pid, "--duration", "100ms") as again:
+                again.wait()
+        else:
+            expect(status == 0 and "restored: yes" in text, lambda: f"status {status}: {text!r}")
+        expect(not harness.foreign_maps(v.maps()), lambda: f"left behind: {harness.foreign_maps(v.maps())}")
+        v.stop()
+
+
 def cells(ctx):
+    for python in ctx.some_pythons(12):
+        for seconds in (0.3, 4):
+            yield f"strace comes later, for {seconds} s", python, lambda p=python, s=seconds: strace_comes_later(ctx, p, s)
     for python in ctx.some_pythons(11):
         yield "strace inside", python, lambda p=python: debugger(ctx, p, ["strace", "-f", "-o", "/dev/null"])
         yield "gdb inside", python, lambda p=python: debugger(ctx, p, ["gdb", "-q", "-batch", "-ex", "run", "--args"])

@@ -131,7 +131,7 @@ def unreadable(ctx, python):
     program = os.path.join(folder, "program")
     shutil.copy(os.path.realpath(python.command[0]), program)
     os.chmod(program, 0o711)
-    done = subprocess.run([ctx.auditview, "record", "-o", os.path.join(folder, "capture.avc"), "--", program, "-S", "-c", "raise SystemExit(5)"],
+    done = subprocess.run([ctx.copy_for_all(), "record", "-o", os.path.join(folder, "capture.avc"), "--", program, "-S", "-c", "raise SystemExit(5)"],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, user=65534, group=65534,
                           extra_groups=[], cwd="/")
     expect(done.returncode == 5 and "whether it is a Python is not known" in done.stderr and "lost: unknown," in done.stderr,

@@ -4,13 +4,17 @@ core dumps, descriptors, children that are not followed.
 import os
 import re
 import resource
+import shutil
+import signal
 import subprocess
 import time
 
 import harness
-from harness import Recorder, Victim, expect, expect_goodbye, status_of, wait_for
+from harness import Fail, Recorder, Skip, Victim, expect, expect_goodbye, status_of, wait_for
 
 SPACE_MAX = 16 << 20  # limit for a target's address space, by default
+
+READS_MAX = 500  # reads of a target's memory before it is stopped
 
 # The program does not touch what is mapped later, but mlockall(MCL_CURRENT | MCL_FUTURE) would.
 LOCKED = """
@@ -33,24 +37,27 @@ t = threading.Thread(target=lambda: None); t.start(); t.join()
 sys.exit(7)
 """
 
+# A line on standard input starts it, the end of standard input ends it. All children live until then.
 KIDS = """
-import os, sys, time
-time.sleep(%(wait)s)
+import os, select, sys
+sys.stdin.readline()
 kids = []
+is_over, parent = os.pipe()
 for i in range(%(n)d):
     pid = os.fork()
     if pid == 0:
-        end = time.time() + %(life)s
+        os.close(parent)
         for k in range(%(events)d):
             sys.audit("weight.kid", k)
-        while time.time() < end:
-            sys.audit("weight.kid", -1); time.sleep(0.02)
+        while not select.select([is_over], [], [], 0.02)[0]:
+            sys.audit("weight.kid", -1)
         os._exit(0)
     kids.append(pid)
+sys.audit("weight.parent")
 print(*kids, flush=True)
-end = time.time() + %(life)s
-while time.time() < end:
-    sys.audit("weight.parent"); time.sleep(0.02)
+while not select.select([0], [], [], 0.02)[0]:
+    sys.audit("weight.parent")
+os.close(parent)
 sys.exit(7 if all(os.waitpid(k, 0)[1] == 0 for k in kids) else 1)
 """
 
@@ -67,8 +74,17 @@ def size_of(pid):
     return int(status_of(pid, "VmSize").split()[0]) * 1024
 
 
-def script(python, code):
-    return subprocess.Popen([*python.command, "-S", "-c", code], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+def script(python, code, stdin=subprocess.DEVNULL):
+    return subprocess.Popen([*python.command, "-S", "-c", code], stdin=stdin, stdout=subprocess.PIPE, text=True)
+
+
+def kids_of(process, n):
+    """Start the children of KIDS; returns their process ids once the parent has raised an event."""
+    process.stdin.write("\n")
+    process.stdin.flush()
+    kids = list(map(int, process.stdout.readline().split()))
+    expect(len(kids) == n, f"there are {len(kids)} children: the test is broken")
+    return kids
 
 
 def ring_flags(pid):
@@ -111,19 +127,18 @@ def locked(ctx, python):
                 expect(touched < 2 << 20, f"{touched >> 10} KiB of the ring were touched by a few events")
                 kib = [int(x.split()[0]) for x in (before, status_of(process.pid, "VmLck"))]
                 expect(kib[1] - kib[0] < 256, f"{kib[1] - kib[0]} KiB more are locked")
-                expect_goodbye(recorder.stop())
+                expect_goodbye(recorder.stop(), 0) # it may leave before the next event
         finally:
             process.kill()
 
 
 def unfollowed(ctx, python):
     """With --no-follow, a forked child has no hook after its first event, and is not recorded."""
-    with script(python, KIDS % {"wait": 2, "n": 3, "life": 4, "events": 1}) as process:
+    with script(python, KIDS % {"n": 3, "events": 1}, subprocess.PIPE) as process:
         try:
             with Recorder(ctx, process.pid, "--no-follow") as recorder:
                 recorder.wait_linked()
-                kids = list(map(int, process.stdout.readline().split()))
-                expect(len(kids) == 3, "there are no children: the test is broken")
+                kids = kids_of(process, 3)
                 if not python.free_threaded:
                     for kid in kids:
                         wait_for(lambda k=kid: harness.hooks_of(ctx, k) == 0, 10, "a child to be without a hook")
@@ -132,6 +147,7 @@ def unfollowed(ctx, python):
                 expect(recorder.capture.named("weight.parent"), "nothing is recorded: the test is broken")
                 for pid in (process.pid, *kids):
                     expect(not harness.foreign_maps(harness.maps_of(pid)), f"something is left in {pid}")
+            process.stdin.close()
             expect(process.wait(20) == harness.STATUS, f"the target ended with {process.returncode}")
         finally:
             process.kill()
@@ -139,7 +155,7 @@ def unfollowed(ctx, python):
 
 def many_kids(ctx, python, n):
     """Forked children that live at the same time share one ring: nothing is lost."""
-    run = harness.Launch(ctx, python, ["-S", "-c", KIDS % {"wait": 0, "n": n, "life": 1, "events": 50}])
+    run = harness.Launch(ctx, python, ["-S", "-c", KIDS % {"n": n, "events": 50}])
     run.expect_status(harness.STATUS)
     expect_goodbye(run.stderr, ended=True)
     each = {}
@@ -152,16 +168,17 @@ def many_kids(ctx, python, n):
 def taken_over(ctx, python):
     """What a killed recorder left is removed from the process that the user names, and from those of its children that
     are proved to have the same."""
-    with script(python, KIDS % {"wait": 2, "n": 2, "life": 8, "events": 1}) as process:
+    with script(python, KIDS % {"n": 2, "events": 1}, subprocess.PIPE) as process:
         try:
             with Recorder(ctx, process.pid) as recorder:
                 recorder.wait_linked()
-                kids = list(map(int, process.stdout.readline().split()))
+                kids = kids_of(process, 2)
                 recorder.process.kill()
             with Recorder(ctx, process.pid, "--duration", "300ms") as recorder:
                 expect_goodbye(recorder.wait(), min_events=0)
             for pid in (process.pid, *kids):
                 expect(not harness.foreign_maps(harness.maps_of(pid)), f"something is left in {pid}")
+            process.stdin.close()
             expect(process.wait(30) == harness.STATUS, f"the target ended with {process.returncode}")
         finally:
             process.kill()
@@ -193,8 +210,50 @@ def few_descriptors(ctx, python, limit, n):
             t.stdout.close()
 
 
+def few_reads(ctx, python):
+    """What a process is is found once: few reads of its memory, and few of its mappings, before the first request of ptrace."""
+    strace = shutil.which("strace")
+    if not strace:
+        raise Skip("no strace here")
+    folder = ctx.new_folder("reads")
+    log = os.path.join(folder, "strace")
+    with Victim(ctx, python, "busy") as v:
+        done = subprocess.run([strace, "-f", "-o", log, ctx.auditview, "record", "-q", "-p", str(v.pid), "-o", os.path.join(folder, "capture.avc"),
+                               "--duration", "200ms"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+        expect(done.returncode == 0, lambda: f"status {done.returncode}: {done.stdout[-400:]}")
+        before = []
+        for line in open(log, encoding="utf-8", errors="replace"):
+            if " ptrace(" in line:
+                break
+            before.append(line)
+        else:
+            raise Fail("no request of ptrace: the test is broken")
+        reads = sum(" process_vm_readv(" in line or " pread64(" in line for line in before)
+        maps, memory = (sum(f'"/proc/{v.pid}/{name}"' in line for line in before) for name in ("maps", "mem"))
+        expect(20 < reads <= READS_MAX, f"{reads} reads before the first request")
+        # record examines it before the file is made, and then to attach; a third time if the machine is so slow that the facts got old.
+        expect(2 <= maps <= 3 and 2 <= memory <= 3, f"its mappings were read {maps} times, its memory was opened {memory} times")
+        v.stop()
+
+
+def stopped_at_read(ctx, python):
+    """The same by what the target shows: a recorder that stops at this read has mapped the probe by then."""
+    with Victim(ctx, python, "busy") as v:
+        with Recorder(ctx, v.pid, "--duration", "1s", env=dict(os.environ, AUDITVIEW_FAULT=f"read:{READS_MAX}:stop")) as recorder:
+            def is_stopped():
+                return recorder.process.poll() is not None or status_of(recorder.process.pid, "State").startswith("T")
+            wait_for(is_stopped, 30, "the recorder to stop or end")
+            if recorder.process.poll() is None:
+                expect(harness.foreign_maps(v.maps()), f"after {READS_MAX} reads nothing was mapped")
+                recorder.process.send_signal(signal.SIGCONT)
+            expect_goodbye(recorder.wait())
+        v.stop()
+
+
 def cells(ctx):
     for python in ctx.some_pythons(11, 13) + ctx.free_threaded():
+        yield "reads before the first stop, counted", python, lambda p=python: few_reads(ctx, p)
+        yield "reads before the first stop, shown", python, lambda p=python: stopped_at_read(ctx, p)
         yield "address space", python, lambda p=python: space(ctx, p)
         yield "RLIMIT_AS set later", python, lambda p=python: limited(ctx, p)
         yield "mlockall, nothing touched", python, lambda p=python: locked(ctx, p)

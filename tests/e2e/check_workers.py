@@ -2,6 +2,8 @@
 waits for long, and nothing stays.
 """
 import os
+import re
+import resource
 import subprocess
 import time
 
@@ -175,7 +177,50 @@ def threads(ctx, python, n, rounds):
     expect(len(each) == n and all(v == list(range(rounds)) for v in each.values()), lambda: f"{len(each)} threads, {sum(map(len, each.values()))} events, or out of order")
 
 
+BORN_LATE = """
+import os, sys, time
+while not os.path.exists(sys.argv[1]): time.sleep(0.005)
+for i in range(40):
+    if os.fork() == 0:
+        for k in range(20):
+            sys.audit("victim.mark", os.getpid(), k)
+            time.sleep(0.02)
+        os._exit(0)
+    time.sleep(0.005)
+try:
+    while True: os.wait()
+except ChildProcessError:
+    sys.exit(7)
+"""
+
+
+def descriptors(ctx, python, limit):
+    """The recorder may open no more files, part-way: what it records is shown of the process that raised it, children are
+    counted once, and what is missing is said."""
+    go = os.path.join(ctx.new_folder("descriptors"), "go")
+    with subprocess.Popen([*python.command, "-S", "-c", BORN_LATE, go], stdin=subprocess.DEVNULL) as target:
+        try:
+            with Recorder(ctx, target.pid, "-f") as recorder:
+                recorder.wait_linked()
+                resource.prlimit(recorder.process.pid, resource.RLIMIT_NOFILE, (limit, limit))
+                open(go, "w").close()
+                expect(target.wait(60) == 7, lambda: f"the target ended with {target.returncode}")
+                text = recorder.wait()
+                marks = [(e["pid"], e["args"]["0"], e["args"]["1"]) for e in recorder.capture.named("victim.mark")]
+        finally:
+            harness.kill(target)
+    wrong = [m for m in marks if m[0] != m[1]]
+    expect(not wrong, lambda: f"{len(wrong)} events are shown of another process: {wrong[:3]}")
+    expect(len(set(marks)) == len(marks), "events are shown twice")
+    lost = re.search(r"([\d ]+) lost", text)
+    expect(not lost or len(marks) + int(lost.group(1).replace(" ", "")) >= 800, lambda: f"{len(marks)} of 800 events: {text!r}")
+    expect(" 40 children," in text and "malformed" not in text, lambda: f"{text!r}")
+
+
 def cells(ctx):
+    for python in ctx.some_pythons(11):
+        for limit in (12, 24) if ctx.full else (12,):
+            yield f"{limit} descriptors, part-way", python, lambda p=python, n=limit: descriptors(ctx, p, n)
     n = 200 if ctx.full else 100
     for python in ctx.some_pythons(8, 13) + ctx.free_threaded():
         yield "64 workers at once", python, lambda p=python: launched(ctx, p, "star", 64)

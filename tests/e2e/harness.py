@@ -4,6 +4,7 @@ A cell is one function that returns None (passed), raises Skip(reason) or Fail(w
 that it started, also when it fails.
 """
 import argparse
+import atexit
 import contextlib
 import copy
 import json
@@ -18,9 +19,34 @@ import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-VICTIMS = os.path.join(ROOT, "tests", "victims")
+
+
+def _victims():
+    """The folder of the programs to trace: tests/victims, or a copy of it if the tree is where other users cannot enter, such as
+    below a home of mode 0700. Some cells run them as another user."""
+    path = folder = os.path.join(ROOT, "tests", "victims")
+    while os.stat(folder).st_mode & 0o1:
+        if folder == "/":
+            return path
+        folder = os.path.dirname(folder)
+    top, owner = tempfile.mkdtemp(prefix="auditview-victims-"), os.getpid()
+    os.chmod(top, 0o755)
+    atexit.register(lambda: os.getpid() == owner and shutil.rmtree(top, ignore_errors=True))
+    copied = shutil.copytree(path, os.path.join(top, "victims"))
+    for where, _, names in os.walk(copied):
+        os.chmod(where, 0o755)
+        for name in names:
+            os.chmod(os.path.join(where, name), os.stat(os.path.join(where, name)).st_mode | 0o444)
+    return copied
+
+
+VICTIMS = _victims()
 STATUS = 7  # victims/victim.py
 GOODBYE = re.compile(r"^(?:auditview: )?([\d ,]+) events?, ([\d ,]+) lost\b(.*)$", re.M)
+
+
+# An emulated machine (tests/arm64) is so many times slower than a usual one: waits and the victims' calls take longer.
+SLOW = float(os.environ.get("AUDITVIEW_TEST_SLOW", "1"))
 
 
 class Skip(Exception):
@@ -157,14 +183,14 @@ class Context:
 # ---- processes ----
 
 def wait_for(condition, seconds, what):
-    """Poll until the condition is true; returns its value."""
-    end = time.monotonic() + seconds
+    """Poll until the condition is true; returns its value. `what` is a text, or a function that makes one of what is there at the end."""
+    end = time.monotonic() + seconds * SLOW
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            raise Fail(f"waited {seconds} s for {what}")
+            raise Fail(f"waited {seconds} s for {what() if callable(what) else what}")
         time.sleep(0.005)
 
 
@@ -267,6 +293,16 @@ def session_state(session):
     return ", ".join(states)
 
 
+def kill_group(process):
+    """Kill a process that leads its group, with the group, and wait for it."""
+    if process.poll() is None:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        process.wait()
+
+
 class Victim:
     """A victim that runs until it is told to stop."""
 
@@ -328,12 +364,7 @@ class Victim:
         return truth
 
     def __exit__(self, *error):
-        if self.process.poll() is None:
-            try:
-                os.killpg(self.process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-            self.process.wait()
+        kill_group(self.process)
         self.process.stdout.close() if not self.reader.is_alive() else None
 
 
@@ -368,6 +399,17 @@ class Capture:
         return [e for e in self.events() if e["event"] == name]
 
 
+# prctl(PR_SET_SECCOMP): 2 with a filter that allows everything. What follows may use `libc`.
+FILTERED = """
+import ctypes, struct
+class Program(ctypes.Structure):
+    _fields_ = [("n", ctypes.c_ushort), ("code", ctypes.c_char_p)]
+libc = ctypes.CDLL(None)
+program = Program(1, struct.pack("HBBI", 6, 0, 0, 0x7fff0000))
+if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, ctypes.byref(program), 0, 0):
+    raise SystemExit("no seccomp here")
+"""
+FILTERED_IF = "if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, ctypes.byref(program), 0, 0):"
 # A process under prctl(PR_SET_SECCOMP, 1): only read, write and exit are allowed.
 STRICT = """
 import ctypes
@@ -403,6 +445,43 @@ class Child:
             stream.close()
 
 
+class ControlGroup:
+    """A cgroup of our own, of version 1 (with this controller) or 2; Skip if none can be made. It is removed at the end,
+    when its processes have ended."""
+
+    def __init__(self, version, controller):
+        places = [f"/sys/fs/cgroup/{controller}"] if version == 1 else ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"]
+        self.version = version
+        self.folder = None
+        for place in places:
+            if os.path.exists(os.path.join(place, "cgroup.procs")) and (version == 1 or os.path.exists(os.path.join(place, "cgroup.controllers"))):
+                self.folder = os.path.join(place, f"auditview-e2e-{os.getpid()}-{threading.get_ident()}")
+                break
+        try:
+            os.mkdir(self.folder)
+        except (OSError, TypeError) as why:
+            raise Skip(f"no control group of version {version} can be made here: {why}") from None
+
+    def write(self, name, text):
+        with open(os.path.join(self.folder, name), "w", encoding="ascii") as f:
+            f.write(text)
+
+    def put(self, pid):
+        self.write("cgroup.procs", str(pid))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            try:
+                os.rmdir(self.folder)
+                return
+            except OSError:  # its process has not ended yet
+                time.sleep(0.05)
+
+
 class Recorder:
     """`auditview record -p PID -o FILE`, running."""
 
@@ -434,6 +513,19 @@ class Recorder:
         """Wait until the hook is in the list, too."""
         self.wait_attached(seconds)
         wait_for(lambda: hooks_of(self.ctx, self.target), seconds, "the hook to be in the list")
+
+    def wait_events(self, n, name=None, seconds=30):
+        """Wait until the capture, which grows, holds n events, or n of this name."""
+        which = ["-Y", f'event == "{name}"'] if name else []
+
+        def are_there():
+            time.sleep(0.1)
+            done = subprocess.run([self.ctx.auditview, "stat", "--json", *which, self.path], stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=60)
+            if self.process.poll() is not None:
+                raise Fail(f"the recorder ended with {self.process.returncode}: {self.stderr()[-500:]}")
+            return done.returncode == 0 and json.loads(done.stdout)["events"] >= n
+        wait_for(are_there, seconds, f"{n} events {name or ''}")
 
     def stop(self, number=signal.SIGINT, seconds=20):
         """Detach; returns the messages. Fails unless the recorder ends with 0 and says that the target is restored."""
@@ -521,6 +613,15 @@ def expect_goodbye(text, min_events=1, lost=0, ended=False):
     state = "target restored: yes (it has ended)" if ended else "target restored: yes"
     expect(state in match.group(3), lambda: f"goodbye: {match.group(0)!r}, expected {state!r}")
     return n_events
+
+
+def preload(ctx, c_text):
+    """Compile a library that replaces functions of libc; returns an environment that loads it (LD_PRELOAD)."""
+    library, compiler = os.path.join(ctx.new_folder("preload"), "library.so"), os.environ.get("CC", "cc").split()
+    if not shutil.which(compiler[0]):
+        raise Skip("no C compiler")
+    subprocess.run([*compiler, "-shared", "-fPIC", "-xc", "-", "-o", library, "-ldl"], input=c_text, text=True, check=True, timeout=60)
+    return dict(os.environ, LD_PRELOAD=library)
 
 
 def find_pythons(fetch=False, more=False):

@@ -48,8 +48,14 @@ PATHS = ["/etc/passwd", "/srv/app/.env", "/srv/app/config.json", "/tmp/shop-x%d/
          "/srv/\u5927\u962a.txt", "/home/user/Pass Word.txt", "relative/path.py", "/srv/app/\udcff.bin", "/etc/\u212Aey"]
 
 
+# name, version, e: editable, paths: one that ends with a slash is a folder
+PACKAGES = [["urllib3", "2.0.7", "-", "/usr/lib/python3/dist-packages/urllib3/"], ["Shop_App", "1.0", "e", "/srv/app/"],
+            ["deep-lib", "?", "-", "/srv/app/deep.py", "/srv/app/db/"], ["never.seen", "3", "-", "/usr/lib/python3/dist-packages/never/"]]
+
+
 def process(pid, ppid, name, python, hexa, **more):
     return {"name": name, "ppid": ppid, "python_hex": hexa, "exe": "/usr/bin/python", "argv": ["python", name], "prefixes": PREFIXES,
+            "packages": PACKAGES[:2] if pid == 41 else PACKAGES[1:],
             "flags": 1 if ppid == 1 else 4, "start_ns": 0, "python": python, "pid": pid, **more}
 
 
@@ -116,7 +122,7 @@ def lines(n=4000):
         minor = p["python_hex"] >> 16 & 255
         event, args = make_event(rnd, i, minor)
         line = {"v": 1, "seq": i, "time": "2026-11-22T07:%02d:%02d.%09dZ" % (ns // 60000000000, ns // 1000000000 % 60, ns % 1000000000),
-                "ts_ns": ns, "pid": pid, "tid": tid, "interp": interp, "thread": thread, "python": p["python"], "event": event}
+                "ts_ns": ns, **({"host.name": "web-1"} if pid < 90 else {}), "pid": pid, "tid": tid, "interp": interp, "thread": thread, "python": p["python"], "event": event}
         if pid not in seen:
             seen.add(pid)
             line["process"] = {k: v for k, v in p.items() if k not in ("pid", "python")}

@@ -11,6 +11,7 @@ import io
 import json
 import lzma
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -21,6 +22,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import capture  # noqa: E402
 import evaluate  # noqa: E402
+import perfetto  # noqa: E402
 
 FAILED = []
 
@@ -62,10 +64,15 @@ def test_stat(tool, file, events):
         check("stat: first and last of %s" % r["key"], (r["first_s"], r["last_s"]), (round(times[0], 9), round(times[-1], 9)))
     by("category", [e["category"] for e in events])
     by("theme", [e["theme"] for e in events])
-    by("process", ["%d %s" % (e["pid"], e["_process"]["name"]) for e in events])
+
+    def host(e):
+        return e.get("host.name", "unknown")
+    by("process", ["%s:%d %s" % (host(e), e["pid"], e["_process"]["name"]) for e in events])
+    by("machine", [host(e) for e in events])
+    by("host", [host(e) for e in events])
 
     def thread(e):
-        return "%d/%d%s %s" % (e["pid"], e["tid"], " interpreter %d" % e["interp"] if e["interp"] else "", e["thread"])
+        return "%s:%d/%d%s %s" % (host(e), e["pid"], e["tid"], " interpreter %d" % e["interp"] if e["interp"] else "", e["thread"])
     by("thread", [thread(e) for e in events])
 
     def caller(e):
@@ -78,6 +85,11 @@ def test_stat(tool, file, events):
             "(no stack)"
     by("stack", [stack(e) for e in events])
 
+    def package(e):
+        owner = evaluate.package_of(e)
+        return "%s %s" % tuple(owner[:2]) if owner else "(none: code that is not installed, or the standard library only)"
+    by("package", [package(e) for e in events])
+
     filtered = json.loads(tool.must("stat", file, "--json", "-Y", "pid == 42 and @filesystem", "-n", "2"))
     want = collections.Counter(e["event"] for e in events if e["pid"] == 42 and e["theme"] == "filesystem")
     check("stat -Y -n", [(r["key"], r["events"]) for r in filtered["rows"]], want.most_common(2))
@@ -88,6 +100,16 @@ def test_stat(tool, file, events):
     names = [r["key"] for r in json.loads(tool.must("stat", file, "--json", "--sort", "key"))["rows"]]
     check("stat --sort key", names, sorted(names))
     check("stat --sort nonsense", tool.run("stat", file, "--sort", "nonsense").returncode, 2)
+    # each ready summary counts what its filter shows, by its key; the page of filters has the table
+    with open(os.path.join(os.path.dirname(__file__), "..", "..", "data", "filters.md"), encoding="utf-8") as page:
+        rows = re.findall(r"^\| `([a-z-]+)` \| `([a-z-]+)` \| (\w+) \|$", page.read(), re.M)
+    check("ready summaries", len(rows), 10)
+    for name, text, key in rows:
+        for narrower in ([], ["-Y", "pid == 42 or pid == 41 and @filesystem"])[:1 + (name == "files-written")]:
+            out = json.loads(tool.must("stat", file, "--by", name, "--json", *narrower))
+            filter_text = " and ".join([f"({text})", *(f"({t})" for t in narrower[1:])])
+            want = json.loads(tool.must("stat", file, "--by", key, "--json", "-Y", filter_text))
+            check(f"stat --by {name} {narrower}", out, want)
     coverage = tool.must("stat", file, "--coverage").decode()
     check("stat --coverage: versions", [line.split(":")[0] for line in coverage.splitlines() if line.startswith("Python")],
           ["Python 3.8", "Python 3.11", "Python 3.13"])
@@ -102,13 +124,16 @@ def test_exports(tool, file, events, folder):
     check("csv: seq", [int(r["seq"]) for r in rows], [e["seq"] for e in wanted])
     check("csv: args", [json.loads(r["args"]) for r in rows], [e["args"] for e in wanted])
     check("csv: depth", [int(r["depth"]) for r in rows], [len(e["stack"]) for e in wanted])
+    owners = [evaluate.package_of(e) or ["", ""] for e in wanted]
+    check("csv: package", [[r["package"], r["package_version"]] for r in rows], [o[:2] for o in owners])
+    check("jsonl: package", [[e.get("package", ""), e.get("package_version", "")] for e in lines], [o[:2] for o in owners])
     tsv = [line.split("\t") for line in tool.must("export", file, "-F", "tsv", *y).decode().splitlines()]
     check("tsv: columns", {len(line) for line in tsv}, {len(tsv[0])})
     check("tsv: events", [line[tsv[0].index("event")] for line in tsv[1:]], [e["event"] for e in wanted])
     text = tool.must("export", file, "-F", "text", *y).decode().splitlines()
     check("text: lines", len([line for line in text if "+++" not in line]), len(wanted))
     check("text: no control characters", [line for line in text if not line.isprintable()], [])
-    for name in ("chrome", "perfetto"):
+    for name in ("chrome",):
         trace = json.loads(tool.must("export", file, "-F", name, *y))
         instants = [t for t in trace["traceEvents"] if t["ph"] == "i"]
         check(name, [t["name"] for t in instants], [e["event"] for e in wanted])
@@ -118,8 +143,28 @@ def test_exports(tool, file, events, folder):
             def depth(i):
                 return 1 + depth(frames[i]["parent"]) if "parent" in frames[i] else 1
             check("chrome: stacks", [depth(str(t["sf"])) if "sf" in t else 0 for t in instants], [len(e["stack"]) for e in wanted])
-        else:
-            check("perfetto: stacks", [len(t["args"].get("stack", [])) for t in instants], [len(e["stack"]) for e in wanted])
+    packets = perfetto.decode(tool.must("export", file, "-F", "perfetto", *y))
+    if packets is None:
+        print("perfetto: not decoded, there is no protoc")
+    else:
+        instants = [p for p in packets if "track_event" in p and "name_iid" in p["track_event"][0]]
+        names, depths = {}, {}
+        for p in packets:
+            for data in p.get("interned_data", []):
+                names.update({n["iid"][0]: n["name"][0] for n in data.get("event_names", [])})
+                depths.update({c["iid"][0]: len(c["frame_ids"]) for c in data.get("callstacks", [])})
+        check("perfetto: events", [names[p["track_event"][0]["name_iid"][0]] for p in instants], [e["event"] for e in wanted])
+        check("perfetto: times", [p["timestamp"][0] for p in instants], [e["ts_ns"] for e in wanted])
+        check("perfetto: stacks", [depths[p["track_event"][0]["callstack_iid"][0]] if e["stack"] else 0 for p, e in zip(instants, wanted)],
+              [len(e["stack"]) for e in wanted])
+        tracks = {d["uuid"][0]: d for p in packets for d in p.get("track_descriptor", [])}
+        check("perfetto: pids", {tracks[p["track_event"][0]["track_uuid"][0]]["thread"][0]["pid"][0] for p in instants}, {41})
+        arguments = [{d["name"][0] for d in p["track_event"][0].get("debug_annotations", [])} for p in instants]
+        check("perfetto: arguments", arguments, [set(e["args"]) for e in wanted])
+        packets = perfetto.decode(tool.must("export", file, "-F", "perfetto"))
+        ends = {end: sum(flow in p["track_event"][0].get(end, []) for p in packets if "track_event" in p for flow in [k])
+                for end in ("flow_ids", "terminating_flow_ids") for k in [next(iter(t for p in packets if "track_event" in p for t in p["track_event"][0].get("flow_ids", [])), None)]}
+        check("perfetto: a flow from parent to child", ends, {"flow_ids": 1, "terminating_flow_ids": 1})
     folded = tool.must("export", file, "-F", "folded", *y).decode().splitlines()
     check("folded: events", sum(int(line.rsplit(" ", 1)[1]) for line in folded), len(wanted))
     check("folded: stacks", {line.count(";") for line in folded}, {len(e["stack"]) for e in wanted})
@@ -301,6 +346,44 @@ def test_fields(tool):
     check("every field has an expression", [n for n in names if n not in text], [])
 
 
+def test_gathered(tool, folder):
+    """The fields file, peer, port and command over many events, as evaluate.py reads the same lines."""
+    rows = [("open", {"path": 7, "mode": "r", "flags": 0}), ("os.rename", {"src": "/srv/a", "dst": "/srv/b", "src_dir_fd": -1, "dst_dir_fd": -1}),
+            ("shutil.copyfile", {"src": "/etc/hosts", "dst": "hosts"}), ("os.chmod", {"path": "/srv/a", "mode": 448, "dir_fd": -1}),
+            ("os.truncate", {"fd": 5, "length": 0}), ("os.rmdir", {"path": "/etc/hosts"}), ("os.system", {"command": {"bytes": "bHMgLWw="}}),
+            ("os.posix_spawn", {"path": "/bin/ls", "argv": ["ls", "x" * 2000, "the end"], "env": {}}), ("os.exec", {"path": "ls", "args": ["ls", ""], "env": None}),
+            ("socket.getaddrinfo", {"host": "example.org", "port": "443", "family": 0, "type": 1, "protocol": 0}),
+            ("socket.getaddrinfo", {"host": "example.org", "port": "https", "family": 0, "type": 1, "protocol": 0}),
+            ("socket.getaddrinfo", {"host": None, "port": 80, "family": 0, "type": 1, "protocol": 0}), ("socket.gethostbyname", {"hostname": "db"}),
+            ("http.client.connect", {"self": None, "host": "example.org", "port": 8080}), ("socket.connect", {"self": None, "address": "/run/db.sock"}),
+            ("socket.bind", {"self": None, "address": ["::", 80, 0, 0]}), ("socket.sendto", {"self": None, "address": ["10.0.0.7", 53]})]
+    rows += [("urllib.Request", {"fullurl": url, "data": None, "headers": {}, "method": "GET"})
+             for url in ("http://u:p@[::1]/x:1", "https://bob:s3:cret@example.org:8443/a@b", "https://example.org?q", "ftp://db")]
+    rows += [("compile", {"source": "1", "filename": "<string>"}), ("compile", {"source": None, "filename": "<frozen x>"}),
+             ("exec", {"code_object": {"type": "code", "id": None, "name": "f", "file": "<stdin>", "line": 1}}), ("cpython.run_command", {"command": "1"}),
+             ("import", {"module": "_json", "filename": "/x/_json.so"}), ("import", {"module": "json", "filename": None}), ("ctypes.dlopen", {"name": "c"}),
+             ("pickle.find_class", {"module": "os", "name": "system"}), ("os.mkdir", {"path": "/x", "mode": 448, "dir_fd": -1}),
+             ("open", {"path": "/x", "mode": None, "flags": 2}), ("open", {"path": "/x", "mode": "w", "flags": 577}), ("open", {"path": 1, "mode": "w", "flags": 577})]
+    path = os.path.join(folder, "gathered.avc")
+    lines = [json.dumps({"pid": 1, "python": "3.12.1", "ts_ns": i, "event": n, "args": a, "stack": []}) for i, (n, a) in enumerate(rows)]
+    tool.must("import", "-", "-o", path, data=("\n".join(lines) + "\n").encode())
+    events = [json.loads(line) for line in tool.must("export", path, "-F", "jsonl").splitlines()]
+    have = {name: [json.loads(line)["seq"] for line in tool.must("export", path, "-F", "jsonl", "-Y", name).splitlines()] for name in evaluate.READY}
+    check("ready filters", have, {name: [e["seq"] for e in events if test(e)] for name, test in evaluate.READY.items()})
+    check("ready filters that find something", sorted(name for name, seqs in have.items() if not seqs), ["only-my-code"])
+    check("--list-fields has the ready filters", set(re.findall(r"^(\S+) +ready filter", tool.must("--list-fields").decode(), re.M)), set(evaluate.READY))
+    for field in ("file", "peer", "port", "command"):
+        values = sorted({str(v) for e in events for v in evaluate.gathered(e, field) if v is not None})
+        check("%s: has values" % field, len(values) > 2, True)
+        for expression in [field, "not " + field] + ["%s == %s" % (field, v if field == "port" else json.dumps(v)) for v in values]:
+            wanted = evaluate.Filter(expression, {e["event"] for e in events}, set())
+            have = [json.loads(line)["seq"] for line in tool.must("export", path, "-F", "jsonl", "-Y", expression).splitlines()]
+            check(expression[:60], have, [e["seq"] for e in events if wanted.tree(e)])
+    check("both names of a rename", tool.must("export", path, "-F", "jsonl", "-Y", "file == /srv/a and file == /srv/b").count(b"\n"), 1)
+    check("events of two names with the same arguments", tool.must("print", path, "-Y", "peer == 10.0.0.7 and port < 80").count(b"sendto"), 1)
+    check("the end of a long command", tool.must("export", path, "-F", "jsonl", "-Y", "command contains 'the end'").count(b"\n"), 1)
+
+
 def test_diff(tool, folder):
     base = {"pid": 1, "python": "3.12.1", "ts_ns": 1}
 
@@ -336,12 +419,15 @@ def test_refusals(tool, file, folder):
     lines = os.path.join(folder, "own.jsonl")
     with open(lines, "wb") as f:
         f.write(tool.must("export", file, "-F", "jsonl"))
+    neither = os.path.join(folder, "own.txt")
+    with open(neither, "wb") as f:
+        f.write(b"neither a capture nor JSON\n")
     with open(file, "rb") as f:
         whole = f.read()
     rows = [
         (("export", file, "-F", "jsonl", "-o", file), 2, "both input and output"), (("export", file, "-o", file, "-F", "sqlite"), 2, "both input"),
         (("print", file, "-o", file), 2, "both input and output"), (("import", lines, "-o", lines), 2, "both input and output"),
-        (("stat", file, "--by", "nosuch"), 2, "--by"), (("stat", folder), 1, "is a directory"), (("stat", lines), 1, "not a capture"),
+        (("stat", file, "--by", "nosuch"), 2, "--by"), (("stat", folder), 1, "is a directory"), (("stat", neither), 1, "not a capture"),
         (("export", file, "-F", "jsonl", "-o", os.path.join(folder, "no", "x")), 1, "cannot create"),
         (("print", file, "-Y", "args ~ \"(\""), 2, "closing parenthesis"), (("print", file, "--until", "foo =="), 2, "no field foo"),
         (("record", "-e", "/(/", "-o", os.path.join(folder, "x.avc"), "--", "true"), 2, "-e: regular expression"),
@@ -430,6 +516,7 @@ def main():
         tool.must("import", "-q", source, "-o", file)
         events = evaluate.prepare(tool.must("export", file, "-F", "jsonl").decode().splitlines())
         test_fields(tool)
+        test_gathered(tool, folder)
         test_hostile(tool, folder)
         test_stat(tool, file, events)
         test_exports(tool, file, events, folder)

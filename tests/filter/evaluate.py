@@ -25,8 +25,8 @@ OPERATORS = {"==", "!=", "<", "<=", ">", ">=", "~", "!~", "contains", "in", "&",
 SAME = {"null": "None", "none": "None", "nil": "None", "true": "True", "TRUE": "True", "false": "False", "FALSE": "False"}
 UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 SIZES = {"k": 1024, "K": 1024, "M": 1024**2, "G": 1024**3}
-TEXT_FIELDS = {"event", "category", "theme", "thread", "process"}
-NUMBER_FIELDS = {"pid", "ppid", "tid", "interp", "seq", "depth"}
+TEXT_FIELDS = {"package", "event", "category", "theme", "thread", "process", "host", "file", "peer", "command"}
+NUMBER_FIELDS = {"pid", "ppid", "tid", "interp", "seq", "depth", "port"}
 BOOL_FIELDS = {"documented", "children", "cut"}
 FRAME_FIELDS = {"stack", "top", "caller"}
 YES, NO, ABSENT = "yes", "no", "absent"
@@ -261,13 +261,17 @@ class Filter:
     def parse_word(self):
         _, word, end = self.peek()
         first = word.split(".")[0]
+        if word in READY:
+            self.at = end
+            return READY[word]
         if first in TEXT_FIELDS | NUMBER_FIELDS | BOOL_FIELDS | {"python", "time"} and "." not in word:
             self.at = end
-            return self.comparison(lambda e, f=first: [field(e, f)], first)
+            return self.comparison(lambda e, f=first: gathered(e, f) if f in GATHERED else [field(e, f)], first)
         if first in FRAME_FIELDS:
             self.at = end
             member = word.partition(".")[2]
-            return self.comparison(lambda e: frames(e, first, member), "line" if member == "line" else "frame " + member)
+            return self.comparison(lambda e: frames(e, first, member), "package" if member == "package" else
+                                   "line" if member == "line" else "frame " + member)
         if first == "args":
             self.at = end
             return self.argument(None, word[4:])
@@ -384,6 +388,68 @@ def argv(v):
                     for w in v)
 
 
+# Which arguments of which events hold a file, a host, a port, a command: by hand, from the documentation of Python.
+FILES = {"open": ["path", "file"], "os.listdir": ["path"], "os.remove": ["path"], "os.rmdir": ["path"], "os.mkdir": ["path"], "os.rename": ["src", "dst"], "sqlite3.connect": ["database"],
+         "shutil.copyfile": ["src", "dst"], "os.chmod": ["path"], "os.truncate": ["fd", "path"]}
+HOSTS = {"socket.getaddrinfo": ("host", "port"), "socket.gethostbyname": ("hostname", None), "http.client.connect": ("host", "port")}
+ADDRESSES = {"socket.connect", "socket.bind", "socket.sendto"}
+COMMANDS = {"subprocess.Popen": "args", "os.system": "command", "os.posix_spawn": "argv", "os.exec": "args"}
+GATHERED = {"file", "peer", "port", "command"}
+
+
+def gathered(e, name):
+    args, event = e["args"], e["event"]
+    text = lambda v: plain(v) if isinstance(v, str) or is_special(v) in ("bytes", "cut") else None
+    if name == "file":
+        return [text(args[a]) for a in FILES.get(event, []) if a in args]
+    if name == "command":
+        v = args.get(COMMANDS.get(event))
+        return [argv(v) if isinstance(v, list) else text(v)]
+    host = port = None
+    if event in ADDRESSES:
+        address = args["address"]
+        host, port = (address[0], address[1]) if isinstance(address, list) else (address, None)
+    elif event in HOSTS:
+        host, port = (args.get(a) for a in HOSTS[event])
+    elif event == "urllib.Request":
+        import urllib.parse
+        url = urllib.parse.urlsplit(args["fullurl"])
+        host, port = url.hostname, url.port or {"http": 80, "https": 443, "ftp": 21}[url.scheme]
+    if name == "peer":
+        return [text(host)]
+    return [port if isinstance(port, int) else int(port) if isinstance(port, str) and port.isdigit() else None]
+
+
+def is_opened(e, to_write):
+    named = any(v is not None for v in gathered(e, "file"))
+    return e["event"] == "open" and named and ((e["args"]["flags"] & 3) in (1, 2) if to_write else (e["args"]["flags"] & 3) != 1)
+
+
+def is_from_text(e):
+    code = e["args"].get("code_object")
+    file = code.get("file", "") if isinstance(code, dict) else e["args"].get("filename") if e["event"] == "compile" else ""
+    return e["event"] == "cpython.run_command" or (e["event"] in ("compile", "exec") and isinstance(file, str) and file.startswith("<") and
+                                                   not file.startswith("<frozen "))
+
+
+LOOKUPS = {"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo"}
+READY = {
+    "files-written": lambda e: is_opened(e, True) or e["event"] in ("os.truncate", "os.rename", "os.link", "os.symlink", "os.mkdir", "os.remove", "os.rmdir"),
+    "files-read": lambda e: is_opened(e, False),
+    "commands-run": lambda e: any(v is not None for v in gathered(e, "command")),
+    "network-out": lambda e: any(v is not None for v in gathered(e, "peer")) and e["event"] not in LOOKUPS | {"socket.bind"},
+    "names-looked-up": lambda e: e["event"] in LOOKUPS,
+    "code-from-strings": is_from_text,
+    "native-loaded": lambda e: e["event"] in ("ctypes.dlopen", "sqlite3.load_extension") or (
+        e["event"] == "import" and bool(re.search(r"\.(so|pyd|dylib)", e["args"]["filename"] or ""))),
+    "objects-unpickled": lambda e: e["event"] == "pickle.find_class",
+    "permissions-changed": lambda e: e["event"] in ("os.chmod", "os.chown", "os.chflags", "os.setxattr", "os.removexattr", "shutil.chown",
+                                                    "shutil.copymode"),
+    "only-my-code": lambda e: bool(frames(e, "caller", "")) and not any(
+        f and (f.startswith("<frozen ") or "/importlib/" in f) for f in frames(e, "top", "file")),
+}
+
+
 def ends_with(v, text, separator):
     return bool(text) and text[0] != separator and v.endswith(separator + text)
 
@@ -426,9 +492,11 @@ def compare(v, op, literal, kind):
         if op == "==" and isinstance(v, list) and argv(v) == literal.text:
             return True
         return order(plain(v).encode("utf-8", "surrogatepass"), op, literal.text.encode("utf-8", "surrogatepass"))
+    if op == "==" and kind == "package" and re.sub("[-_.]", "-", v.lower()) == re.sub("[-_.]", "-", literal.text.lower()):
+        return True
     if op == "==" and isinstance(v, Thread) and literal.text in v.shown:
         return True
-    if op == "==" and kind in ("frame file", "frame func") and ends_with(v, literal.text, "/" if kind == "frame file" else "."):
+    if op == "==" and kind in ("frame file", "frame func", "file") and ends_with(v, literal.text, "." if kind == "frame func" else "/"):
         return True
     return order(v, op, literal.text)
 
@@ -490,20 +558,50 @@ def field(e, name):
         if m:
             name.shown = ("Thread-" + m.group(1), "T-" + m.group(1))
         return name
+    if name == "host":
+        return e.get("host.name")
     if name == "time":
         return {"ns": e["ts_ns"], "wall": wall(e["time"])}
     if name == "depth":
         return len(e["stack"])
+    if name == "package":
+        owner = package_of(e)
+        return owner and owner[0]
     if name == "cut":
         return bool(e.get("flags", 0) & 7)
     p = e["_process"]
     return {"ppid": p["ppid"], "process": p["name"], "children": e["_is_child"]}[name]
 
 
+def package(f, packages):
+    """Return the entry of the longest path that the file is, or is below."""
+    if "func" not in f or f["file"].startswith("<frozen") or re.search(r"/lib(64)?/python3\.\d+t?/|/importlib/", f["file"]):
+        return None
+    site = "-packages/" in f["file"]
+    best = max(((len(path), -i, p) for i, p in enumerate(packages) for path in p[3:]
+                if (f["file"].startswith(path) if path.endswith("/") else f["file"] == path) and not (site and p[2] == "e")), default=None)
+    return best and best[2]
+
+
 def is_library(f, prefixes):
     file = f["file"]
-    return (file.startswith("<frozen ") or "/importlib/" in file or "/site-packages/" in file or "/dist-packages/" in file or
+    owner = package(f, prefixes.packages)
+    return (owner is not None and owner[2] == "-") or (file.startswith("<frozen ") or "/importlib/" in file or "/site-packages/" in file or "/dist-packages/" in file or
             bool(re.search(r"/lib(64)?/python3\.\d+t?/", file)) or any(file.startswith(p + "/") for p in prefixes))
+
+
+class Prefixes(list):
+    """Folders of the standard library, and the distributions that the capture names."""
+    packages = ()
+
+
+def package_of(e):
+    """Return the entry of the innermost frame that is not of the standard library."""
+    for f in e["stack"]:
+        owner = package(f, e["_prefixes"].packages)
+        if "func" in f and (owner or not is_library(f, e["_prefixes"]) or "-packages/" in f["file"]):
+            return owner
+    return None
 
 
 def frames(e, which, member):
@@ -517,6 +615,10 @@ def frames(e, which, member):
         return [True for f in stack]
     found = []
     for f in stack:
+        if member == "package":
+            owner = package(f, e["_prefixes"].packages)
+            found.append(owner and owner[0])
+            continue
         v = f.get("func", f.get("native", f.get("mark"))) if member == "func" else f.get(member)
         found.append(v or None)
     return found
@@ -530,7 +632,8 @@ def prepare(lines):
     for e in events:
         if "process" in e:
             processes[e["pid"]] = e["process"]
-    prefixes = [p for q in processes.values() for p in q["prefixes"]]
+    prefixes = Prefixes(p for q in processes.values() for p in q["prefixes"])
+    prefixes.packages = [p for q in processes.values() for p in q.get("packages", ())]
     for e in events:
         e["_process"] = processes[e["pid"]]
         e["_is_child"] = processes[e["pid"]]["ppid"] in processes

@@ -21,8 +21,13 @@ static inline uint32_t add_pairs(struct writer *w, enum value_tag tag, const cha
 static inline void write_process(struct writer *w, uint64_t time_ns, bool has_ended)
 {
 	static const char *const argv[] = { "python3", "-m", "app", "--name=\xc3\xa4" },
-				 *const environ[] = { "PATH",    "/usr/bin",       "LANG",
-						      "C.UTF-8", "PYTHONHASHSEED", "0" };
+				 *const variables[] = { "PATH",    "/usr/bin",       "LANG",
+							"C.UTF-8", "PYTHONHASHSEED", "0" };
+	/* [["lib", "1", "-", "/srv/"]] */
+	static const uint8_t packages[] = { VALUE_LIST, 1,   1,         VALUE_LIST, 4,   4,
+					    VALUE_STR,  3,   'l',       'i',        'b', VALUE_STR,
+					    1,          '1', VALUE_STR, 1,          '-', VALUE_STR,
+					    5,          '/', 's',       'r',        'v', '/' };
 	struct process_info p = { .pid = 42,
 				  .ns_pid = 2,
 				  .ppid = 41,
@@ -32,8 +37,10 @@ static inline void write_process(struct writer *w, uint64_t time_ns, bool has_en
 				  .cwd = add_string(w, "/srv"),
 				  .name = add_string(w, "-m app"),
 				  .argv = add_pairs(w, VALUE_LIST, argv, 4),
-				  .environ = add_pairs(w, VALUE_DICT, environ, 3),
-				  .prefixes = add_pairs(w, VALUE_LIST, environ + 1, 1),
+				  .environ = add_pairs(w, VALUE_DICT, variables, 3),
+				  .prefixes = add_pairs(w, VALUE_LIST, variables + 1, 1),
+				  .packages = writer_value(w, packages, sizeof(packages)),
+				  .project = add_string(w, "/srv/app"),
 				  .start_ns = time_ns,
 				  .exit_status = -1,
 				  .flags = PROCESS_FORKED | PROCESS_OTHER_FILES };

@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "stacks/symbol_table.h"
 #include "stacks/symbols.h"
-#include "stacks/unwind.h"
+#include "stacks/unwinder.h"
 #include "../unit/cfi_builder.h"
 
 #define IMAGE 0x7f0000000000ull
@@ -58,7 +58,7 @@ static void walk_and_name(struct modules *modules, const struct input *in)
 	for (unsigned k = 0; k < 16 && in->n > 16; k++) {
 		struct record_native regs = { .pc = IMAGE + in->n / 16 * k,
 					      .sp = STACK + k * 8,
-					      .rbp = STACK + k * 16 };
+					      .fp = STACK + k * 16 };
 		size_t n = unwinder_walk(u, &regs, k & 1, (const uint8_t *)stack + k * 8,
 					 sizeof(stack) - k * 8, frames, 64, &stop);
 		if (!n || n > 64 || stop >= UNWIND_STOP_COUNT)
@@ -100,7 +100,7 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 		abort();
 	struct image *i = image_of_file(store, fd, "/nonexistent/fuzz");
 	if (i) {
-		struct symbol_table *t = symbol_table_create(i, NULL, "/nonexistent");
+		struct symbol_table *t = symbol_table_create(i, 0, "/nonexistent");
 		const struct cfi_table *c = image_cfi(i);
 		struct cfi_scratch scratch = { 0 };
 		struct cfi_row row;
@@ -120,35 +120,27 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 }
 
 /* Make a small image here. */
-static size_t seed_built(uint8_t *to, size_t cap)
+static size_t seed_built(uint16_t e_machine, uint8_t *to, size_t cap)
 {
-	static const uint8_t program[] = { 0x41, 0x0e, 16, 0x86, 2,    0x43, 0x0d, 6,
-					   0x0a, 0x0f, 3,  0x76, 0x78, 0x06, 0x0b };
+	static const uint8_t x86_64[] = { 0x41, 0x0e, 16, 0x86, 2,    0x43, 0x0d, 6,
+					  0x0a, 0x0f, 3,  0x76, 0x78, 0x06, 0x0b };
+	static const uint8_t aarch64[] = { 0x41, 0x2d, 0x0e, 32,   0x9d, 4,   0x9e,
+					   3,    0x0d, 29,   0x0a, 0xde, 0x0b };
+	bool is_arm = e_machine == EM_AARCH64;
+	const uint8_t *program = is_arm ? aarch64 : x86_64;
+	size_t n_program = is_arm ? sizeof(aarch64) : sizeof(x86_64);
 	static struct builder b;
 	b = (struct builder){ .address = IMAGE };
-	b.n = sizeof(Elf64_Ehdr) + 2 * sizeof(Elf64_Phdr);
-	size_t cie = build_cie(&b, false), fdes[2];
+	build_elf_room(&b);
+	size_t cie = is_arm ? build_cie_aarch64(&b) : build_cie(&b, false), fdes[2];
 	uint64_t starts[2] = { IMAGE + 0x800, IMAGE + 0x840 };
 	for (unsigned k = 0; k < 2; k++)
-		fdes[k] = build_fde(&b, cie, starts[k], 0x40, program, sizeof(program));
+		fdes[k] = build_fde(&b, cie, starts[k], 0x40, program, n_program);
 	build_u32(&b, 0);
 	uint64_t hdr = build_header(&b, cie, starts, fdes, 2, 0x3b),
 		 hdr_bytes = build_address(&b) - hdr;
 	b.n = 0x900;
-	Elf64_Ehdr e = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, 1 },
-			 .e_type = ET_DYN,
-			 .e_machine = EM_X86_64,
-			 .e_version = 1,
-			 .e_phoff = sizeof(e),
-			 .e_ehsize = sizeof(e),
-			 .e_phentsize = sizeof(Elf64_Phdr),
-			 .e_phnum = 2 };
-	Elf64_Phdr p[2] = {
-		{ .p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_filesz = 0x900, .p_memsz = 0x900 },
-		{ .p_type = PT_GNU_EH_FRAME, .p_vaddr = hdr - IMAGE, .p_memsz = hdr_bytes }
-	};
-	memcpy(b.bytes, &e, sizeof(e));
-	memcpy(b.bytes + sizeof(e), p, sizeof(p));
+	build_elf(&b, e_machine, hdr, hdr_bytes);
 	if (b.n > cap)
 		return 0;
 	memcpy(to, b.bytes, b.n);
@@ -169,7 +161,7 @@ size_t fuzz_seed(unsigned number, uint8_t *to, size_t cap)
 {
 	const uint8_t *vdso = (const uint8_t *)getauxval(AT_SYSINFO_EHDR);
 	switch (number) {
-	case 0: return seed_built(to, cap);
+	case 0: return seed_built(EM_X86_64, to, cap);
 	case 1:
 		if (!vdso || cap < 4096)
 			return 0;
@@ -178,6 +170,7 @@ size_t fuzz_seed(unsigned number, uint8_t *to, size_t cap)
 		memcpy(to, vdso, 4096);
 		return 4096;
 	case 2: return seed_program("/bin/true", to, cap);
+	case 3: return seed_built(EM_AARCH64, to, cap);
 	default: return 0;
 	}
 }

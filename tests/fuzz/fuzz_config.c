@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "fuzz_folder.h"
 #include "ui/config.h"
+#include "ui/keymap.h"
 #include "ui/keys.h"
 
 enum { KEPT_MAX = 3 };
@@ -80,7 +81,7 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 	for (size_t i = 0; i < n_bytes; i++)
 		seen.n_lines += bytes[i] == '\n';
 	read_config(&c, &keys);
-	config_parse(&c, keys, (const char *)bytes, n_bytes, report, &seen);
+	config_parse(&c, keys, (const char *)bytes, n_bytes, report, &seen, false);
 	check(&c, keys, (int)(n_bytes % 16));
 	if (c.filters.n && n_bytes % 4 == 0) /* files are slow */
 		check_kept(&c);

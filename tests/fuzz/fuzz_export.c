@@ -41,7 +41,8 @@ static void export_as(struct trace *t, const struct exporter_format *format, uns
 	if (made == MAP_FAILED)
 		abort();
 	if (made) {
-		if (!utf8_is_valid(made, (size_t)st.st_size) ||
+		bool is_text = strcmp(format->name, "perfetto") != 0;
+		if ((is_text && !utf8_is_valid(made, (size_t)st.st_size)) ||
 		    (!strcmp(format->name, "text") && !utf8_is_safe(made, (size_t)st.st_size)))
 			abort();
 		munmap(made, (size_t)st.st_size);

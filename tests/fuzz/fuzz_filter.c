@@ -36,8 +36,6 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 			filter_error_show(&b, text, err);
 		strbuf_fini(&b);
 		err_destroy(err);
-	} else if (strcmp(filter_text(f), text) != 0) {
-		abort();
 	}
 	filter_destroy(f);
 

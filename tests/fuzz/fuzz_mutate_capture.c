@@ -148,9 +148,8 @@ static void add_index(struct strbuf *to, struct strbuf *index, const struct part
 			   .n_meta = n_meta,
 			   .raw = (uint8_t *)index->s,
 			   .n_raw = index->n };
-	struct trailer t = { .magic = TRAILER_MAGIC,
-			     .index_offset = to->n,
-			     .n_events = fuzz_random_edge(r) };
+	struct trailer t = { .index_offset = to->n, .n_events = fuzz_random_edge(r) };
+	memcpy(t.magic, TRAILER_MAGIC, sizeof(t.magic));
 	if (p.n_raw > RAW_MAX)
 		return;
 	if (fuzz_random_below(r, 8) == 0)

@@ -1,6 +1,6 @@
 /*
- * fuzz_ring: visit/ring.c and recorder/decoder.c after it: a ring whose whole content was written by
- * the target.
+ * fuzz_ring: visit/ring.c and recorder/decoder.c after it: a ring whose whole content was written
+ * by the target.
  *
  * Input: the bytes of the whole ring, cut or filled with zeros to its size: header, then two slots
  * of a page and 8 KiB each. Every read must be inside it (under ASan the ring is a heap block),
@@ -59,7 +59,7 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 	struct redactor *redactor;
 	struct decoder *decoder;
 	struct ring ring;
-	ring_lay_out(&ring, N_SLOTS, DATA_BYTES, 2 * DATA_BYTES);
+	ring_lay_out(&ring, N_SLOTS, DATA_BYTES, 2 * DATA_BYTES, false);
 	uint8_t *memory = aligned_alloc(PROBE_PAGE, ring.n_bytes), *record = malloc(2 * DATA_BYTES);
 	struct err *err = writer_open("/dev/null", &options, &writer);
 	if (err || !memory || !record)
@@ -93,8 +93,9 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 		}
 		ring_beat(&ring);
 		(void)ring_is_waited_for(&ring);
+		uint32_t place;
 		(void)guest_growth(ring_n_unserved(&ring), round, 1 << 20);
-		(void)ring_add_verdict(&ring, name_hash("open", 4), true);
+		(void)ring_add_verdict(&ring, name_hash("open", 4), VERDICT_WANTED, &place);
 	}
 	if (decoder_n_events(decoder) != writer_n_events(writer))
 		abort();
@@ -134,7 +135,7 @@ static size_t put_event(uint8_t *to, uint32_t code)
 size_t fuzz_seed(unsigned number, uint8_t *to, size_t cap)
 {
 	struct ring ring;
-	ring_lay_out(&ring, N_SLOTS, DATA_BYTES, 2 * DATA_BYTES);
+	ring_lay_out(&ring, N_SLOTS, DATA_BYTES, 2 * DATA_BYTES, false);
 	if (number >= 4 || cap < ring.n_bytes)
 		return 0;
 	memset(to, 0, ring.n_bytes);

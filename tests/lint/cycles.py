@@ -15,23 +15,18 @@ import os
 import subprocess
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-TABLE = os.path.join(ROOT, "tests", "lint", "cycles.tsv")
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from tree import ROOT, read_rows  # noqa: E402
+
+TABLE = "cycles.tsv"
 DEFINED = set("TDRBVWCGSiu")
 NEW_ROW = "(no reason given)"
 
 
-def read_table(path):
+def read_table(name):
     """Returns ({(folder, frozenset of files): reason}, [comment line…])."""
-    rows, comments = {}, []
-    with open(path, encoding="utf-8") as file:
-        for line in file.read().splitlines():
-            if not line or line.startswith("#"):
-                comments.append(line)
-                continue
-            folder, files, reason = line.split("\t")
-            rows[folder, frozenset(files.split())] = reason
-    return rows, comments
+    rows, comments = read_rows(name)
+    return {(folder, frozenset(files.split())): reason for folder, files, reason in rows}, comments
 
 
 def row(folder, files, reason):
@@ -150,7 +145,7 @@ def main(arguments):
         for folder, part in sorted(found, key=lambda key: (key[0], sorted(key[1]))):
             reasons = [reason for (f, p), reason in listed.items() if f == folder and p & part]
             rows.append(row(folder, part, reasons[0] if reasons else NEW_ROW))
-        with open(TABLE, "w", encoding="utf-8") as file:
+        with open(os.path.join(ROOT, "tests", "lint", TABLE), "w", encoding="utf-8") as file:
             file.write("\n".join(comments + rows) + "\n")
     problems += [f"{folder}: a row without a reason: {' '.join(sorted(part))}" for (folder, part), reason in listed.items()
                  if not reason.strip() or reason == NEW_ROW]

@@ -31,6 +31,21 @@ def tool():
     return None
 
 
+def suspects(command, files):
+    """The files that clang-format would change. It is started once for each core: for one file alone, the start takes ten
+    times as long as the work."""
+    def check(batch):
+        done = subprocess.run([command, "--dry-run", "-Werror", "--ferror-limit=1", *batch], cwd=ROOT, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, text=True, encoding="utf-8")
+        found = set(re.findall(r"^(\S+?):\d+:\d+: error: code should be clang-formatted", done.stderr, re.M))
+        assert bool(found) == bool(done.returncode), done.stderr[-2000:]
+        return found
+
+    n = os.cpu_count() or 1
+    with concurrent.futures.ThreadPoolExecutor(n) as pool:
+        return sorted(set().union(*pool.map(check, [files[i::n] for i in range(n)])))
+
+
 def difference(command, path):
     """The first lines of a unified diff between the file and its formatted text; empty if there is none."""
     full = os.path.join(ROOT, path)
@@ -49,8 +64,8 @@ def main():
         print(f"clang-format {VERSION} is not installed: the layout was not looked at")
         return 77
     files = [f for f in tracked() if f.endswith((".c", ".h"))]
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        offences = [d for d in pool.map(lambda f: difference(command, f), files) if d]
+    wrong = suspects(command, files)
+    offences = [difference(command, f) or f"{f}: clang-format would change it" for f in wrong]
     print("\n".join(offences))
     print(f"{len(offences)} of {len(files)} files differ from .clang-format")
     return 1 if offences or not files else 0

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """layers: check every #include of src/ and ui/ against layers.tsv. Prints each offence; exit status 1 if there is one."""
+import fnmatch
+import glob
 import os
 import re
 import sys
@@ -36,7 +38,7 @@ def unit_of(path):
 def find_header(includer, name):
     """Return the path of a quoted header below the root, or None if it is generated."""
     folder = os.path.dirname(includer)
-    for base in (folder, "src", "", "ui"):
+    for base in (folder, "src", "", "ui", "src/arch/x86_64", "src/probe/arch/x86_64"):
         path = os.path.normpath(os.path.join(base, name))
         if os.path.exists(os.path.join(ROOT, path)):
             return path
@@ -56,7 +58,7 @@ def may_include(allowed, header):
 
 
 def check(rows, system, private):
-    problems = [f"layers.tsv: there is no {header}" for header in private if not os.path.exists(os.path.join(ROOT, header))]
+    problems = [f"layers.tsv: there is no {header}" for header in private if not glob.glob(os.path.join(ROOT, header))]
     n = 0
     for top in ("src", "ui"):
         for folder, _, files in os.walk(os.path.join(ROOT, top)):
@@ -82,8 +84,10 @@ def check(rows, system, private):
                         # It is generated at build time, with the name <folder>_*.h or by its own folder's build: no
                         # rule applies.
                         continue
-                    if found in private and not any(path.startswith(p) for p in private[found]):
-                        problems.append(f"{path}: {found} is for {' '.join(private[found])}* alone")
+                    # The longest pattern that fits is the rule.
+                    pattern = max((p for p in private if fnmatch.fnmatchcase(found, p)), key=len, default=None)
+                    if pattern and not any(path.startswith(p) for p in private[pattern]):
+                        problems.append(f"{path}: {found} is for {' '.join(private[pattern])}* alone")
                     if unit_of(found) == unit and path not in rows:
                         continue
                     if not may_include(allowed, found):

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """manual: the documentation knows every option, command, action, field and format, and none that does not exist.
 
-manual.py PAGE PROGRAM
+manual.py PROGRAM PAGE…
 
-PAGE is the built manual page. Tables are read from the sources, so a row that the program forgets to print is found
+Each PAGE is a built manual page; none of them has a warning of groff, man or mandoc, as far as these are installed. Tables are read from the sources, so a row that the program forgets to print is found
 too.
 """
 import os
@@ -24,10 +24,52 @@ def names(pattern, text):
     return set(re.findall(pattern, text, re.M))
 
 
+CHECKERS = [
+    ["groff", "-t", "-man", "-Tutf8", "-ww", "-k"],
+    ["man", "--warnings", "-E", "UTF-8", "-Tutf8", "-Z", "-l"],
+    ["mandoc", "-T", "lint", "-W", "warning"],
+]
+
+
+def page_warnings(paths):
+    """What the checkers that are installed say of the pages. A page has no date, because its build is reproducible."""
+    found = []
+    env = dict(os.environ, MANWIDTH="80", LC_ALL="C.UTF-8")
+    for path in paths:
+        for checker in CHECKERS:
+            if not shutil.which(checker[0]):
+                continue
+            done = subprocess.run([*checker, path], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+            said = done.stderr + (done.stdout if checker[0] == "mandoc" else b"")
+            if checker[0] != "mandoc" and len(done.stdout) < 2000:
+                found.append(f"{checker[0]} {path}: only {len(done.stdout)} bytes")
+            found += [line for line in said.decode().splitlines() if line and not re.search("missing date|cannot adjust line|can't break line", line)]
+    return found
+
+
+def twice(pages):
+    """Sentences that two places of the pages have: a fact is said once."""
+    seen, found = {}, []
+    for name, text in pages.items():
+        text = re.sub(r"(?m)^\.(?:SH|SS|TP|PP|IP|nf|fi|br|RS|RE).*$", "\n\n", text)
+        plain = re.sub(r"(?m)^\.[BIR]+ |\\f[BIR]|[\"\\]", "", text)
+        for sentence in re.split(r"\n\n|(?<=[.:;])\s", plain):
+            words = " ".join(sentence.split())
+            if len(words) < 60 or words.startswith("Taken by:"):
+                continue
+            if words in seen:
+                found.append(f"{seen[words]} and {name} both say: {words}")
+            seen[words] = name
+    return found
+
+
 def main():
-    page_path, program = sys.argv[1:]
-    with open(page_path, encoding="utf-8") as f:
-        page = f.read().replace("\\-", "-")
+    program, *page_paths = sys.argv[1:]
+    pages = {}
+    for path in page_paths:
+        with open(path, encoding="utf-8") as f:
+            pages[os.path.basename(path)] = f.read().replace("\\-", "-")
+    page = pages["auditview.1"]
     problems = []
 
     def expect(wanted, seen, what, where):
@@ -48,7 +90,10 @@ def main():
             problems.append(f"only {len(found)} {what} were found in the sources: this test reads them wrongly")
 
     bold = names(r"^\.B (\S+)", page)
-    section = dict(re.findall(r"(?ms)^\.SH ([A-Z ]+)\n(.*?)(?=^\.SH |\Z)", page))
+    section = dict(s for p in pages.values() for s in re.findall(r"(?ms)^\.SH ([A-Z ]+)\n(.*?)(?=^\.SH |\Z)", p))
+    order = re.findall(r"(?m)^\.SH (.*)", page)
+    if order[3:4] != ["EXAMPLES"]:
+        problems.append(f"auditview.1: EXAMPLES is not the fourth section: {order[:5]}")
     expect({f"--{o}" for o in options - switches} | {f"--[no-]{o}" for o in switches}, names(r"(--(?:\[no-\])?[a-z-]+)", section["OPTIONS"]),
            "option", "the manual's OPTIONS")
     expect({f"-{c}" for c in letters}, names(r"^\.B (-\w), ", section["OPTIONS"]), "letter", "the manual's OPTIONS")
@@ -66,21 +111,20 @@ def main():
     # Text written by hand must name no option or command that does not exist, and the README's table must have all
     # commands.
     known = {f"--{o}" for o in options} | {f"--no-{o}" for o in switches}
-    for path in (("README.md",), ("data", "auditview.1.in")):
+    for path in (("README.md",), ("data", "auditview.1.in"), ("data", "filters.md"), ("data", "json-lines.md"),
+                 ("data", "doc", "guide.md")):
         text = read(*path).replace("\\-", "-")
         for line in text.split("\n"):
-            if "auditview" not in line and path[0] == "README.md":
+            if "auditview" not in line and path[-1] in ("README.md", "guide.md"):
                 continue
+            if path[-1] == "guide.md":  # which names options of other programs, too
+                line = line[line.index("auditview"):].split(" -- ")[0]
             expect(set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", line)) - {"--manual"}, known, "option", f"{'/'.join(path)}: there is no such option")
-        expect(set(re.findall(r"(?<!/)\bauditview (?!is\b|has\b|does\b|or\b|and\b)([a-z]+) ", "\n".join(re.findall(r"`auditview [^`]*`|^    auditview .*$", text, re.M)))) - {"run"},
+        expect(set(re.findall(r"(?<!/)\bauditview (?!is\b|has\b|does\b|or\b|and\b)([a-z]+) ", "\n".join(re.findall(r"`auditview [^`]*`|^(?:    |\\$ )auditview .*$", text, re.M)))) - {"run"},
                commands, "command", f"{'/'.join(path)}: there is no such command")
     expect(commands, names(r"^\| `auditview ([a-z]+)`", read("README.md")), "command", "the table in README.md")
 
-    if shutil.which("groff"):
-        done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-k", page_path], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        for line in done.stderr.decode().splitlines():
-            if "cannot adjust line" not in line and "can't break line" not in line:
-                problems.append(line)
+    problems += page_warnings(page_paths) + twice(pages)
     for command in [[]] + [[c] for c in sorted(commands)]:
         done = subprocess.run([program, *command, "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         if done.returncode or b"usage: auditview" not in done.stdout or done.stderr:

@@ -9,7 +9,7 @@
     docs        what data/doc names exists: files and folders, and tables in the files; NEWS begins with the version being built
     commands    README and manual page know every command
     exits       nothing in src/ and ui/ but main.c calls exit()
-    writers     nothing in src/ and ui/ but the writers writes to a standard stream
+    writers     nothing in src/ and ui/ but the writers writes to a standard stream, and no message has its prefix twice
     comments    files of the project that a comment names exist
     ring        memory shared with a target is looked into by src/visit/ring.c alone
 """
@@ -21,6 +21,20 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MAX_LINES = 1000
+
+
+def read_rows(name):
+    """Returns ([three columns, of which the last is a reason], [comment line…]) of a table beside this file."""
+    rows, comments = [], []
+    with open(os.path.join(ROOT, "tests", "lint", name), encoding="utf-8") as file:
+        for line in file.read().splitlines():
+            if not line or line.startswith("#"):
+                comments.append(line)
+                continue
+            first, second, reason = line.split("\t")
+            assert reason, line
+            rows.append((first, second, reason))
+    return rows, comments
 
 
 def tracked():
@@ -61,7 +75,7 @@ def check_paths(files):
     common = {"/", "/tmp", "/var/tmp", "/usr/src", "/opt", "/srv", "/home", "/mnt"}
     words = [r"(?<![\w\"])/[r]oot/", r"/[r]oot/\.", r"https?://[^/ ]*(?:mirror|artifactory|nexus|proxy|registry)[^ ]*"]
     if here not in common:
-        words.append(re.escape(here) + "/")
+        words.append(r"(?<![\w\"}])" + re.escape(here) + "/")
     pattern = re.compile("|".join(words))
     for path in files:
         text = text_of(path)
@@ -96,7 +110,7 @@ def check_readme(files):
             yield f"README.md: the command {command} does not stand on a line of its own"
         if not os.access(os.path.join(ROOT, command), os.X_OK):
             yield f"{command}: cannot be run"
-    named = set(re.findall(r"`((?:src|ui|data|tests)/[\w./]*)", text))
+    named = set(re.findall(r"`((?:src|ui|data|tests)/[\w./-]*)", text))
     for path in sorted(named):
         if not os.path.exists(os.path.join(ROOT, path)):
             yield f"README.md: there is no {path}"
@@ -160,11 +174,11 @@ def check_ring(files):
 
 # Files of other projects that comments name without a folder: sources of CPython, the kernel, SQLite, ncurses, and
 # examples.
-FOREIGN = {"pycore_runtime.h", "pycore_debug_offsets.h", "pycore_dict.h", "pycore_object.h", "pycore_stackref.h", "codeobject.c", "winreg.h",
+FOREIGN = {"setup.py", "manage.py", "pycore_runtime.h", "pycore_debug_offsets.h", "pycore_dict.h", "pycore_object.h", "pycore_stackref.h", "codeobject.c", "winreg.h",
            "cxxabi.h", "os_unix.c", "lib_tstp.c", "lib_mouse.c", "file.py", "__init__.py", "TARGET.py", "app.py", "compress.c"}
 # The first folder of a path in another project: the kernel's, CPython's, glibc's, musl's, libunwind's and PostgreSQL's
 # sources, system headers.
-FOREIGN_FOLDERS = ("kernel/", "fs/", "mm/", "net/", "nptl/", "elf/", "lib/", "ldso/", "security/", "include/", "linux/", "arch/x86/",
+FOREIGN_FOLDERS = ("kernel/", "fs/", "mm/", "net/", "nptl/", "elf/", "lib/", "ldso/", "security/", "include/", "linux/", "arch/x86/", "arch/arm64/", "drivers/",
                    "src/dwarf/", "src/internal/", "src/backend/", "Include/", "Objects/", "Python/", "Modules/", "Lib/", "sys/", "shop/", "db/")
 
 
@@ -218,6 +232,8 @@ def check_writers(files):
         if not path.startswith(("src/", "ui/")) or not path.endswith((".c", ".h")) or path.startswith("src/probe/") or path == "ui/term_curses.c":
             continue
         text = re.sub(r"/\*.*?\*/", lambda m: "\n" * m.group().count("\n"), text_of(path) or "", flags=re.S)
+        for match in re.finditer(r'\bsay_error\(\s*"auditview: ', text):
+            yield f"{path}:{text.count(chr(10), 0, match.start()) + 1}: say_error() itself writes the \"auditview: \""
         text = re.sub(r"\"(?:\\.|[^\"\\\n])*\"", '""', text)
         for number, line in enumerate(text.splitlines(), 1):
             if call.search(line):

@@ -25,11 +25,11 @@ def stacks_of(dump, capture):
 
 def check_attach(auditview, dump, python, folder):
     capture = os.path.join(folder, "attach.avc")
-    target = subprocess.Popen([python, os.path.join(VICTIMS, "native_attach.py"), folder, "20"], stdout=subprocess.PIPE, text=True)
+    target = subprocess.Popen([python, os.path.join(VICTIMS, "native_attach.py"), folder, "60"], stdout=subprocess.PIPE, text=True)
     try:
         target.stdout.readline()
-        run = subprocess.run([auditview, "record", "-f", "--stack=both", "--duration", "700ms", "-o", capture, "-p", str(target.pid)],
-                             capture_output=True, text=True, timeout=60)
+        run = subprocess.run([auditview, "record", "-f", "--stack=both", "--limit", "200", "--duration", "30s", "-o", capture, "-p", str(target.pid)],
+                             capture_output=True, text=True, timeout=120)
     finally:
         target.kill()
         target.wait()
@@ -38,14 +38,17 @@ def check_attach(auditview, dump, python, folder):
     total = text.splitlines()[-1].split() if text else []
     children = re.search(r"([\d ]+) child", run.stderr)
     kinds = {"call": 0, "sort": 0, "neither": 0}
+    wrong = []
     for frames in stacks:
         names = [name for kind, name in frames if kind == "N"]
         whole = frames[-1][1] in ("_start", "clone3", "__clone3", "clone", "__clone") or "+0x" in frames[-1][1]
-        kinds["call" if whole and "call_inner" in names and "call_outer" in names else
-              "sort" if whole and "compare" in names and "sort_outer" in names else "neither"] += 1
+        kind = ("call" if whole and "call_inner" in names and "call_outer" in names else
+                "sort" if whole and "compare" in names and "sort_outer" in names else "neither")
+        kinds[kind] += 1
+        wrong += ["\n".join(" ".join(f) for f in frames)] if kind == "neither" or any(k not in "PN" for k, _ in frames) else []
     bad = run.returncode or total[2:] != ["0", "0"] or kinds["neither"] or kinds["call"] < 20 or not kinds["sort"] or not children
     print("%s %s attach: %s, %s children, cut and unmerged %s%s" % ("FAIL" if bad else "ok", python, kinds,
-          children.group(1).strip() if children else "no", total[2:], ": " + run.stderr if bad else ""))
+          children.group(1).strip() if children else "no", total[2:], ": " + run.stderr + "\n\n".join(wrong) if bad else ""))
     return bool(bad)
 
 

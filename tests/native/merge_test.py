@@ -89,8 +89,9 @@ def check_awkward(auditview, dump, python, folder, case, prefix):
     """A deleted and replaced library: the stack is complete, and has names if the file can still be opened. A foreign
     stack: Python frames and a mark."""
     capture = os.path.join(folder, case + "-nobody" * bool(prefix) + ".avc")
-    run = subprocess.run([*prefix, auditview, "record", "--stack=both", "-o", capture, "--", python,
-                          os.path.join(VICTIMS, "native_awkward.py"), folder, case], capture_output=True, text=True, timeout=60)
+    program = shutil.copy(os.path.join(VICTIMS, "native_awkward.py"), folder)  # where another user can read it
+    os.chmod(program, 0o644)
+    run = subprocess.run([*prefix, auditview, "record", "--stack=both", "-o", capture, "--", python, program, folder, case], capture_output=True, text=True, timeout=60)
     events, total = stacks_of(subprocess.run([dump, capture, "native.test"], capture_output=True, text=True).stdout)
     frames = events[0][1] if events else []
     names = [f[1] for f in frames if f[0] == "P" or "native_ext" in f[2]]

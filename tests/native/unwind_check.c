@@ -21,16 +21,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
-#include <sys/user.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "arch/arch.h"
 #include "stacks/evaluator.h"
 #include "system/maps.h"
 #include "system/remote_mem.h"
 #include "stacks/symbols.h"
-#include "stacks/unwind.h"
+#include "stacks/unwinder.h"
 
 #define MAX_SLICE (1u << 20)
 
@@ -69,9 +69,9 @@ static pid_t process_of(pid_t tid)
 	return pid;
 }
 
-static struct user_regs_struct stop_and_read(pid_t tid)
+static struct arch_regs stop_and_read(pid_t tid)
 {
-	struct user_regs_struct regs;
+	struct arch_regs regs;
 	int status;
 	if (ptrace(PTRACE_SEIZE, tid, 0, 0) < 0)
 		fail("PTRACE_SEIZE");
@@ -79,8 +79,8 @@ static struct user_regs_struct stop_and_read(pid_t tid)
 		fail("PTRACE_INTERRUPT");
 	if (waitpid(tid, &status, __WALL) < 0)
 		fail("waitpid");
-	if (ptrace(PTRACE_GETREGS, tid, 0, &regs) < 0)
-		fail("PTRACE_GETREGS");
+	if (arch_regs_read(tid, &regs) < 0)
+		fail("reading the registers");
 	return regs;
 }
 
@@ -183,19 +183,21 @@ int main(int argc, char **argv)
 	check(symbols_create(modules, &(struct symbols_options){ .debug_folder = debug_folder },
 			     &symbols));
 
-	struct user_regs_struct regs = stop_and_read(tid);
-	const struct mapping *stack = maps_find(maps, RADDR(regs.rsp));
+	struct arch_regs regs = stop_and_read(tid);
+	const struct mapping *stack = maps_find(maps, RADDR(arch_sp(&regs)));
 	uint8_t *slice = malloc(MAX_SLICE);
-	size_t n = stack ? stack->end - regs.rsp : 0;
+	size_t n = stack ? stack->end - arch_sp(&regs) : 0;
 	if (n > limit)
 		n = limit;
-	if (!n || !mem_read(remote_mem_reader(mem), RADDR(regs.rsp), slice, n))
+	if (!n || !mem_read(remote_mem_reader(mem), RADDR(arch_sp(&regs)), slice, n))
 		fail("reading the stack");
 	if (ptrace(PTRACE_DETACH, tid, 0, 0) < 0)
 		fail("PTRACE_DETACH");
 
-	struct record_native r = { regs.rip, regs.rsp, regs.rbp, regs.rbx,
-				   regs.r12, regs.r13, regs.r14, regs.r15 };
+	struct record_native r = {
+		arch_pc(&regs), arch_sp(&regs), arch_frame_pointer(&regs), { 0 }
+	};
+	arch_saved(&regs, r.saved);
 	enum unwind_stop stop, other_stop;
 	size_t n_frames = unwinder_walk(unwinder, &r, true, slice, n, frames, UNWIND_MAX_FRAMES,
 					&stop);
@@ -207,7 +209,7 @@ int main(int argc, char **argv)
 		       s.function ? s.function : "?", s.module ? s.module : "?",
 		       s.file ? s.file : "?", s.line);
 	}
-	printf("stop %s\n", unwind_stop_text(stop));
+	printf("stop %s\n", unwinder_stop_text(stop));
 	struct evaluator evaluator = { 0 };
 	find_evaluator(&evaluator, modules, symbols);
 	size_t n_evaluators = 0;
@@ -231,7 +233,8 @@ int main(int argc, char **argv)
 				printf("libunwind differs at frame %zu of %zu: %" PRIx64 " %" PRIx64
 				       ", stop %s\n",
 				       i, n_other, i < n_other ? other[i].pc : 0,
-				       i < n_other ? other[i].sp : 0, unwind_stop_text(other_stop));
+				       i < n_other ? other[i].sp : 0,
+				       unwinder_stop_text(other_stop));
 				status = 1;
 				break;
 			}

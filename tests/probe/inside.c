@@ -90,7 +90,7 @@ long inside_value(uint64_t object, uint8_t *area, uint32_t room, uint32_t string
 	};
 	o.p = o.end - room;
 	uint8_t *start = o.p;
-	out_value(&o, object, 0);
+	serialise_value(&o, object, 0);
 	memmove(area, start, (size_t)(o.p - start));
 	*ret_cut = o.cut;
 	return o.p - start;

@@ -9,8 +9,11 @@
 
 #include "base/strbuf.h"
 #include "base/utf8.h"
+#include "canvas_text.h"
 #include "model/trace.h"
-#include "ui/ui.h"
+#include "ui/app_input.h"
+#include "ui/app_panes.h"
+#include "ui/app_state.h"
 
 static uint64_t now_ns;
 
@@ -20,35 +23,35 @@ static void die(struct err *err)
 	abort();
 }
 
-void drive_settle(struct ui *ui)
+void drive_settle(struct app *app)
 {
 	for (int i = 0; i < 10000; i++) {
 		now_ns += 1000000;
-		if (!ui_advance(ui, now_ns, false, 50000000))
+		if (!app_advance(app, now_ns, false, 50000000))
 			break;
 	}
 	now_ns += 1000000000;
-	ui_advance(ui, now_ns, false, 50000000);
-	ui_draw(ui);
+	app_advance(app, now_ns, false, 50000000);
+	app_draw(app);
 }
 
-struct ui *drive_open_options(const struct ui_options *options, int columns, int lines)
+struct app *drive_open_options(const struct app_options *options, int columns, int lines)
 {
-	struct ui *ui = NULL;
-	struct err *err = ui_create(options, &ui);
+	struct app *app = NULL;
+	struct err *err = app_create(options, &app);
 	if (err)
 		die(err);
 	now_ns = 1000000000;
-	ui_resize(ui, lines, columns);
-	drive_settle(ui);
-	return ui;
+	app_resize(app, lines, columns);
+	drive_settle(app);
+	return app;
 }
 
-struct ui *drive_open(const char *path, const char *filter, int columns, int lines)
+struct app *drive_open(const char *path, const char *filter, int columns, int lines)
 {
-	struct ui_options options = { .source = { .terminal_fd = -1 },
-				      .filter = filter,
-				      .no_config = true };
+	struct app_options options = { .source = { .terminal_fd = -1 },
+				       .filter = filter,
+				       .no_config = true };
 	if (path) {
 		struct err *err = trace_open(path, NULL, &options.source.trace);
 		if (err)
@@ -58,7 +61,7 @@ struct ui *drive_open(const char *path, const char *filter, int columns, int lin
 	return drive_open_options(&options, columns, lines);
 }
 
-void drive_keys(struct ui *ui, const char *keys)
+void drive_keys(struct app *app, const char *keys)
 {
 	char *copy = strdup(keys), *save = NULL;
 	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
@@ -66,9 +69,9 @@ void drive_keys(struct ui *ui, const char *keys)
 			for (const char *p = word + 1, *end = p + strlen(p); p < end;) {
 				size_t n;
 				uint32_t cp = utf8_decode(p, (size_t)(end - p), &n);
-				ui_input(ui, (struct input){ .kind = INPUT_KEY,
-							     .key = cp == '_' ? ' ' : (int)cp });
-				drive_settle(ui);
+				app_input(app, (struct input){ .kind = INPUT_KEY,
+							       .key = cp == '_' ? ' ' : (int)cp });
+				drive_settle(app);
 				p += n;
 			}
 		} else {
@@ -77,19 +80,19 @@ void drive_keys(struct ui *ui, const char *keys)
 				fprintf(stderr, "no key \"%s\"\n", word);
 				abort();
 			}
-			ui_input(ui, (struct input){ .kind = INPUT_KEY, .key = key });
-			drive_settle(ui);
+			app_input(app, (struct input){ .kind = INPUT_KEY, .key = key });
+			drive_settle(app);
 		}
 	}
 	free(copy);
 }
 
-char *drive_text(struct ui *ui, bool roles)
+char *drive_text(struct app *app, bool roles)
 {
 	struct strbuf text = { 0 };
 	if (roles)
-		canvas_roles(&ui->canvas, &text);
+		canvas_roles(&app->canvas, &text);
 	else
-		canvas_text(&ui->canvas, &text);
+		canvas_text(&app->canvas, &text);
 	return strbuf_take(&text);
 }

@@ -17,7 +17,9 @@
 #include "drive.h"
 #include "model/trace.h"
 #include "sample.h"
-#include "ui/ui.h"
+#include "ui/app_input.h"
+#include "ui/app_panes.h"
+#include "ui/app_state.h"
 
 static const int special[] = { KEY_UP_,   KEY_DOWN_,  KEY_LEFT_, KEY_RIGHT_, KEY_PGUP_, KEY_PGDN_,
 			       KEY_HOME_, KEY_END_,   KEY_BKSP_, KEY_DEL_,   KEY_INS_,  KEY_TAB_,
@@ -44,9 +46,9 @@ static struct input any_input(uint64_t *state, int columns, int lines)
 	}
 }
 
-static void check(struct ui *ui, uint64_t seed, unsigned long n)
+static void check(struct app *app, uint64_t seed, unsigned long n)
 {
-	const struct canvas *c = &ui->canvas;
+	const struct canvas *c = &app->canvas;
 	for (int y = 0; y < c->n_lines; y++) {
 		int width = 0;
 		for (int x = 0; x < c->n_columns; x++) {
@@ -71,7 +73,7 @@ static void check(struct ui *ui, uint64_t seed, unsigned long n)
 	}
 }
 
-static void run(struct ui *ui, struct writer *w, uint64_t seed, unsigned long count)
+static void run(struct app *app, struct writer *w, uint64_t seed, unsigned long count)
 {
 	uint64_t state = seed, now = 1000000000;
 	int columns = 80, lines = 24;
@@ -80,27 +82,27 @@ static void run(struct ui *ui, struct writer *w, uint64_t seed, unsigned long co
 		if (r % 50 == 0) {
 			columns = 1 + (int)((r >> 8) % 260);
 			lines = 1 + (int)((r >> 32) % 90);
-			ui_resize(ui, lines, columns);
+			app_resize(app, lines, columns);
 		}
 		if (w && r % 7 == 0) {
 			write_random(w, (r >> 16) % 300, r, 0);
 			must(writer_flush(w));
 		}
 		struct input in = any_input(&state, columns, lines);
-		ui_input(ui, in);
+		app_input(app, in);
 		now += (r >> 20) % 200000000;
-		ui_advance(ui, now, w != NULL, 2000000);
-		ui_draw(ui);
-		check(ui, seed, n);
+		app_advance(app, now, w != NULL, 2000000);
+		app_draw(app);
+		check(app, seed, n);
 		/* what the loop would do */
-		free(ui->copied);
-		ui->copied = NULL;
-		free(ui->edit_file);
-		ui->edit_file = NULL;
-		ui->wants_suspend = ui->wants_redraw = false;
-		if (ui->quit)
-			ui->quit = false;
-		if (!ui->pages.n && !ui->host.view)
+		free(app->copied);
+		app->copied = NULL;
+		free(app->edit_file);
+		app->edit_file = NULL;
+		app->wants_suspend = app->wants_redraw = false;
+		if (app->quit)
+			app->quit = false;
+		if (!app->pages.n && !app->host.view)
 			break;
 	}
 }
@@ -123,26 +125,26 @@ int main(int argc, char **argv)
 
 	snprintf(path, sizeof(path), "%s/shop.avc", folder);
 	sample_write(path, 12);
-	struct ui *ui = drive_open(path, NULL, 80, 24);
-	run(ui, NULL, seed, count);
-	ui_destroy(ui);
+	struct app *app = drive_open(path, NULL, 80, 24);
+	run(app, NULL, seed, count);
+	app_destroy(app);
 
 	/* live: a capture that grows while it is open */
-	static const struct ui_live_ops live = { .close = never };
+	static const struct app_live_ops live = { .close = never };
 	snprintf(path, sizeof(path), "%s/live.avc", folder);
 	struct writer *w = NULL;
 	struct writer_options wo = { .creator = "monkey" };
 	must(writer_open(path, &wo, &w));
 	write_random(w, 1000, seed, 0);
 	must(writer_flush(w));
-	struct ui_options options = {
+	struct app_options options = {
 		.source = { .terminal_fd = -1, .live = &live, .path = strdup(path) },
 		.no_config = true
 	};
 	must(trace_open(path, NULL, &options.source.trace));
-	ui = drive_open_options(&options, 80, 24);
-	run(ui, w, seed + 1, count);
-	ui_destroy(ui);
+	app = drive_open_options(&options, 80, 24);
+	run(app, w, seed + 1, count);
+	app_destroy(app);
 	must(writer_close(w));
 
 	char clean[160];

@@ -347,7 +347,7 @@ static uint32_t environment(struct shop *s, const char *const *items)
 	return id;
 }
 
-static void write_shop(const char *path, unsigned n_orders, bool with_tax)
+static void write_shop(const char *path, unsigned n_orders, bool with_tax, bool ends)
 {
 	struct shop s = { 0 };
 	struct writer_options options = { .wall_anchor_ns = 4102444800000000000u,
@@ -399,6 +399,11 @@ static void write_shop(const char *path, unsigned n_orders, bool with_tax)
 		event(&s, s.main, 900, "open",
 		      frame(&s, frame(&s, 0, "<module>", APP, 57), "settings", APP, 37),
 		      args(&s, "ssi", "/srv/shop/legacy.json", "r", 524288));
+	if (!ends) {
+		must(writer_flush(s.w));
+		writer_destroy(s.w);
+		return;
+	}
 	p.end_ns = s.now_ns + 3000000;
 	p.exit_status = 0;
 	writer_process_update(s.w, 0, &p);
@@ -417,12 +422,42 @@ static void write_shop(const char *path, unsigned n_orders, bool with_tax)
 
 void sample_write(const char *path, unsigned n_orders)
 {
-	write_shop(path, n_orders, true);
+	write_shop(path, n_orders, true, true);
 }
 
 void plain_write(const char *path, unsigned n_orders)
 {
-	write_shop(path, n_orders, false);
+	write_shop(path, n_orders, false, true);
+}
+
+void live_write(const char *path, unsigned n_orders)
+{
+	unlink(path); /* a file that is there already would be replaced at the end alone */
+	write_shop(path, n_orders, true, false);
+}
+
+void lesson_write(const char *path)
+{
+	static const char *const words[] = { "python3", "-I", "-S", "-c", "import json" };
+	struct shop s = { 0 };
+	struct writer_options options = { .creator = "auditview test", .host = "shop-1" };
+	must(writer_open(path, &options, &s.w));
+	struct strbuf argv = { 0 };
+	put_container(&argv, VALUE_LIST, ARRAY_LEN(words), ARRAY_LEN(words));
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		put_str(&argv, words[i]);
+	struct process_info p = { .pid = 7,
+				  .ppid = 1,
+				  .python_hex = 0x030c01f0,
+				  .name = str(&s, "-c \"import json\""),
+				  .argv = writer_value(s.w, argv.s, argv.n),
+				  .exit_status = 0,
+				  .end_ns = 9,
+				  .flags = PROCESS_LAUNCHED };
+	strbuf_fini(&argv);
+	struct thread_info t = { .process = writer_process(s.w, &p), .tid = 7 };
+	event(&s, writer_thread(s.w, &t), 1, "exec", 0, args(&s, "s", "code"));
+	must(writer_close(s.w));
 }
 
 void crowd_write(const char *path, unsigned n)

@@ -9,6 +9,10 @@
 void sample_write(const char *path, unsigned n_orders);
 /* Write the same service on a day without the tax plug-in, and with a file of its own. */
 void plain_write(const char *path, unsigned n_orders);
+/* Write the service of sample_write() as it is while it still runs. */
+void live_write(const char *path, unsigned n_orders);
+/* Write a run of a lesson: python -I -S -c 'import json', one event. */
+void lesson_write(const char *path);
 /* Write a process with n nameless threads that have ended, n children that were not Python, and a
  * shell that became app.py; its first three events come from shop/util.py, db/util.py and
  * db/__init__.py. */

@@ -14,10 +14,14 @@
 #include <unistd.h>
 
 #include "base/strbuf.h"
+#include "canvas_text.h"
 #include "model/trace.h"
 #include "sample.h"
 #include "ui/app.h"
-#include "ui/ui.h"
+#include "ui/app_input.h"
+#include "ui/app_loop.h"
+#include "ui/app_panes.h"
+#include "ui/app_state.h"
 
 static void die(struct err *err)
 {
@@ -45,9 +49,9 @@ int main(int argc, char **argv)
 		else if (!strcmp(argv[i], "--run"))
 			run = true;
 	}
-	struct ui_options options = { .source = { .terminal_fd = -1 },
-				      .filter = filter,
-				      .no_config = true };
+	struct app_options options = { .source = { .terminal_fd = -1 },
+				       .filter = filter,
+				       .no_config = true };
 	if (i < argc) {
 		struct err *err = trace_open(argv[i], NULL, &options.source.trace);
 		if (err)
@@ -56,41 +60,41 @@ int main(int argc, char **argv)
 		i++;
 	}
 	if (run) {
-		struct err *err = ui_run(&options);
+		struct err *err = app_run(&options);
 		if (err)
 			die(err);
 		return 0;
 	}
-	struct ui *ui = NULL;
-	struct err *err = ui_create(&options, &ui);
+	struct app *app = NULL;
+	struct err *err = app_create(&options, &app);
 	if (err)
 		die(err);
-	ui_resize(ui, lines, columns);
+	app_resize(app, lines, columns);
 	uint64_t now = 1000000000;
-	while (ui_advance(ui, now, false, 50000000))
+	while (app_advance(app, now, false, 50000000))
 		now += 1000000;
 	for (; i < argc; i++) {
 		if (argv[i][0] == '=' && argv[i][1])
 			for (const char *p = argv[i] + 1; *p; p++)
-				ui_input(ui, (struct input){ .kind = INPUT_KEY,
-							     .key = (unsigned char)*p });
+				app_input(app, (struct input){ .kind = INPUT_KEY,
+							       .key = (unsigned char)*p });
 		else
-			ui_input(ui,
-				 (struct input){ .kind = INPUT_KEY, .key = key_parse(argv[i]) });
-		while (ui_advance(ui, now, false, 50000000))
+			app_input(app,
+				  (struct input){ .kind = INPUT_KEY, .key = key_parse(argv[i]) });
+		while (app_advance(app, now, false, 50000000))
 			now += 1000000;
 		now += 1000000;
-		ui_draw(ui);
+		app_draw(app);
 	}
-	ui_advance(ui, now + 300000000, false, 0);
-	ui_draw(ui);
+	app_advance(app, now + 300000000, false, 0);
+	app_draw(app);
 	struct strbuf text = { 0 };
 	if (roles)
-		canvas_roles(&ui->canvas, &text);
+		canvas_roles(&app->canvas, &text);
 	else
-		canvas_text(&ui->canvas, &text);
+		canvas_text(&app->canvas, &text);
 	fwrite(text.s, 1, text.n, stdout);
 	strbuf_fini(&text);
-	ui_destroy(ui);
+	app_destroy(app);
 	return 0;
 }

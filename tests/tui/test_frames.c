@@ -23,14 +23,18 @@
 #include "drive.h"
 #include "model/trace.h"
 #include "sample.h"
-#include "ui/ui.h"
+#include "ui/app_actions.h"
+#include "ui/app_input.h"
+#include "ui/app_panes.h"
+#include "ui/app_session.h"
+#include "ui/app_state.h"
 
 static bool is_alive(void *ctx)
 {
 	return true;
 }
 
-static const struct ui_live_ops live = { .is_alive = is_alive };
+static const struct app_live_ops live = { .is_alive = is_alive };
 
 static void add_events(struct writer *w, unsigned from, unsigned n)
 {
@@ -61,9 +65,9 @@ static unsigned number_after(const char *text, const char *sign)
 	return UINT32_MAX;
 }
 
-static void check_frame(struct ui *ui)
+static void check_frame(struct app *app)
 {
-	char *screen = drive_text(ui, false), *save = NULL;
+	char *screen = drive_text(app, false), *save = NULL;
 	char *details = strstr(screen, "Arguments ");
 	unsigned row = UINT32_MAX, row_name = UINT32_MAX;
 	assert_non_null(details);
@@ -97,20 +101,20 @@ static void test_following(void **state)
 	writer_thread(w, &thread);
 	unsigned n = 40;
 	add_events(w, 0, n);
-	struct ui_options options = {
+	struct app_options options = {
 		.source = { .terminal_fd = -1, .live = &live, .path = strdup(path) },
 		.no_config = true
 	};
 	must(trace_open(path, NULL, &options.source.trace));
-	struct ui *ui = NULL;
-	must(ui_create(&options, &ui));
-	ui_resize(ui, 24, 80);
+	struct app *app = NULL;
+	must(app_create(&options, &app));
+	app_resize(app, 24, 80);
 	uint64_t now = 1000000000, state_ = 7;
 	for (int i = 0; i < 50; i++)
-		ui_advance(ui, now += 10000000, true, 50000000);
-	ui_draw(ui);
-	assert_true(ui->host.following);
-	check_frame(ui);
+		app_advance(app, now += 10000000, true, 50000000);
+	app_draw(app);
+	assert_true(app->host.following);
+	check_frame(app);
 	int n_moved = 0;
 	for (int frame = 0; frame < 300; frame++) {
 		unsigned more = (unsigned)(test_random(&state_) % 9);
@@ -120,20 +124,20 @@ static void test_following(void **state)
 		/* frames at any distance in time: also two in direct succession, and one after a
 		 * search or a key */
 		now += test_random(&state_) % 200 * 1000000;
-		uint64_t before = ui->host.cursor_seq;
-		ui_advance(ui, now, more != 0, 3000000);
+		uint64_t before = app->host.cursor_seq;
+		app_advance(app, now, more != 0, 3000000);
 		if (frame % 50 == 49)
-			ui_input(ui, (struct input){ .kind = INPUT_KEY,
-						     .key = frame % 100 == 99 ? 'k' : 'F' });
+			app_input(app, (struct input){ .kind = INPUT_KEY,
+						       .key = frame % 100 == 99 ? 'k' : 'F' });
 		if (frame % 100 == 99)
-			ui_input(ui, (struct input){ .kind = INPUT_KEY, .key = 'F' });
-		ui_draw(ui);
-		check_frame(ui);
-		n_moved += before != ui->host.cursor_seq;
-		ui->host.following = true;
+			app_input(app, (struct input){ .kind = INPUT_KEY, .key = 'F' });
+		app_draw(app);
+		check_frame(app);
+		n_moved += before != app->host.cursor_seq;
+		app->host.following = true;
 	}
 	assert_true(n_moved > 50);
-	ui_destroy(ui);
+	app_destroy(app);
 	must(writer_close(w));
 	unlink(path);
 }
@@ -142,14 +146,14 @@ static void test_following(void **state)
 
 static unsigned n_asked;
 
-static bool task(void *ctx, uint32_t pid, uint64_t tid, struct ui_task *ret)
+static bool task(void *ctx, uint32_t pid, uint64_t tid, struct app_task *ret)
 {
 	n_asked++;
-	*ret = (struct ui_task){ .state = tid % 2 ? 'S' : 'R', .syscall = SYS_futex };
+	*ret = (struct app_task){ .state = tid % 2 ? 'S' : 'R', .syscall = SYS_futex };
 	return pid == 41;
 }
 
-static const struct ui_live_ops live_with_tasks = { .is_alive = is_alive, .task = task };
+static const struct app_live_ops live_with_tasks = { .is_alive = is_alive, .task = task };
 
 /* From here on, opening a file ends this process with SIGSYS. Returns false if the kernel has no
  * seccomp. */
@@ -171,7 +175,7 @@ static bool forbid_open(void)
 }
 
 /* Draw the first frame of what the pane shows now, in a process that can open no file. */
-static void check_draws_alone(struct ui *ui, const char *name)
+static void check_draws_alone(struct app *app, const char *name)
 {
 	enum { NO_SECCOMP = 77, ASKED = 2 };
 	int status;
@@ -181,7 +185,7 @@ static void check_draws_alone(struct ui *ui, const char *name)
 		unsigned before = n_asked;
 		if (!forbid_open())
 			_exit(NO_SECCOMP);
-		ui_draw(ui);
+		app_draw(app);
 		_exit(n_asked == before ? 0 : ASKED);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -194,10 +198,10 @@ static void check_draws_alone(struct ui *ui, const char *name)
 	assert_int_equal(status, 0);
 }
 
-static void advance(struct ui *ui, uint64_t *now)
+static void advance(struct app *app, uint64_t *now)
 {
 	for (int i = 0; i < 30; i++)
-		ui_advance(ui, *now += 10000000, false, 50000000);
+		app_advance(app, *now += 10000000, false, 50000000);
 }
 
 /* Check every pane, at its first frame and after a key that moves its cursor. */
@@ -210,30 +214,28 @@ static void test_draw_opens_nothing(void **state)
 	time_t second = 0;
 	struct tm tm;
 	localtime_r(&second, &tm); /* this reads the time zone, once */
-	struct ui_options options = { .source = { .terminal_fd = -1, .path = strdup(path) },
-				      .no_config = true };
+	struct app_options options = { .source = { .terminal_fd = -1, .path = strdup(path) },
+				       .no_config = true };
 	must(trace_open(path, NULL, &options.source.trace));
-	struct ui *ui = NULL;
-	must(ui_create(&options, &ui));
-	ui->source_dirs[0] = strdup(getenv("SHOP_SOURCE"));
-	ui_resize(ui, 60, 200);
+	struct app *app = NULL;
+	must(app_create(&options, &app));
+	app->source_dirs[0] = strdup(getenv("SHOP_SOURCE"));
+	app_resize(app, 60, 200);
 	uint64_t now = 1000000000;
-	advance(ui, &now);
-	ui_act(ui, ACTION_BOTTOM, 0, NULL);
+	advance(app, &now);
+	app_act(app, ACTION_BOTTOM, 0, NULL);
 	for (int i = 0; i < PANE_COUNT; i++) {
-		if (i == PANE_TERMINAL)
-			continue;
 		if (panes[i].flags & PANE_IS_PAGE)
-			ui_open_page(ui, (enum pane_id)i);
+			app_open_page(app, (enum pane_id)i);
 		else
-			ui->focus = (enum pane_id)i;
-		advance(ui, &now);
-		check_draws_alone(ui, panes[i].name);
-		ui_act(ui, ACTION_DOWN, 1, NULL);
-		check_draws_alone(ui, panes[i].name);
-		ui_close_all_pages(ui);
+			app->focus = (enum pane_id)i;
+		advance(app, &now);
+		check_draws_alone(app, panes[i].name);
+		app_act(app, ACTION_DOWN, 1, NULL);
+		check_draws_alone(app, panes[i].name);
+		app_close_all_pages(app);
 	}
-	ui_destroy(ui);
+	app_destroy(app);
 	unlink(path);
 }
 
@@ -262,39 +264,39 @@ static void test_states(void **state)
 		writer_thread(w, &thread);
 	}
 	add_events(w, 0, 3);
-	struct ui_options options = {
+	struct app_options options = {
 		.source = { .terminal_fd = -1, .live = &live_with_tasks, .path = strdup(path) },
 		.no_config = true
 	};
 	must(trace_open(path, NULL, &options.source.trace));
-	struct ui *ui = NULL;
-	must(ui_create(&options, &ui));
-	ui_resize(ui, 24, 80);
+	struct app *app = NULL;
+	must(app_create(&options, &app));
+	app_resize(app, 24, 80);
 	uint64_t now = 1000000000;
-	advance(ui, &now);
-	ui_act(ui, ACTION_PROCESSES, 0, NULL);
+	advance(app, &now);
+	app_act(app, ACTION_PROCESSES, 0, NULL);
 	for (int i = 0; i < 3; i++) { /* the first lines, those below, the last ones */
 		assert_true(n_asked > 0);
-		check_draws_alone(ui, "processes");
-		ui_draw(ui);
-		char *screen = drive_text(ui, false);
+		check_draws_alone(app, "processes");
+		app_draw(app);
+		char *screen = drive_text(app, false);
 		assert_non_null(strstr(screen, "in futex"));
 		assert_non_null(strstr(screen, "running"));
 		assert_null(strstr(screen, "ended"));
 		free(screen);
-		ui_act(ui, i ? ACTION_BOTTOM : ACTION_PAGE_DOWN, 0, NULL);
+		app_act(app, i ? ACTION_BOTTOM : ACTION_PAGE_DOWN, 0, NULL);
 	}
 	/* found by its text: the line was not on the screen before */
-	ui_act(ui, ACTION_TOP, 0, NULL);
-	must(search_set(&ui->search, "worker44", false));
-	ui_act(ui, ACTION_SEARCH, 0, "worker44");
-	check_draws_alone(ui, "processes, after a search");
-	ui_draw(ui);
-	char *screen = drive_text(ui, false);
+	app_act(app, ACTION_TOP, 0, NULL);
+	must(search_set(&app->search, "worker44", false));
+	app_act(app, ACTION_SEARCH, 0, "worker44");
+	check_draws_alone(app, "processes, after a search");
+	app_draw(app);
+	char *screen = drive_text(app, false);
 	assert_non_null(strstr(screen, "worker44"));
 	assert_null(strstr(screen, "ended"));
 	free(screen);
-	ui_destroy(ui);
+	app_destroy(app);
 	must(writer_close(w));
 	unlink(path);
 }

@@ -1,8 +1,6 @@
 /*
- * test_screens: every pane and prompt, drawn onto a canvas at three sizes and compared with
- * golden/<name>-<size>.txt.
- *
- * UPDATE_GOLDEN=1 writes the files anew: check the difference before you commit it.
+ * test_screens: every pane and prompt, drawn onto a canvas at three sizes and compared with its
+ * golden file (golden.h).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,16 +11,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "base/utf8.h"
 #include "drive.h"
+#include "golden.h"
 #include "sample.h"
+#include "ui/app_panes.h"
+#include "ui/app_prompts.h"
+#include "ui/app_state.h"
 #include "ui/source.h"
-#include "ui/ui.h"
 
 static char capture[64];
-static const char *golden_folder;
 
 /* clang-format off */
 static const struct scene {
@@ -46,8 +48,16 @@ static const struct scene {
 	{ "stack-library", "socket.connect", "Tab Tab z" },
 	{ "bytes", "marshal.*", "j x" },
 	{ "inside", NULL, "j j j Enter" },
+	{ "inside-startup", NULL, "Enter" },
+	{ "prompt-empty", NULL, "f" },
+	{ "prompt-offer", NULL, "f Down Down Down" },
+	{ "imports", NULL, "I" },
+	{ "imports-tree", NULL, "I S S S S j j" },
+	{ "imports-only", NULL, "I j +" },
 	{ "summary", NULL, "s" },
 	{ "summary-host", NULL, "s b b b" },
+	{ "summary-ready", NULL, ": =summary_hosts-contacted Enter" },
+	{ "summary-what", NULL, ": =by_what Enter" },
 	{ "summary-caller", NULL, "s b S" },
 	{ "callers", NULL, "t" },
 	{ "callers-bottom-up", NULL, "t t" },
@@ -56,13 +66,19 @@ static const struct scene {
 	{ "messages", NULL, "!" },
 	{ "timeline", NULL, "i 9 9 Right Space 1 0 Right" },
 	{ "filters", "@network", ": =filter-save_net Enter l" },
+	{ "filters-ready", NULL, "l j j Space" },
+	{ "prompt-ready", NULL, "f =files" },
 	{ "catalogue", NULL, "9 j j j j j j c" },
 	{ "catalogue-theme", NULL, ": =catalogue Enter j" },
 	{ "prompt-filter", NULL, "f =@network_and_event_==_\"socket.connect\"" },
 	{ "prompt-error", NULL, "f =@network Enter f =_and_evnt_==_\"^10\"" },
 	{ "prompt-command", NULL, ": =fi" },
 	{ "prompt-command-wrong", NULL, ": =sumary" },
-	{ "search", NULL, "/ =gzip Enter" },
+	{ "search", NULL, "/ =gzip Enter n n" },
+	{ "search-typed", NULL, "/ =gzip" },
+	{ "search-nothing", "@network", "/ =gzip Enter" },
+	{ "search-summary", NULL, "s / =open Enter n" },
+	{ "columns", NULL, ": =columns_seq_time_pid_interp_event_arguments_caller Enter G k" },
 	{ "help", NULL, "F1" },
 	{ "help-all", NULL, "F1 F1" },
 	{ "help-stack", NULL, "Tab Tab F1" },
@@ -71,113 +87,46 @@ static const struct scene {
 };
 /* clang-format on */
 
-static const struct {
-	int columns, lines;
-} sizes[] = { { 80, 24 }, { 120, 40 }, { 200, 60 } };
-
-static char *read_file(const char *path)
-{
-	FILE *f = fopen(path, "r");
-	if (!f)
-		return NULL;
-	struct strbuf b = { 0 };
-	char buf[4096];
-	size_t n;
-	while ((n = fread(buf, 1, sizeof(buf), f)) > 0)
-		strbuf_add(&b, buf, n);
-	fclose(f);
-	return strbuf_take(&b);
-}
-
-static void first_difference(const char *want, const char *got)
-{
-	int line = 1;
-	while (*want && *got) {
-		size_t w = strcspn(want, "\n"), g = strcspn(got, "\n");
-		if (w != g || memcmp(want, got, w)) {
-			print_error("line %d\n  want %.*s\n  got  %.*s\n", line, (int)w, want,
-				    (int)g, got);
-			return;
-		}
-		want += w + (want[w] == '\n');
-		got += g + (got[g] == '\n');
-		line++;
-	}
-}
-
-/* Every screen must have the right width, cell by cell, and be harmless. */
-static void check_shape(const char *text, int columns, int lines)
-{
-	int n_lines = 0;
-	for (const char *p = text; *p; n_lines++) {
-		size_t n = strcspn(p, "\n");
-		assert_int_equal(text_width(p, n), columns);
-		for (size_t i = 0, used; i < n; i += used)
-			assert_true(utf8_width(utf8_decode(p + i, n - i, &used)) >= 0);
-		p += n + (p[n] == '\n');
-	}
-	assert_int_equal(n_lines, lines);
-}
-
-static void compare(const char *name, int columns, int lines, struct ui *ui)
-{
-	char path[512];
-	char *got = drive_text(ui, false);
-	check_shape(got, columns, lines);
-	snprintf(path, sizeof(path), "%s/%s-%dx%d.txt", golden_folder, name, columns, lines);
-	if (getenv("UPDATE_GOLDEN")) {
-		FILE *f = fopen(path, "w");
-		assert_non_null(f);
-		fputs(got, f);
-		fclose(f);
-	} else {
-		char *want = read_file(path);
-		if (!want)
-			fail_msg("%s is missing: UPDATE_GOLDEN=1 writes it", path);
-		if (strcmp(want, got)) {
-			first_difference(want, got);
-			fail_msg("%s-%dx%d differs", name, columns, lines);
-		}
-		free(want);
-	}
-	free(got);
-}
-
 static void test_scene(void **state)
 {
 	const struct scene *s = *state;
-	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-		struct ui *ui = drive_open(capture, s->filter, sizes[i].columns, sizes[i].lines);
-		ui->source_dirs[0] = strdup(getenv("SHOP_SOURCE") ? getenv("SHOP_SOURCE")
-								  : "tests/tui/shop");
+	for (size_t i = 0; i < GOLDEN_SIZES; i++) {
+		struct app *app = drive_open(capture, s->filter, golden_sizes[i].columns,
+					     golden_sizes[i].lines);
+		app->source_dirs[0] = strdup(getenv("SHOP_SOURCE") ? getenv("SHOP_SOURCE")
+								   : "tests/tui/shop");
 		source_forget();
-		ui_changed(ui, CHANGE_ALL);
-		drive_keys(ui, s->keys);
-		drive_settle(ui);
+		app_changed(app, CHANGE_ALL);
+		drive_keys(app, s->keys);
+		drive_settle(app);
 		/* the time that it took differs from run to run */
-		ui->host.view->filter_ns = 3000000;
-		prompt_recheck(&ui->prompt, &ui->host);
-		ui->header.file_bytes = 5300000; /* the size depends on the file format */
-		ui_draw(ui);
-		compare(s->name, sizes[i].columns, sizes[i].lines, ui);
-		ui_destroy(ui);
+		app->host.view->filter_ns = 3000000;
+		prompt_recheck(&app->prompt, &app->host);
+		app->header.file_bytes = 5300000; /* the size depends on the file format */
+		app_draw(app);
+		golden_compare(s->name, &golden_sizes[i], app);
+		app_destroy(app);
 	}
 }
 
-static struct err *fake_list(void *ctx, const struct ui_process **ret, size_t *ret_n,
+static struct err *fake_list(void *ctx, const struct app_process **ret, size_t *ret_n,
 			     bool *ret_done)
 {
-	static struct ui_process list[] = {
-		{ 4121, "3.12.1", 8040000000000u, 0.12, "app.py  in /srv/shop", NULL, "ready", true,
-		  NULL },
-		{ 4307, "3.13.0", 360000000000u, 0.01, "-m http.server 8080", NULL, "ready", true,
-		  NULL },
-		{ 4388, "3.11.2", 172800000000000u, 0, "unattended-upgrade-shutdown", NULL, "ready",
-		  true, NULL },
-		{ 4410, "3.9.18", 3000000000u, 0.9, "pytest -x tests", NULL, "busy", false,
-		  "gdb (4402) traces it" },
-		{ 977, "3.8.18", 777600000000000u, -1, "gunicorn shop:app", "in a container",
+	static struct app_process list[] = {
+		{ 977, 1, "3.8.18", 777600000000000u, -1, "gunicorn shop:app", "in a container",
 		  "denied", false, "ptrace_scope is 1; sudo auditview -p 977" },
+		{ 978, 977, "3.8.18", 777600000000000u, -1, "gunicorn shop:app", "in a container",
+		  "denied", false, "ptrace_scope is 1; sudo auditview -p 978" },
+		{ 979, 977, "3.8.18", 777600000000000u, -1, "gunicorn shop:app", "in a container",
+		  "denied", false, "ptrace_scope is 1; sudo auditview -p 979" },
+		{ 4121, 1, "3.12.1", 8040000000000u, 0.12, "app.py  in /srv/shop", NULL, "ready",
+		  true, NULL },
+		{ 4307, 1, "3.13.0", 360000000000u, 0.01, "-m http.server 8080", NULL, "ready",
+		  true, NULL },
+		{ 4388, 1, "3.11.2", 172800000000000u, 0, "unattended-upgrade-shutdown", NULL,
+		  "ready", true, NULL },
+		{ 4410, 4121, "3.9.18", 3000000000u, 0.9, "pytest -x tests", NULL, "busy", false,
+		  "gdb (4402) traces it" },
 	};
 	*ret = list;
 	*ret_done = true;
@@ -185,19 +134,109 @@ static struct err *fake_list(void *ctx, const struct ui_process **ret, size_t *r
 	return NULL;
 }
 
+static struct app *open_start(const struct app_start_ops *ops, const struct golden_size *size)
+{
+	struct app_options options = { .source = { .terminal_fd = -1 },
+				       .no_config = true,
+				       .start = ops };
+	return drive_open_options(&options, size->columns, size->lines);
+}
+
 static void test_start(void **state)
 {
-	static const struct ui_start_ops ops = { .list = fake_list };
+	static const struct app_start_ops ops = { .list = fake_list };
 	setenv("XDG_CACHE_HOME", "/nowhere", 1);
-	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-		struct ui_options options = { .source = { .terminal_fd = -1 },
-					      .no_config = true,
-					      .start = &ops };
-		struct ui *ui = drive_open_options(&options, sizes[i].columns, sizes[i].lines);
-		drive_keys(ui, "j j j");
-		compare("start", sizes[i].columns, sizes[i].lines, ui);
-		ui_destroy(ui);
+	for (size_t i = 0; i < GOLDEN_SIZES; i++) {
+		struct app *app = open_start(&ops, &golden_sizes[i]);
+		drive_keys(app, "j j j j");
+		golden_compare("start", &golden_sizes[i], app);
+		drive_keys(app, "Tab Tab j j");
+		golden_compare("start-learn", &golden_sizes[i], app);
+		drive_keys(app, "Tab / =SHOP");
+		golden_compare("start-narrow", &golden_sizes[i], app);
+		app_destroy(app);
 	}
+}
+
+static void copy_file(const char *from, const char *folder, const char *name, int hour)
+{
+	char path[128], command[300];
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	snprintf(command, sizeof(command), "cp %s %s", from, path);
+	assert_int_equal(system(command), 0);
+	/* long ago, so that the day is shown */
+	struct timespec times[2] = { { .tv_sec = 1600000000 + hour * 3600 },
+				     { .tv_sec = 1600000000 + hour * 3600 } };
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+/* Captures by program and content; runs of lessons are one line until Enter opens it; q comes back
+ * from what was opened here. */
+static void test_start_captures(void **state)
+{
+	static const struct app_start_ops ops = { .list = fake_list };
+	char cache[] = "/tmp/auditview-start-XXXXXX", folder[64], lesson[64], command[100];
+	assert_non_null(mkdtemp(cache));
+	snprintf(folder, sizeof(folder), "%s/auditview", cache);
+	snprintf(lesson, sizeof(lesson), "%s/lesson.avc", cache);
+	mkdir(folder, 0700);
+	setenv("XDG_CACHE_HOME", cache, 1);
+	lesson_write(lesson);
+	copy_file(capture, folder, "app-4121.avc", 3);
+	copy_file(lesson, folder, "c-1.avc", 2);
+	copy_file(lesson, folder, "c-2.avc", 1);
+	copy_file(capture, folder, "app-977.avc", 0);
+	for (size_t i = 0; i < GOLDEN_SIZES; i++) {
+		/* the first frame waits for nothing that must be read */
+		struct app_options options = { .source = { .terminal_fd = -1 },
+					       .no_config = true,
+					       .start = &ops };
+		struct app *app = NULL;
+		assert_null(app_create(&options, &app));
+		app_resize(app, golden_sizes[i].lines, golden_sizes[i].columns);
+		app_draw(app);
+		char *text = drive_text(app, false);
+		assert_non_null(strstr(text, "app-4121"));
+		assert_null(strstr(text, "436 events"));
+		free(text);
+		drive_settle(app);
+		drive_keys(app, "Tab");
+		text = drive_text(app, false);
+		assert_non_null(strstr(text, "2 of lessons and tries"));
+		assert_null(strstr(text, "import json"));
+		free(text);
+		drive_keys(app, "j j Enter");
+		text = drive_text(app, false);
+		assert_null(strstr(text, "of lessons and tries"));
+		assert_non_null(strstr(text, "import json"));
+		assert_non_null(strstr(text, "c-2.avc: code 1"));
+		free(text);
+		/* from the capture back to its line */
+		drive_keys(app, "g Enter");
+		assert_non_null(app->host.view);
+		assert_int_equal(app->host.view->n_events, 436);
+		drive_keys(app, "q");
+		assert_null(app->host.view);
+		text = drive_text(app, false);
+		assert_non_null(strstr(text, "app-4121.avc: network "));
+		free(text);
+		/* narrowed by what is in them */
+		drive_keys(app, "/ =network Enter");
+		text = drive_text(app, false);
+		assert_null(strstr(text, "import json"));
+		assert_non_null(strstr(text, "436 events"));
+		free(text);
+		drive_keys(app, "Esc");
+		text = drive_text(app, false);
+		assert_non_null(strstr(text, "import json"));
+		free(text);
+		assert_false(app->quit);
+		drive_keys(app, "q");
+		assert_true(app->quit);
+		app_destroy(app);
+	}
+	snprintf(command, sizeof(command), "rm -r %s", cache);
+	assert_int_equal(system(command), 0);
 }
 
 /* Two captures of the same service: the later one has more orders, a new plug-in, a new host. */
@@ -210,21 +249,22 @@ static void test_diff(void **state)
 	plain_write(a, 4);
 	sample_write(b, 12);
 	snprintf(command, sizeof(command), "diff %s", a);
-	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-		struct ui *ui = drive_open(b, NULL, sizes[i].columns, sizes[i].lines);
-		ui_command(ui, command);
-		drive_settle(ui);
-		ui->header.file_bytes = 5300000;
-		drive_keys(ui, "j");
-		ui->header.file_bytes = 5300000;
-		ui_draw(ui);
-		compare("diff", sizes[i].columns, sizes[i].lines, ui);
-		drive_keys(ui, "g +"); /* the first row: a host that only B connects to */
-		assert_string_equal(ui->host.view->filter_text,
+	for (size_t i = 0; i < GOLDEN_SIZES; i++) {
+		struct app *app = drive_open(b, NULL, golden_sizes[i].columns,
+					     golden_sizes[i].lines);
+		app_command(app, command);
+		drive_settle(app);
+		app->header.file_bytes = 5300000;
+		drive_keys(app, "j");
+		app->header.file_bytes = 5300000;
+		app_draw(app);
+		golden_compare("diff", &golden_sizes[i], app);
+		drive_keys(app, "g +"); /* the first row: a host that only B connects to */
+		assert_string_equal(app->host.view->filter_text,
 				    "event == \"socket.connect\" and args contains \"127.0.0.1\" "
 				    "and args contains \"5432\"");
-		assert_int_equal(view_n_shown(ui->host.view), 1);
-		ui_destroy(ui);
+		assert_int_equal(view_n_shown(app->host.view), 1);
+		app_destroy(app);
 	}
 	unlink(a);
 	unlink(b);
@@ -234,24 +274,24 @@ static void test_diff(void **state)
 /* At every possible size nothing breaks, and every line is as wide as the screen. */
 static void test_sizes(void **state)
 {
-	struct ui *ui = drive_open(capture, NULL, 80, 24);
+	struct app *app = drive_open(capture, NULL, 80, 24);
 	for (int lines = 1; lines < 110; lines += lines < 30 ? 3 : 13)
 		for (int columns = 1; columns < 310; columns += columns < 130 ? 7 : 31) {
-			ui_resize(ui, lines, columns);
-			drive_settle(ui);
-			char *text = drive_text(ui, false);
-			check_shape(text, columns, lines);
+			app_resize(app, lines, columns);
+			drive_settle(app);
+			char *text = drive_text(app, false);
+			golden_check_shape(text, columns, lines);
 			free(text);
 		}
-	ui_destroy(ui);
+	app_destroy(app);
 }
 
 /* Only event names have colours; the cursor's line has the bar; trouble is marked. */
 static void test_roles(void **state)
 {
-	struct ui *ui = drive_open(capture, "ctypes.* or socket.connect", 80, 24);
-	drive_keys(ui, "G k k k");
-	char *text = drive_text(ui, false), *roles = drive_text(ui, true);
+	struct app *app = drive_open(capture, "ctypes.* or socket.connect", 80, 24);
+	drive_keys(app, "G k k k");
+	char *text = drive_text(app, false), *roles = drive_text(app, true);
 	/* with only one-byte cells the two maps have the same offsets in the part that is
 	 * compared */
 	const char *line = roles;
@@ -266,16 +306,15 @@ static void test_roles(void **state)
 	assert_true(network);
 	free(text);
 	free(roles);
-	ui_destroy(ui);
+	app_destroy(app);
 }
 
 int main(void)
 {
 	setenv("TZ", "UTC", 1);
-	golden_folder = getenv("GOLDEN") ? getenv("GOLDEN") : "tests/tui/golden";
 	snprintf(capture, sizeof(capture), "/tmp/auditview-screens-%d.avc", (int)getpid());
 	sample_write(capture, 12);
-	struct CMUnitTest tests[ARRAY_LEN(scenes) + 4];
+	struct CMUnitTest tests[ARRAY_LEN(scenes) + 5];
 	for (size_t i = 0; i < ARRAY_LEN(scenes); i++)
 		tests[i] = (struct CMUnitTest){ .name = scenes[i].name,
 						.test_func = test_scene,
@@ -287,6 +326,8 @@ int main(void)
 							    .test_func = test_roles };
 	tests[ARRAY_LEN(scenes) + 3] = (struct CMUnitTest){ .name = "diff",
 							    .test_func = test_diff };
+	tests[ARRAY_LEN(scenes) + 4] = (struct CMUnitTest){ .name = "start-captures",
+							    .test_func = test_start_captures };
 	int failed = _cmocka_run_group_tests("screens", tests, ARRAY_LEN(tests), NULL, NULL);
 	unlink(capture);
 	return failed;

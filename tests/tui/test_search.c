@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -18,9 +19,28 @@
 #include "sample.h"
 #include "ui/skim.h"
 #include "ui/sorter.h"
-#include "ui/ui.h"
+#include "ui/app_actions.h"
+#include "ui/app_input.h"
+#include "ui/app_panes.h"
+#include "ui/app_places.h"
+#include "ui/app_prompts.h"
+#include "ui/app_state.h"
 
 static char capture[64];
+
+/* The clock stands still, so that no test depends on the load of the machine; each look at it moves
+ * it by `look_ns`. */
+static uint64_t look_ns, looked_ns;
+
+/* The linker calls this in place of clock_gettime(), from every file (tests/tui/meson.build). */
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
+{
+	looked_ns += look_ns;
+	ret->tv_sec = 1000 + (time_t)(looked_ns / 1000000000u);
+	ret->tv_nsec = (long)(looked_ns % 1000000000u);
+	return 0;
+}
 
 /* A line that the search skips without making its text has no hit, whatever the pattern; and most
  * lines are skipped. */
@@ -54,7 +74,7 @@ static void test_search_skims(void **state)
 		{ "<module>", true },
 		{ "", false },
 	};
-	struct ui *ui = drive_open(capture, NULL, 80, 24);
+	struct app *app = drive_open(capture, NULL, 80, 24);
 	struct skim *k = skim_create();
 	for (size_t i = 0; i + 1 < ARRAY_LEN(patterns); i++) {
 		struct search search = { 0 };
@@ -64,12 +84,12 @@ static void test_search_skims(void **state)
 		/* in the second round the parts are known */
 		for (int round = 0; round < 2; round++) {
 			skim_begin(k, &search);
-			for (uint64_t seq = 0; seq < ui->host.view->n_events; seq++) {
+			for (uint64_t seq = 0; seq < app->host.view->n_events; seq++) {
 				struct event e;
 				struct strbuf b = { 0 };
-				trace_event(ui->host.view->trace, seq, &e);
-				event_text_line(&b, ui->host.view, &e);
-				bool may = skim_may_match(k, ui->host.view, &e),
+				trace_event(app->host.view->trace, seq, &e);
+				event_text_line(&b, app->host.view, &e);
+				bool may = skim_may_match(k, app->host.view, &e),
 				     has = search_match(&search, strbuf_str(&b), b.n);
 				if (has && !may)
 					fail_msg("%s passed over: %s", patterns[i].pattern,
@@ -79,14 +99,167 @@ static void test_search_skims(void **state)
 				strbuf_fini(&b);
 			}
 		}
-		if (patterns[i].skims ? n_passed == 0 && n_hits < ui->host.view->n_events
+		if (patterns[i].skims ? n_passed == 0 && n_hits < app->host.view->n_events
 				      : n_passed != 0)
 			fail_msg("%s: %u passed over, %u hits", patterns[i].pattern, n_passed,
 				 n_hits);
 		search_fini(&search);
 	}
 	skim_destroy(k);
-	ui_destroy(ui);
+	app_destroy(app);
+}
+
+/* How many lines hit, and the how manieth the cursor's is, found the slow way. */
+static void count_all(struct app *app, uint64_t *ret_place, uint64_t *ret_n)
+{
+	struct view *s = app->host.view;
+	*ret_place = *ret_n = 0;
+	for (uint64_t seq = 0; seq < s->n_events; seq++) {
+		struct event e;
+		struct strbuf b = { 0 };
+		if (!selection_has(s->shown, seq) || !trace_event(s->trace, seq, &e))
+			continue;
+		event_text_line(&b, s, &e);
+		bool found = search_match(&app->search, strbuf_str(&b), b.n);
+		strbuf_fini(&b);
+		*ret_n += found;
+		if (found && seq == app->host.cursor_seq)
+			*ret_place = *ret_n;
+	}
+}
+
+static bool shows(struct app *app, const char *text)
+{
+	char *screen = drive_text(app, false);
+	bool found = strstr(screen, text) != NULL;
+	free(screen);
+	return found;
+}
+
+static void check_count(struct app *app)
+{
+	uint64_t place, n;
+	char text[64];
+	count_all(app, &place, &n);
+	if (place)
+		snprintf(text, sizeof(text), " hit %llu of %llu ", (unsigned long long)place,
+			 (unsigned long long)n);
+	else
+		snprintf(text, sizeof(text), " %llu hit%s ", (unsigned long long)n,
+			 n == 1 ? "" : "s");
+	if (!shows(app, text))
+		fail_msg("/%s with filter %s: \"%s\" is not on the screen", app->search.text,
+			 app->host.view->filter_text, text);
+}
+
+/* The title counts the hits, forwards, backwards, around the end, under every filter. */
+static void test_hits_are_counted(void **state)
+{
+	static const char *const patterns[] = { "gzip",   "o", "open",      "main",        "json",
+						"dlopen", "7", "\\(socket", "no such text" };
+	static const char *const filters[] = { "", "@network", "event == \"open\"", "time > 1s" };
+	struct app *app = drive_open(capture, NULL, 120, 40);
+	for (size_t f = 0; f < ARRAY_LEN(filters); f++) {
+		app_command(app, "filter-clear");
+		if (*filters[f])
+			app_set_filter(app, filters[f], true);
+		drive_settle(app);
+		for (size_t i = 0; i < ARRAY_LEN(patterns); i++) {
+			assert_null(search_set(&app->search, patterns[i], false));
+			app_act(app, ACTION_SEARCH, 0, patterns[i]);
+			drive_settle(app);
+			check_count(app);
+			for (int step = 0; step < 5; step++) {
+				drive_keys(app, step % 3 == 2 ? "N" : "n");
+				check_count(app);
+			}
+			drive_keys(app, "j");
+			check_count(app);
+		}
+	}
+	drive_keys(app, "Esc");
+	assert_false(shows(app, " hit"));
+	app_destroy(app);
+}
+
+/* After Enter the very next frame shows the hit, and its place once all are counted. The slow way
+ * and the one that knows the hits find the same. */
+static void test_search_is_at_once(void **state)
+{
+	struct app *app = drive_open(capture, NULL, 80, 24);
+	const char keys[] = "/gzip\r";
+	for (const char *k = keys; *k; k++)
+		app_input(app, (struct input){ .kind = INPUT_KEY, .key = *k });
+	app_draw(app);
+	char *screen = drive_text(app, false);
+	const char *bar = strstr(screen, "▌");
+	assert_non_null(bar);
+	assert_non_null(memmem(bar, strcspn(bar, "\n"), "gzip", 4));
+	free(screen);
+	uint64_t first = app->host.cursor_seq;
+	drive_settle(app); /* now they are counted */
+	drive_keys(app, "g / Enter");
+	assert_int_equal(app->host.cursor_seq, first);
+	drive_keys(app, "N n");
+	assert_int_equal(app->host.cursor_seq, first);
+	app_destroy(app);
+}
+
+static void press(struct app *app, int key)
+{
+	app_input(app, (struct input){ .kind = INPUT_KEY, .key = key });
+	app_draw(app);
+}
+
+/* If looking takes long, the frame after Enter says that a search runs; the list moves when the hit
+ * is found. Meanwhile Tab answers at once, and keys that act on the hit wait for it, in their
+ * order. */
+static void test_a_slow_search_blocks_nothing(void **state)
+{
+	struct app *app = drive_open(capture, NULL, 120, 40);
+	drive_keys(app, "G /");
+	for (const char *k = "[0-9] nowhere"; *k; k++)
+		press(app, *k);
+	look_ns = 1500000; /* 16 lines take that long */
+	looked_ns = 0;
+	press(app, KEY_ENTER_);
+	if (looked_ns > 8000000)
+		fail_msg("the frame came after %.1f ms", (double)looked_ns / 1e6);
+	assert_true(shows(app, "searching "));
+	looked_ns = 0;
+	press(app, KEY_TAB_);
+	assert_int_equal(app_focused_id(app), PANE_ARGUMENTS);
+	assert_true(shows(app, "searching "));
+	press(app, 'j');
+	press(app, KEY_TAB_); /* it waits behind the j */
+	assert_int_equal(app_focused_id(app), PANE_ARGUMENTS);
+	assert_int_equal(app->waiting.n, 2);
+	assert_true(looked_ns < 8000000);
+	look_ns = 0;
+	drive_settle(app);
+	assert_int_equal(app->waiting.n, 0);
+	assert_int_equal(app_focused_id(app), PANE_STACK);
+	drive_keys(app, "Esc Esc");
+	app_destroy(app);
+}
+
+/* A key that is typed after a frame showed the new filter does not wait for the rest of it. */
+static void test_a_filter_blocks_no_key(void **state)
+{
+	struct app *app = drive_open(capture, NULL, 120, 40);
+	app_set_filter(app, "args ~ \"[0-9]\"", true);
+	look_ns = 1500000;
+	app_draw(app);
+	looked_ns = 0;
+	press(app, 'j');
+	assert_true(looked_ns < 8000000);
+	/* typed before: it acts on what the filter shows */
+	app_set_filter(app, "args ~ \"[1-9]\"", true);
+	assert_true(app->host.view->filter_done < 1);
+	look_ns = 0;
+	app_input(app, (struct input){ .kind = INPUT_KEY, .key = 'j' });
+	assert_true(app->host.view->filter_done >= 1);
+	app_destroy(app);
 }
 
 static int by_rest(void *ctx, uint32_t a, uint32_t b)
@@ -132,6 +305,10 @@ static void test_sorter(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_search_skims),
+					    cmocka_unit_test(test_hits_are_counted),
+					    cmocka_unit_test(test_search_is_at_once),
+					    cmocka_unit_test(test_a_slow_search_blocks_nothing),
+					    cmocka_unit_test(test_a_filter_blocks_no_key),
 					    cmocka_unit_test(test_sorter) };
 	snprintf(capture, sizeof(capture), "/tmp/auditview-search-%d.avc", (int)getpid());
 	sample_write(capture, 12);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/attr.h"
+#include "base/monotonic.h"
 #include "ui/source.h"
 
 static bool finds(const char *path, struct source_root root, const char *text)
@@ -104,8 +105,90 @@ static void test_source(void **state)
 	remove(folder);
 }
 
+/* The child that reads for this process: the youngest, because an older one may not be reaped
+ * yet. */
+static pid_t child_of_ours(void)
+{
+	char path[64];
+	int pid = 0;
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	FILE *f = fopen(path, "r");
+	assert_non_null(f);
+	while (fscanf(f, "%d", &pid) == 1)
+		;
+	fclose(f);
+	assert_true(pid > 0);
+	return pid;
+}
+
+static uint64_t start_of_ours(void)
+{
+	char text[1024];
+	unsigned long long ticks = 0;
+	FILE *f = fopen("/proc/self/stat", "r");
+	assert_non_null(f);
+	assert_non_null(fgets(text, sizeof(text), f));
+	fclose(f);
+	assert_int_equal(sscanf(strrchr(text, ')') + 1,
+				" %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
+				"%*d %*d %*d %llu",
+				&ticks),
+			 1);
+	return ticks;
+}
+
+/* The number of a process is not that process: a later one has it, too. */
+static void test_later_process(void **state)
+{
+	char path[] = "/tmp/auditview-source-XXXXXX";
+	int fd = mkstemp(path);
+	uint64_t ticks = start_of_ours();
+	const struct source_root own = { .pid = (unsigned)getpid(), .start_ticks = ticks },
+				 other = { .pid = (unsigned)getpid(), .start_ticks = ticks - 1 };
+	assert_true(fd >= 0);
+	assert_true(finds(path, own, ""));
+	assert_false(finds(path, other, NULL));
+	close(fd);
+	unlink(path);
+}
+
+/* A read that does not end is waited for once, and nothing of that place is asked for again. What
+ * ends the child is no reason to find nothing. */
+static void test_no_answer(void **state)
+{
+	const struct source_root ours = { .is_ours = true }, own = { .pid = (unsigned)getpid() };
+	char path[] = "/tmp/auditview-source-XXXXXX", other[] = "/tmp/auditview-source-XXXXXX";
+	assert_true(close(mkstemp(path)) == 0 && close(mkstemp(other)) == 0);
+	for (int is_ours = 0; is_ours < 2; is_ours++) {
+		struct source_root root = is_ours ? ours : own;
+		const struct source_file *f;
+		assert_true(finds(path, root, ""));
+		kill(child_of_ours(), SIGKILL);
+		assert_non_null(source_get(other, NULL, root, NULL, 0)->found);
+		kill(child_of_ours(), SIGSTOP);
+		f = source_get("/tmp/auditview-source-none", NULL, root, NULL, 0);
+		assert_true(f && !f->found && f->is_silent);
+		uint64_t began = monotonic_ns();
+		for (int i = 0; i < 5; i++) {
+			char name[40];
+			snprintf(name, sizeof(name), "/tmp/auditview-source-%d", i);
+			f = source_get(name, NULL, root, NULL, 0);
+			assert_true(f && !f->found && f->is_silent);
+		}
+		assert_true(monotonic_ns() - began < 1000000000);
+		/* another folder of ours is asked; of a process, all is one place */
+		f = source_get("/etc/passwd", NULL, root, NULL, 0);
+		assert_true(f && !f->found == !is_ours);
+	}
+	unlink(path);
+	unlink(other);
+	source_forget();
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_source) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_source),
+					    cmocka_unit_test(test_later_process),
+					    cmocka_unit_test(test_no_answer) };
 	return cmocka_run_group_tests_name("source", tests, NULL, NULL);
 }

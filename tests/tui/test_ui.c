@@ -16,11 +16,20 @@
 
 #include "base/roff.h"
 #include "base/utf8.h"
+#include "canvas_text.h"
 #include "drive.h"
-#include "model/trace.h"
 #include "model/reach.h"
+#include "model/trace.h"
 #include "sample.h"
-#include "ui/ui.h"
+#include "ui/app_input.h"
+#include "ui/app_actions.h"
+#include "ui/app_panes.h"
+#include "ui/app_prompts.h"
+#include "ui/app_state.h"
+#include "ui/app_write.h"
+#include "ui/area.h"
+#include "ui/keymap.h"
+#include "ui/text.h"
 
 static char capture[64];
 
@@ -29,7 +38,7 @@ static char capture[64];
 static void test_actions_complete(void **state)
 {
 	struct strbuf manual = { 0 };
-	actions_manual(&manual);
+	action_manual(&manual);
 	for (int i = 0; i < ACTION_COUNT; i++) {
 		assert_true(actions[i].name && *actions[i].name && actions[i].doc &&
 			    *actions[i].doc);
@@ -68,9 +77,9 @@ static void test_keys_complete(void **state)
 /* Every action that has a key is in the help of some pane, and all actions are in "everything". */
 static void test_help_complete(void **state)
 {
-	struct ui *ui = drive_open(capture, NULL, 120, 40);
-	drive_keys(ui, "F1 F1");
-	struct pane *p = ui_pane(ui, PANE_HELP);
+	struct app *app = drive_open(capture, NULL, 120, 40);
+	drive_keys(app, "F1 F1");
+	struct pane *p = app_pane(app, PANE_HELP);
 	for (int i = 0; i < ACTION_COUNT; i++) {
 		bool found = false;
 		char name[64];
@@ -86,37 +95,35 @@ static void test_help_complete(void **state)
 		if (!found)
 			fail_msg("help does not know %s", actions[i].name);
 	}
-	ui_destroy(ui);
+	app_destroy(app);
 }
 
 /* Every action is offered by the command line. */
 static void test_completion_complete(void **state)
 {
-	struct ui *ui = drive_open(capture, NULL, 80, 24);
-	prompt_command(ui, "");
-	assert_int_equal(ui->prompt.choices.list.n, ACTION_COUNT);
-	ui_destroy(ui);
+	struct app *app = drive_open(capture, NULL, 80, 24);
+	app_prompt_command(app, "");
+	assert_int_equal(app->prompt.choices.list.n, ACTION_COUNT);
+	app_destroy(app);
 }
 
 /* Every action can be done in every pane without a crash, by its name on the command line. */
 static void test_actions_everywhere(void **state)
 {
 	for (int pane = 0; pane < PANE_COUNT; pane++) {
-		if (pane == PANE_TERMINAL)
-			continue;
 		for (int a = 0; a < ACTION_COUNT; a++) {
 			if (a == ACTION_SUSPEND || a == ACTION_WRITE)
 				continue;
-			struct ui *ui = drive_open(capture, NULL, 80, 24);
+			struct app *app = drive_open(capture, NULL, 80, 24);
 			if (panes[pane].flags & PANE_IS_PAGE)
-				ui_open_page(ui, (enum pane_id)pane);
+				app_open_page(app, (enum pane_id)pane);
 			else
-				ui->focus = (enum pane_id)pane;
-			ui_command(ui, actions[a].name);
-			if (prompt_is_open(&ui->prompt))
-				drive_keys(ui, "Esc");
-			drive_settle(ui);
-			ui_destroy(ui);
+				app->focus = (enum pane_id)pane;
+			app_command(app, actions[a].name);
+			if (prompt_is_open(&app->prompt))
+				drive_keys(app, "Esc");
+			drive_settle(app);
+			app_destroy(app);
 		}
 	}
 }
@@ -307,9 +314,9 @@ static void test_toggles(void **state)
 		assert_int_equal(toggles_has(&t, cases[i].name, strlen(cases[i].name)),
 				 cases[i].on);
 		if (cases[i].rest)
-			assert_string_equal(t.rest, cases[i].rest);
+			assert_string_equal(t.rest.text, cases[i].rest);
 		else
-			assert_null(t.rest);
+			assert_null(t.rest.text);
 		toggles_fini(&t);
 	}
 }
@@ -317,8 +324,8 @@ static void test_toggles(void **state)
 /* Whatever is switched, the filter that is written reads back as the same switches. */
 static void test_toggles_round_trip(void **state)
 {
-	struct ui *ui = drive_open(capture, NULL, 120, 40);
-	uint32_t n = trace_n_names(ui->host.view->trace);
+	struct app *app = drive_open(capture, NULL, 120, 40);
+	uint32_t n = trace_n_names(app->host.view->trace);
 	bool *on = calloc(n + 1, sizeof(*on));
 	uint64_t random = 12345;
 	for (int round = 0; round < 300; round++) {
@@ -330,20 +337,30 @@ static void test_toggles_round_trip(void **state)
 		}
 		if (!any)
 			continue;
-		struct toggles t = { .rest = strdup("depth > 1") };
+		static const struct {
+			const char *text;
+			bool needs_a_bracket;
+		} rests[] = { { "depth > 1", false },
+			      { "depth > 1 or depth < 9", true },
+			      { "depth > 1 and (depth < 9 or depth < 8)", false },
+			      { "not (depth > 1 or depth < 9)", false } };
+		const char *rest = rests[round % 4].text;
+		bool needs_a_bracket = rests[round % 4].needs_a_bracket;
+		struct toggles t = { .rest = { strdup(rest), needs_a_bracket } };
 		struct strbuf text = { 0 };
-		toggles_filter(&t, ui->host.view, on, &text);
+		toggles_filter(&t, app->host.view, on, &text);
 		struct filter *f = NULL;
-		struct err *err = filter_compile(strbuf_str(&text), text.n, ui->host.view->trace,
+		struct err *err = filter_compile(strbuf_str(&text), text.n, app->host.view->trace,
 						 &f);
 		if (err)
 			fail_msg("%s: %s", strbuf_str(&text), err->message);
 		toggles_read(&t, f);
 		filter_destroy(f);
-		assert_string_equal(t.rest, "depth > 1");
+		assert_string_equal(t.rest.text, rest);
+		assert_int_equal(t.rest.needs_a_bracket, needs_a_bracket);
 		for (uint32_t id = 1; id <= n; id++) {
 			size_t len;
-			const char *name = trace_name(ui->host.view->trace, id, &len);
+			const char *name = trace_name(app->host.view->trace, id, &len);
 			if (toggles_has(&t, name, len) != on[id])
 				fail_msg("%s: %.*s", strbuf_str(&text), (int)len, name);
 		}
@@ -351,128 +368,128 @@ static void test_toggles_round_trip(void **state)
 		strbuf_fini(&text);
 	}
 	free(on);
-	ui_destroy(ui);
+	app_destroy(app);
 }
 
 /* Toggling on the screen has the effect that the filter then describes. */
 static void test_toggle_keys(void **state)
 {
-	struct ui *ui = drive_open(capture, NULL, 120, 40);
-	drive_keys(ui, "Tab Tab Tab +");
-	assert_string_equal(ui->host.view->filter_text, "@network");
-	assert_int_equal(view_n_shown(ui->host.view), 135);
-	drive_keys(ui, "=");
-	assert_string_equal(ui->host.view->filter_text, "");
-	drive_keys(ui, "Space");
-	assert_string_equal(ui->host.view->filter_text, "not @network");
-	drive_keys(ui, "Space");
-	assert_string_equal(ui->host.view->filter_text, "");
-	ui_destroy(ui);
+	struct app *app = drive_open(capture, NULL, 120, 40);
+	drive_keys(app, "Tab Tab Tab +");
+	assert_string_equal(app->host.view->filter_text, "@network");
+	assert_int_equal(view_n_shown(app->host.view), 135);
+	drive_keys(app, "=");
+	assert_string_equal(app->host.view->filter_text, "");
+	drive_keys(app, "Space");
+	assert_string_equal(app->host.view->filter_text, "not @network");
+	drive_keys(app, "Space");
+	assert_string_equal(app->host.view->filter_text, "");
+	app_destroy(app);
 }
 
 /* ---- prompt, search, history ---- */
 
 static void test_filter_prompt(void **state)
 {
-	struct ui *ui = drive_open(capture, "@network", 80, 24);
-	drive_keys(ui, "f C-u =open");
+	struct app *app = drive_open(capture, "@network", 80, 24);
+	drive_keys(app, "f C-u =open");
 	/* it is applied while it is typed */
-	assert_string_equal(ui->host.view->filter_text, "open");
-	drive_keys(ui, "Esc");
-	assert_string_equal(ui->host.view->filter_text,
+	assert_string_equal(app->host.view->filter_text, "open");
+	drive_keys(app, "Esc");
+	assert_string_equal(app->host.view->filter_text,
 			    "@network"); /* and the old filter is restored */
-	drive_keys(ui, "f =_and_nonsense_===");
+	drive_keys(app, "f =_and_nonsense_===");
 	/* the last correct filter stays */
-	assert_string_equal(ui->host.view->filter_text, "@network");
-	assert_true(ui->prompt.verdict.is_error);
-	drive_keys(ui, "C-u =op Tab Enter");
-	assert_false(prompt_is_open(&ui->prompt));
-	drive_keys(ui, "q");
-	assert_string_equal(ui->host.view->filter_text, "@network");
-	ui_destroy(ui);
+	assert_string_equal(app->host.view->filter_text, "@network");
+	assert_true(app->prompt.verdict.is_error);
+	drive_keys(app, "C-u =op Tab Enter");
+	assert_false(prompt_is_open(&app->prompt));
+	drive_keys(app, "q");
+	assert_string_equal(app->host.view->filter_text, "@network");
+	app_destroy(app);
 }
 
 static void test_include_exclude(void **state)
 {
-	struct ui *ui = drive_open(capture, "subprocess.*", 80, 24);
-	drive_keys(ui, "Tab +");
-	assert_string_equal(ui->host.view->filter_text,
+	struct app *app = drive_open(capture, "subprocess.*", 80, 24);
+	drive_keys(app, "Tab +");
+	assert_string_equal(app->host.view->filter_text,
 			    "subprocess.* and args.executable == \"/usr/bin/gzip\"");
-	assert_int_equal(view_n_shown(ui->host.view), 12);
-	drive_keys(ui, "= Esc -");
-	assert_non_null(strstr(ui->host.view->filter_text, "not event == "));
-	ui_destroy(ui);
+	assert_int_equal(view_n_shown(app->host.view), 12);
+	drive_keys(app, "= Esc -");
+	assert_non_null(strstr(app->host.view->filter_text, "not event == "));
+	app_destroy(app);
 }
 
 static void test_search(void **state)
 {
-	struct ui *ui = drive_open(capture, NULL, 80, 24);
-	drive_keys(ui, "/ =getpid Enter");
+	struct app *app = drive_open(capture, NULL, 80, 24);
+	drive_keys(app, "/ =getpid Enter");
 	struct event e;
-	assert_true(trace_event(ui->host.view->trace, ui->host.cursor_seq, &e));
+	assert_true(trace_event(app->host.view->trace, app->host.cursor_seq, &e));
 	size_t n;
-	assert_string_equal(trace_name(ui->host.view->trace, e.name, &n), "ctypes.dlsym");
+	assert_string_equal(trace_name(app->host.view->trace, e.name, &n), "ctypes.dlsym");
 	/* a hit inside a fold opens it */
-	drive_keys(ui, "g / =json.part3 Enter");
-	assert_true(trace_event(ui->host.view->trace, ui->host.cursor_seq, &e));
+	drive_keys(app, "g / =json.part3 Enter");
+	assert_true(trace_event(app->host.view->trace, app->host.cursor_seq, &e));
 	struct line line;
-	assert_true(view_line(ui->host.view, ui->panes[PANE_EVENTS]->list.cursor, &line));
-	assert_int_equal(line.seq, ui->host.cursor_seq);
-	uint64_t first = ui->host.cursor_seq;
-	drive_keys(ui, "n");
-	assert_true(ui->host.cursor_seq > first);
-	drive_keys(ui, "N");
-	assert_int_equal(ui->host.cursor_seq, first);
-	drive_keys(ui, "/ =nothing_like_this Enter");
-	assert_int_equal(ui->host.cursor_seq, first);
-	ui_destroy(ui);
+	assert_true(view_line(app->host.view, app->panes[PANE_EVENTS]->list.cursor, &line));
+	assert_int_equal(line.seq, app->host.cursor_seq);
+	uint64_t first = app->host.cursor_seq;
+	drive_keys(app, "n");
+	assert_true(app->host.cursor_seq > first);
+	drive_keys(app, "N");
+	assert_int_equal(app->host.cursor_seq, first);
+	drive_keys(app, "/ =nothing_like_this Enter");
+	assert_int_equal(app->host.cursor_seq, first);
+	app_destroy(app);
 }
 
 /* A filter keeps the cursor on its event, or on the nearest that is still shown. */
 static void test_cursor_stays(void **state)
 {
-	struct ui *ui = drive_open(capture, NULL, 80, 24);
-	drive_keys(ui, "/ =dlopen Enter");
-	uint64_t seq = ui->host.cursor_seq;
-	drive_keys(ui, "f =@native Enter");
-	assert_int_equal(ui->host.cursor_seq, seq);
-	drive_keys(ui, "=");
-	assert_int_equal(ui->host.cursor_seq, seq);
-	drive_keys(ui, "z Z Z");
-	assert_int_equal(ui->host.cursor_seq, seq);
-	ui_destroy(ui);
+	struct app *app = drive_open(capture, NULL, 80, 24);
+	drive_keys(app, "/ =dlopen Enter");
+	uint64_t seq = app->host.cursor_seq;
+	drive_keys(app, "f =@native Enter");
+	assert_int_equal(app->host.cursor_seq, seq);
+	drive_keys(app, "=");
+	assert_int_equal(app->host.cursor_seq, seq);
+	drive_keys(app, "z Z Z");
+	assert_int_equal(app->host.cursor_seq, seq);
+	app_destroy(app);
 }
 
 /* [ and ] go to the user's earlier places and lose none on the way, also when the list of places is
  * full. */
 static void test_history(void **state)
 {
-	struct ui *ui = drive_open(capture, NULL, 80, 24);
-	drive_keys(ui, "f C-u =@network Enter f C-u =open Enter f C-u =@native Enter");
-	drive_keys(ui, "[");
-	assert_string_equal(ui->host.view->filter_text, "open");
-	drive_keys(ui, "[");
-	assert_string_equal(ui->host.view->filter_text, "@network");
-	drive_keys(ui, "]");
-	assert_string_equal(ui->host.view->filter_text, "open");
-	drive_keys(ui, "] ]");
-	assert_string_equal(ui->host.view->filter_text, "@native");
-	drive_keys(ui, "[ [ [ [ [");
-	assert_string_equal(ui->host.view->filter_text, "");
+	struct app *app = drive_open(capture, NULL, 80, 24);
+	drive_keys(app, "f C-u =@network Enter f C-u =open Enter f C-u =@native Enter");
+	drive_keys(app, "[");
+	assert_string_equal(app->host.view->filter_text, "open");
+	drive_keys(app, "[");
+	assert_string_equal(app->host.view->filter_text, "@network");
+	drive_keys(app, "]");
+	assert_string_equal(app->host.view->filter_text, "open");
+	drive_keys(app, "] ]");
+	assert_string_equal(app->host.view->filter_text, "@native");
+	drive_keys(app, "[ [ [ [ [");
+	assert_string_equal(app->host.view->filter_text, "");
 	char text[32];
 	for (int i = 0; i < 220; i++) {
 		snprintf(text, sizeof(text), "%d", i % 97);
-		ui_act(ui, ACTION_GOTO, 0, text);
+		app_act(app, ACTION_GOTO, 0, text);
 	}
-	assert_int_equal(ui->history.n, 200);
-	drive_keys(ui, "[");
-	assert_int_equal(ui->host.cursor_seq, 218 % 97);
+	assert_int_equal(app->history.n, 200);
+	drive_keys(app, "[");
+	assert_int_equal(app->host.cursor_seq, 218 % 97);
 	for (int i = 0; i < 250; i++)
-		drive_keys(ui, "[");
+		drive_keys(app, "[");
 	for (int i = 0; i < 250; i++)
-		drive_keys(ui, "]");
-	assert_int_equal(ui->host.cursor_seq, 219 % 97);
-	ui_destroy(ui);
+		drive_keys(app, "]");
+	assert_int_equal(app->host.cursor_seq, 219 % 97);
+	app_destroy(app);
 }
 
 /* ---- hosts and commands ---- */
@@ -486,9 +503,9 @@ static void test_summary_is_complete(void **state)
 		enum reach_kind kind;
 	} rows[] = { { ": =by_host Enter", REACH_HOST }, { ": =by_command Enter", REACH_COMMAND } };
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct ui *ui = drive_open(capture, NULL, 120, 40);
+		struct app *app = drive_open(capture, NULL, 120, 40);
 		struct reach *r = NULL;
-		assert_null(reach_create(ui->host.view->trace, NULL, &r));
+		assert_null(reach_create(app->host.view->trace, NULL, &r));
 		size_t n;
 		uint64_t total = 0, most = 0;
 		const struct reach_thing *things = reach_things(r, &n);
@@ -499,21 +516,21 @@ static void test_summary_is_complete(void **state)
 			}
 		reach_destroy(r);
 		assert_true(total > 0);
-		drive_keys(ui, rows[i].by);
+		drive_keys(app, rows[i].by);
 		struct strbuf subject = { 0 }, facts = { 0 };
 		char want[40];
 		snprintf(want, sizeof(want), " %llu event", (unsigned long long)total);
-		ui->panes[PANE_SUMMARY]->ops->title(ui->panes[PANE_SUMMARY], &subject, &facts);
+		app->panes[PANE_SUMMARY]->ops->title(app->panes[PANE_SUMMARY], &subject, &facts);
 		if (!strstr(strbuf_str(&facts), want) && !strstr(strbuf_str(&subject), want))
 			fail_msg("%s: %s %s, not%s", rows[i].by, strbuf_str(&subject),
 				 strbuf_str(&facts), want);
 		strbuf_fini(&subject);
 		strbuf_fini(&facts);
 		if (rows[i].kind == REACH_HOST) {
-			drive_keys(ui, "+");
-			assert_int_equal(view_n_shown(ui->host.view), most);
+			drive_keys(app, "+");
+			assert_int_equal(view_n_shown(app->host.view), most);
 		}
-		ui_destroy(ui);
+		app_destroy(app);
 	}
 }
 
@@ -524,9 +541,9 @@ static void test_write(void **state)
 	char path[80], line[4096];
 	snprintf(path, sizeof(path), "/tmp/auditview-ui-%d.jsonl", (int)getpid());
 	unlink(path);
-	struct ui *ui = drive_open(capture, "ctypes.*", 80, 24);
-	assert_true(ui_write(ui, path));
-	assert_false(ui_write(ui, path)); /* the file exists */
+	struct app *app = drive_open(capture, "ctypes.*", 80, 24);
+	assert_true(app_write(app, path));
+	assert_false(app_write(app, path)); /* the file exists */
 	FILE *f = fopen(path, "r");
 	int n = 0;
 	while (fgets(line, sizeof(line), f))
@@ -537,7 +554,7 @@ static void test_write(void **state)
 	fclose(f);
 	assert_int_equal(n, 2);
 	unlink(path);
-	ui_destroy(ui);
+	app_destroy(app);
 }
 
 static uint64_t events_in(const char *path)
@@ -554,7 +571,7 @@ static void test_write_names(void **state)
 {
 	char folder[] = "/tmp/auditview-write-XXXXXX", keys[300], path[200], link[200];
 	assert_non_null(mkdtemp(folder));
-	struct ui *ui = drive_open(capture, "ctypes.*", 80, 24);
+	struct app *app = drive_open(capture, "ctypes.*", 80, 24);
 	static const struct {
 		const char *before, *name, *after;
 	} names[] = { { "shown ", "a.avc", "" },
@@ -566,38 +583,38 @@ static void test_write_names(void **state)
 		snprintf(keys, sizeof(keys), "%s%s/%s%s", names[i].before, folder, names[i].name,
 			 names[i].after);
 		snprintf(path, sizeof(path), "%s/%s", folder, names[i].name);
-		assert_true(ui_write(ui, keys));
+		assert_true(app_write(app, keys));
 		assert_int_equal(events_in(path), 2);
 		unlink(path);
 	}
 	setenv("HOME", folder, 1);
-	assert_true(ui_write(ui, "all ~/home.avc"));
+	assert_true(app_write(app, "all ~/home.avc"));
 	snprintf(path, sizeof(path), "%s/home.avc", folder);
-	assert_int_equal(events_in(path), trace_n_events(ui->host.view->trace));
+	assert_int_equal(events_in(path), trace_n_events(app->host.view->trace));
 	unlink(path);
 	/* nothing is written through a symbolic link, also if it leads nowhere */
 	snprintf(link, sizeof(link), "%s/link.avc", folder);
 	assert_int_equal(symlink(path, link), 0);
-	assert_false(ui_write(ui, link));
+	assert_false(app_write(app, link));
 	assert_int_equal(access(path, F_OK), -1);
 	unlink(link);
 	/* refused at the prompt: it stays open, and shows the reason */
 	static const char *const refused[] = { "=shown_", "=shown_/no/such/folder/x.avc",
 					       "=marked_x.avc", "=shown_/tmp", "=x.nosuchformat" };
 	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
-		drive_keys(ui, "w C-u");
-		drive_keys(ui, refused[i]);
-		char *before = drive_text(ui, false);
-		drive_keys(ui, "Enter");
-		char *after = drive_text(ui, false);
-		assert_true(prompt_is_open(&ui->prompt));
-		assert_true(ui->prompt.verdict.is_error && *ui->prompt.verdict.message);
+		drive_keys(app, "w C-u");
+		drive_keys(app, refused[i]);
+		char *before = drive_text(app, false);
+		drive_keys(app, "Enter");
+		char *after = drive_text(app, false);
+		assert_true(prompt_is_open(&app->prompt));
+		assert_true(app->prompt.verdict.is_error && *app->prompt.verdict.message);
 		assert_string_not_equal(before, after);
 		free(before);
 		free(after);
-		drive_keys(ui, "Esc");
+		drive_keys(app, "Esc");
 	}
-	ui_destroy(ui);
+	app_destroy(app);
 	rmdir(folder);
 }
 
@@ -645,7 +662,7 @@ static void test_config(void **state)
 		struct reports r = { 0 };
 		assert_null(config_init(&c));
 		assert_null(keymap_create(&m));
-		config_parse(&c, m, cases[i].text, strlen(cases[i].text), report, &r);
+		config_parse(&c, m, cases[i].text, strlen(cases[i].text), report, &r, false);
 		assert_int_equal(r.n, cases[i].line ? 1 : 0);
 		assert_int_equal(r.line, cases[i].line);
 		if (cases[i].says && !strstr(r.message, cases[i].says))
@@ -659,13 +676,34 @@ static void test_config(void **state)
 	const char *text = "bind x quit\nbind events z none\nfilter a = open\n";
 	assert_null(config_init(&c));
 	assert_null(keymap_create(&m));
-	config_parse(&c, m, text, strlen(text), report, &r);
+	config_parse(&c, m, text, strlen(text), report, &r, false);
 	assert_int_equal(keymap_find(m, PANE_STACK, 'x'), ACTION_QUIT);
 	assert_int_equal(keymap_find(m, PANE_EVENTS, 'z'), ACTION_NONE);
 	assert_int_equal(keymap_find(m, PANE_STACK, 'z'), ACTION_FOLD);
 	assert_string_equal(c.filters.v[0].text, "open");
 	keymap_destroy(m);
 	config_fini(&c);
+}
+
+/* A click in a list that has lines above its first entry chooses the entry that is pointed at. */
+static void test_click_below_head(void **state)
+{
+	static const struct {
+		const char *keys;
+		enum pane_id pane;
+		int line; /* of the screen, of entry 2 */
+	} rows[] = { { "l", PANE_FILTERS, 7 }, { "t", PANE_CALLERS, 5 } };
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct app *app = drive_open(capture, NULL, 80, 24);
+		drive_keys(app, rows[i].keys);
+		struct input in = { .kind = INPUT_MOUSE,
+				    .mouse = MOUSE_CLICK,
+				    .line = rows[i].line,
+				    .column = 10 };
+		app_input(app, in);
+		assert_int_equal(app->panes[rows[i].pane]->list.cursor, 2);
+		app_destroy(app);
+	}
 }
 
 static void test_kept_filters(void **state)
@@ -747,8 +785,8 @@ static void test_contrast(void **state)
 					   0.05;
 				double ratio = a > b ? a / b : b / a;
 				if (ratio < 4.4)
-					fail_msg("%s %s on %d: %.2f", themes[t].name,
-						 role_name((enum role)role), i ? 1 : 0, ratio);
+					fail_msg("%s role %d on %d: %.2f", themes[t].name, role,
+						 i ? 1 : 0, ratio);
 			}
 		}
 	}
@@ -761,9 +799,9 @@ static void test_processes(void **state)
 	char path[80];
 	snprintf(path, sizeof(path), "/tmp/auditview-processes-%d.avc", (int)getpid());
 	crowd_write(path, 9);
-	struct ui *ui = drive_open(path, NULL, 80, 24);
-	drive_keys(ui, "P");
-	struct pane *p = ui_pane(ui, PANE_PROCESSES);
+	struct app *app = drive_open(path, NULL, 80, 24);
+	drive_keys(app, "P");
+	struct pane *p = app_pane(app, PANE_PROCESSES);
 	static const char *const want[] = { "100 app.py",      "main        100", "worker      101",
 					    "9 ended threads", "300 sh",          "301 x.py",
 					    "9 ended children" };
@@ -774,30 +812,30 @@ static void test_processes(void **state)
 		assert_string_equal(strbuf_str(&b), want[i]);
 		strbuf_fini(&b);
 	}
-	drive_keys(ui, "j j j Enter"); /* the fold opens */
+	drive_keys(app, "j j j Enter"); /* the fold opens */
 	assert_int_equal(p->list.n, ARRAY_LEN(want) + 9);
-	drive_keys(ui, "z");
+	drive_keys(app, "z");
 	assert_int_equal(p->list.n, ARRAY_LEN(want));
-	drive_keys(ui, "g Space j Space j Space +");
-	assert_string_equal(ui->host.view->filter_text,
+	drive_keys(app, "g Space j Space j Space +");
+	assert_string_equal(app->host.view->filter_text,
 			    "pid in {100, 300} or pid == 100 and tid == 101");
-	ui_destroy(ui);
+	app_destroy(app);
 	unlink(path);
 }
 
 /* Space in the list sets a mark and moves on; "write marked" writes the marked events. */
 static void test_space_marks(void **state)
 {
-	struct ui *ui = drive_open(capture, NULL, 80, 24);
+	struct app *app = drive_open(capture, NULL, 80, 24);
 	char path[64], line[8192];
 	unsigned n_lines = 0;
-	drive_keys(ui, "9 j Space Space k k Space j j");
-	assert_int_equal(ui->host.view->marks.n, 1); /* two were set, the first one is removed */
-	drive_keys(ui, "Space");
-	assert_int_equal(ui->host.view->marks.n, 2);
+	drive_keys(app, "9 j Space Space k k Space j j");
+	assert_int_equal(app->host.view->marks.n, 1); /* two were set, the first one is removed */
+	drive_keys(app, "Space");
+	assert_int_equal(app->host.view->marks.n, 2);
 	snprintf(path, sizeof(path), "/tmp/auditview-marked-%d.jsonl", (int)getpid());
 	snprintf(line, sizeof(line), "write marked %s", path);
-	ui_command(ui, line);
+	app_command(app, line);
 	FILE *f = fopen(path, "r");
 	assert_non_null(f);
 	while (fgets(line, sizeof(line), f))
@@ -805,7 +843,7 @@ static void test_space_marks(void **state)
 	fclose(f);
 	assert_int_equal(n_lines, 2);
 	unlink(path);
-	ui_destroy(ui);
+	app_destroy(app);
 }
 
 /* Files with the same base name are told apart, others keep their short names. */
@@ -814,24 +852,24 @@ static void test_file_names(void **state)
 	char path[80];
 	snprintf(path, sizeof(path), "/tmp/auditview-names-%d.avc", (int)getpid());
 	crowd_write(path, 1);
-	struct ui *ui = drive_open(path, NULL, 80, 24);
+	struct app *app = drive_open(path, NULL, 80, 24);
 	static const char *const want[] = { "shop/util.py:3 load", "db/util.py:4 load",
 					    "db:5 load" };
 	for (uint64_t seq = 0; seq < ARRAY_LEN(want); seq++) {
 		struct strbuf b = { 0 };
 		struct event e;
-		assert_true(trace_event(ui->host.view->trace, seq, &e));
-		event_text_caller(&b, ui->host.view, &e, true);
+		assert_true(trace_event(app->host.view->trace, seq, &e));
+		event_text_caller(&b, app->host.view, &e, true);
 		assert_string_equal(strbuf_str(&b), want[seq]);
 		strbuf_fini(&b);
 	}
-	ui_destroy(ui);
+	app_destroy(app);
 	unlink(path);
 }
 
-static struct ui *open_kept(const char *path)
+static struct app *open_kept(const char *path)
 {
-	struct ui_options options = { .source = { .terminal_fd = -1 } };
+	struct app_options options = { .source = { .terminal_fd = -1 } };
 	assert_null(trace_open(path, NULL, &options.source.trace));
 	options.source.path = strdup(path);
 	return drive_open_options(&options, 80, 24);
@@ -848,22 +886,22 @@ static void test_kept(void **state)
 	snprintf(path, sizeof(path), "%s/a.avc", folder);
 	snprintf(marks, sizeof(marks), "%s.marks", path);
 	sample_write(path, 12);
-	struct ui *ui = open_kept(path);
-	drive_keys(ui, "j m j M =see_the_log Enter f =@network Enter");
-	ui_destroy(ui);
+	struct app *app = open_kept(path);
+	drive_keys(app, "j m j M =see_the_log Enter f =@network Enter");
+	app_destroy(app);
 
-	ui = open_kept(path);
-	assert_int_equal(ui->host.view->marks.n, 2);
-	assert_null(ui->host.view->marks.v[0].note);
-	assert_string_equal(ui->host.view->marks.v[1].note, "see the log");
-	drive_keys(ui, "f Up");
-	assert_string_equal(strbuf_str(&ui->prompt.text), "@network");
-	drive_keys(ui, "Esc \" Space"); /* the mark of the first is removed */
-	ui_destroy(ui);
-	ui = open_kept(path);
-	assert_int_equal(ui->host.view->marks.n, 1);
-	drive_keys(ui, "\" Space");
-	ui_destroy(ui);
+	app = open_kept(path);
+	assert_int_equal(app->host.view->marks.n, 2);
+	assert_null(app->host.view->marks.v[0].note);
+	assert_string_equal(app->host.view->marks.v[1].note, "see the log");
+	drive_keys(app, "f Up");
+	assert_string_equal(strbuf_str(&app->prompt.text), "@network");
+	drive_keys(app, "Esc \" Space"); /* the mark of the first is removed */
+	app_destroy(app);
+	app = open_kept(path);
+	assert_int_equal(app->host.view->marks.n, 1);
+	drive_keys(app, "\" Space");
+	app_destroy(app);
 	assert_int_not_equal(access(marks, F_OK), 0); /* without a mark there is no file */
 
 	static const char *const files[] = {
@@ -878,13 +916,13 @@ static void test_kept(void **state)
 		FILE *f = fopen(marks, "w");
 		fputs(files[i], f);
 		fclose(f);
-		ui = open_kept(path);
-		assert_int_equal(ui->host.view->marks.n, want[i]);
-		drive_keys(ui, "\" q");
-		ui_destroy(ui);
+		app = open_kept(path);
+		assert_int_equal(app->host.view->marks.n, want[i]);
+		drive_keys(app, "\" q");
+		app_destroy(app);
 	}
 	static const char *const names[] = { "a.avc", "a.avc.marks", "auditview/history",
-					     "auditview" };
+					     "auditview/views", "auditview" };
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		snprintf(marks, sizeof(marks), "%s/%s", folder, names[i]);
 		remove(marks);
@@ -923,6 +961,7 @@ int main(void)
 		cmocka_unit_test(test_write_names),
 		cmocka_unit_test(test_summary_is_complete),
 		cmocka_unit_test(test_config),
+		cmocka_unit_test(test_click_below_head),
 		cmocka_unit_test(test_kept_filters),
 		cmocka_unit_test(test_contrast),
 		cmocka_unit_test(test_processes),

@@ -69,16 +69,21 @@ static struct session *start(char *const argv[], struct termios *before)
 
 /* ---- ways out of a capture ---- */
 
+/* The modes of a new terminal that no program has changed. */
+static void unchanged_modes(struct termios *ret)
+{
+	struct session *fresh = session_start((char *[]){ (char[]){ "true" }, NULL }, NULL, home,
+					      24, 80);
+	session_wait_end(fresh, DEADLINE * S);
+	tcgetattr(fresh->slave, ret);
+	session_destroy(fresh);
+}
+
 static void by_signal(const char *way, int sig, bool clean)
 {
 	struct termios before;
 	char *argv[] = { strdup(auditview), (char[]){ "--no-config" }, strdup(capture), NULL };
-	/* the modes of a new terminal that no program has changed */
-	struct session *fresh = session_start((char *[]){ (char[]){ "true" }, NULL }, NULL, home,
-					      24, 80);
-	session_wait_end(fresh, DEADLINE * S);
-	tcgetattr(fresh->slave, &before);
-	session_destroy(fresh);
+	unchanged_modes(&before);
 	struct session *s = session_start(argv, NULL, home, 24, 80);
 	if (!session_wait(s, "Events", true, DEADLINE * S) || !s->in_alternate)
 		fail(way, "no screen came", s);
@@ -274,11 +279,7 @@ static void live(const char *way, int sig, bool of_recorder)
 	snprintf(pid, sizeof(pid), "%d", (int)t.pid);
 	char *argv[] = { strdup(auditview), (char[]){ "--no-config" }, (char[]){ "-p" }, pid,
 			 NULL };
-	struct session *fresh = session_start((char *[]){ (char[]){ "true" }, NULL }, NULL, home,
-					      24, 80);
-	session_wait_end(fresh, DEADLINE * S);
-	tcgetattr(fresh->slave, &before);
-	session_destroy(fresh);
+	unchanged_modes(&before);
 	struct session *s = session_start(argv, NULL, home, 24, 80);
 	if (!session_wait(s, "ways.out", true, DEADLINE * S))
 		fail(way, "no event came", s);

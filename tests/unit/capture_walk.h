@@ -91,7 +91,8 @@ static inline uint64_t capture_walk(struct trace *t, uint64_t max_rows)
 			sum += objects[k];
 		sum += walk_value(t, e.args, objects, n_objects) + e.time_ns;
 		trace_name(t, e.name, &n_bytes);
-		sum += trace_stack_depth(t, e.stack) + trace_caller(t, e.stack) + n_bytes;
+		sum += trace_stack_depth(t, e.stack) + trace_caller(t, e.stack) +
+		       trace_stack_package(t, e.stack) + n_bytes;
 		if (i % 512 == 0) {
 			sum += relation_cause(t, e.seq);
 			trace_trim(t);
@@ -108,13 +109,14 @@ static inline uint64_t capture_walk(struct trace *t, uint64_t max_rows)
 	for (uint32_t id = 0; id <= trace_n_frames(t) + 1u && id < max_rows; id++) {
 		struct frame_info f;
 		trace_frame(t, id, &f);
-		sum += f.line + trace_frame_origin(t, id);
+		const struct trace_package *p = trace_package(t, trace_frame_package(t, id));
+		sum += f.line + trace_frame_origin(t, id) + (p ? p->n_name + p->n_version : 0);
 	}
 	for (uint32_t i = 0; i < trace_n_processes(t) && i < max_rows; i++) {
 		const struct process_info *p = trace_process(t, i);
-		const uint32_t texts[] = { p->python, p->exe, p->cwd, p->name };
+		const uint32_t texts[] = { p->python, p->exe, p->cwd, p->name, p->project };
 		sum += walk_value(t, p->argv, NULL, 0) + walk_value(t, p->environ, NULL, 0) +
-		       walk_value(t, p->prefixes, NULL, 0);
+		       walk_value(t, p->prefixes, NULL, 0) + walk_value(t, p->packages, NULL, 0);
 		for (size_t k = 0; k < ARRAY_LEN(texts); k++) {
 			size_t n_bytes;
 			sum += trace_string(t, texts[k], &n_bytes) != NULL;

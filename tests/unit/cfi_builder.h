@@ -65,6 +65,19 @@ static inline size_t build_cie(struct builder *b, bool is_signal)
 	return at;
 }
 
+/* The same for arm64: factors 4 and -8; CFA = sp, return address in x30. */
+static inline size_t build_cie_aarch64(struct builder *b)
+{
+	static const uint8_t entry[] = { 1, 'z', 'R', 0, 4, 0x78, 30, 1, 0x1b, 0x0c, 31, 0 };
+	size_t at = b->n;
+	build_u32(b, 0);
+	build_u32(b, 0);
+	build_bytes(b, entry, sizeof(entry));
+	build_pad(b, 4);
+	patch_u32(b, at, (uint32_t)(b->n - at - 4));
+	return at;
+}
+
 static inline size_t build_fde(struct builder *b, size_t cie, uint64_t start, uint32_t n_code,
 			       const uint8_t *program, size_t n_program)
 {
@@ -98,6 +111,31 @@ static inline uint64_t build_header(struct builder *b, size_t eh_frame, const ui
 		build_u32(b, (uint32_t)(b->address + fdes[i] - hdr));
 	}
 	return hdr;
+}
+
+/* Write the headers of the ELF file that these bytes are, and whose search table is at `hdr`. The
+ * builder began with room for them: build_elf_room(). */
+static inline void build_elf_room(struct builder *b)
+{
+	b->n = sizeof(Elf64_Ehdr) + 2 * sizeof(Elf64_Phdr);
+}
+static inline void build_elf(struct builder *b, uint16_t e_machine, uint64_t hdr,
+			     uint64_t hdr_bytes)
+{
+	Elf64_Ehdr e = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, 1 },
+			 .e_type = ET_DYN,
+			 .e_machine = e_machine,
+			 .e_version = 1,
+			 .e_phoff = sizeof(e),
+			 .e_ehsize = sizeof(e),
+			 .e_phentsize = sizeof(Elf64_Phdr),
+			 .e_phnum = 2 };
+	Elf64_Phdr p[2] = {
+		{ .p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_filesz = b->n, .p_memsz = b->n },
+		{ .p_type = PT_GNU_EH_FRAME, .p_vaddr = hdr - b->address, .p_memsz = hdr_bytes }
+	};
+	memcpy(b->bytes, &e, sizeof(e));
+	memcpy(b->bytes + sizeof(e), p, sizeof(p));
 }
 
 static inline bool builder_read(void *ctx, raddr from, void *to, size_t n)

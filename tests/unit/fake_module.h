@@ -170,3 +170,11 @@ static inline void fake_python(struct fake_module *f, const char *version, const
 	uint32_t initialised = 1;
 	fake_put(f, FAKE_RUNTIME + 12, &initialised, 4);
 }
+
+/* The module is of arm64; its Py_GetVersion has: adr x0, FAKE_CODE + 0x100 */
+static inline void fake_python_aarch64(struct fake_module *f)
+{
+	static const uint8_t adr[8] = { 0x00, 0x08, 0x00, 0x10 };
+	f->bytes[offsetof(Elf64_Ehdr, e_machine)] = EM_AARCH64;
+	fake_put(f, FAKE_CODE, adr, sizeof(adr));
+}

@@ -96,6 +96,13 @@ static void leased(struct access_facts *f)
 	strcpy(f->inside_message, "process 977 holds a lease on it");
 	strcpy(f->inside_hint, "try again");
 }
+static void no_answer(struct access_facts *f)
+{
+	f->inside = INSIDE_UNKNOWN;
+	f->is_stuck = true;
+	strcpy(f->inside_message, "the memory of process 977 cannot be read: it does not answer");
+	strcpy(f->inside_hint, "userfaultfd");
+}
 static void zombie(struct access_facts *f)
 {
 	f->status.has_memory = false;
@@ -286,6 +293,7 @@ static const struct {
 	{ kernel_thread, ACCESS_UNSUPPORTED, ACCESS_KERNEL_THREAD, 0, "kernel thread", NULL, NULL },
 	{ ending, ACCESS_UNSUPPORTED, ACCESS_NO_PROCESS, 0, "ending just now", NULL, NULL },
 	{ leased, ACCESS_BUSY, ACCESS_LEASED, 0, "977 holds a lease", "try again", NULL },
+	{ no_answer, ACCESS_BUSY, ACCESS_STUCK, 0, "does not answer", "userfaultfd", NULL },
 	{ zombie, ACCESS_UNSUPPORTED, ACCESS_ZOMBIE, 0, "has ended", NULL, NULL },
 	{ other_user, ACCESS_DENIED, ACCESS_OTHER_USER, 0, "uid 1000, we are 1001", "sudo auditview -p 4121", NULL },
 	{ other_saved_gid, ACCESS_DENIED, ACCESS_OTHER_USER, 0, "another user", "sudo", NULL },

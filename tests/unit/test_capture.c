@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "base/new_file.h"
+#include "base/spool.h"
 #include "capture_util.h"
 #include "model/trace.h"
 #include "model/value_iter.h"
@@ -310,28 +312,97 @@ static void refuses(void **state)
 	err_destroy(err);
 }
 
-/* A capture through a pipe: from the writer to a reader that reads all of it. */
-static void pipes(void **state)
+/* A process that writes a capture into a pipe. It flushes what it has, waits for a byte through `go`,
+ * and goes on; with is_killed it dies then. */
+static pid_t pipe_writer(int to[2], int go[2], bool is_killed)
 {
-	int ends[2];
-	char name[64];
-	assert_int_equal(pipe(ends), 0);
-	snprintf(name, sizeof(name), "/proc/self/fd/%d", ends[1]);
+	char name[64], byte;
+	assert_int_equal(pipe(to), 0);
+	assert_int_equal(pipe(go), 0);
 	pid_t pid = fork();
 	if (pid == 0) {
+		close(to[0]);
+		snprintf(name, sizeof(name), "/proc/self/fd/%d", to[1]);
 		struct writer *w = test_writer(name);
+		write_random(w, 20000, 4, 1000);
+		must(writer_flush(w));
+		if (read(go[0], &byte, 1) != 1 || is_killed)
+			_exit(0);
 		write_random(w, 20000, 4, 1000);
 		must(writer_close(w));
 		_exit(0);
 	}
+	close(to[1]);
+	close(go[0]);
+	return pid;
+}
+
+static void read_until(struct trace *t, uint64_t n_events)
+{
+	struct trace_change change;
+	for (int i = 0; i < 1000 && trace_n_events(t) < n_events; i++) {
+		trace_wait(t, 100);
+		must(trace_refresh(t, &change));
+	}
+	assert_int_equal(trace_n_events(t), n_events);
+}
+
+/* A capture through a pipe is read while it is written, and its end is noticed. */
+static void pipes(void **state)
+{
+	for (int is_killed = 0; is_killed < 2; is_killed++) {
+		int to[2], go[2];
+		struct trace *t;
+		pid_t pid = pipe_writer(to, go, is_killed);
+		assert_int_equal(spool_peek(to[0]), 0x89);
+		must(trace_open_fd(to[0], "pipe", NULL, &t));
+		assert_true(trace_is_stream(t));
+		read_until(t, 20000);
+		assert_false(trace_is_over(t));
+		assert_null(trace_damage(t));
+		assert_int_equal(write(go[1], "", 1), 1);
+		must(trace_read_whole(t));
+		assert_true(trace_is_over(t));
+		assert_int_equal(trace_n_events(t), is_killed ? 20000 : 40000);
+		assert_int_equal(trace_is_finished(t), !is_killed);
+		if (is_killed)
+			assert_non_null(strstr(trace_damage(t), "it ended before"));
+		else
+			assert_null(trace_damage(t));
+		trace_close(t);
+		close(go[1]);
+		waitpid(pid, NULL, 0);
+	}
+}
+
+/* Nobody reads: the writer does not wait, tells how much is waiting, and gives up when it is told
+ * to. */
+static bool give_up(void *ctx, int fd)
+{
+	return ++*(int *)ctx < 3;
+}
+
+static void a_reader_that_does_not_read(void **state)
+{
+	int ends[2], n_asked = 0;
+	char name[64];
+	struct new_file *file;
+	struct writer *w;
+	assert_int_equal(pipe(ends), 0);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", ends[1]);
+	must(new_file_open(name, NEW_FILE_GROWS, &file));
+	struct writer_options options = { .wait = { give_up, &n_asked } };
+	must(writer_open_file(file, &options, &w));
+	write_random(w, 100000, 4, 1000);
+	must(writer_flush(w));
+	assert_true(writer_n_waiting(w) > 100000);
+	assert_true(writer_stream_fd(w) >= 0);
+	struct err *err = writer_close(w);
+	assert_int_equal(n_asked, 3);
+	assert_non_null(strstr(err->message, "did not take the last"));
+	err_destroy(err);
+	close(ends[0]);
 	close(ends[1]);
-	struct trace *t;
-	must(trace_open_fd(ends[0], "pipe", NULL, &t));
-	assert_int_equal(trace_n_events(t), 20000);
-	assert_true(trace_is_finished(t));
-	assert_null(trace_damage(t));
-	trace_close(t);
-	waitpid(pid, NULL, 0);
 }
 
 static size_t heap_bytes(void)
@@ -449,6 +520,7 @@ int main(void)
 		cmocka_unit_test(values),
 		cmocka_unit_test(refuses),
 		cmocka_unit_test(pipes),
+		cmocka_unit_test(a_reader_that_does_not_read),
 		cmocka_unit_test(a_lease_is_not_waited_for),
 		cmocka_unit_test(remembers_no_more_than_it_must),
 	};

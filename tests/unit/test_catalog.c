@@ -124,6 +124,12 @@ static void test_categories_and_themes(void **state)
 	assert_int_equal(catalog_category_bytes("telnetlib.Telnet.open", 21), 9);
 	assert_int_equal(catalog_category_bytes(".odd", 4), 4);
 	assert_int_equal(catalog_category_bytes("", 0), 0);
+	assert_true(catalog_is_own("shop.order", 10));
+	assert_true(catalog_is_own("order", 5));
+	assert_false(catalog_is_own("socket.connect", 14));
+	assert_false(catalog_is_own("open", 4));
+	assert_false(catalog_is_own("os.frob", 7)); /* of a Python that is newer */
+	assert_false(catalog_is_own("", 0));
 	assert_int_equal(catalog_theme_of("socket.connect", 14), THEME_NETWORK);
 	assert_int_equal(catalog_theme_of("shop.order", 10), THEME_UNKNOWN);
 	assert_int_equal(catalog_theme_find("code execution", 14), THEME_CODE_EXECUTION);

@@ -36,42 +36,42 @@ struct program_case {
 
 #define P(...) { __VA_ARGS__ }, sizeof((uint8_t[]){ __VA_ARGS__ })
 static const struct program_case cases[] = {
-	{ "nothing but the CIE", P(0), 0, CFI_OK, CFI_RSP, false, 8, 0, CFI_RBP, SAME, AT_CFA(-8) },
-	{ "before push rbp", P(0x41, 0x0e, 16, 0x86, 2), 0, CFI_OK, CFI_RSP, false, 8, 0, CFI_RBP,
+	{ "nothing but the CIE", P(0), 0, CFI_OK, CFI_SP, false, 8, 0, CFI_FP, SAME, AT_CFA(-8) },
+	{ "before push rbp", P(0x41, 0x0e, 16, 0x86, 2), 0, CFI_OK, CFI_SP, false, 8, 0, CFI_FP,
 	  SAME, AT_CFA(-8) },
-	{ "after push rbp", P(0x41, 0x0e, 16, 0x86, 2), 1, CFI_OK, CFI_RSP, false, 16, 0, CFI_RBP,
+	{ "after push rbp", P(0x41, 0x0e, 16, 0x86, 2), 1, CFI_OK, CFI_SP, false, 16, 0, CFI_FP,
 	  AT_CFA(-16), AT_CFA(-8) },
-	{ "frame pointer", P(0x41, 0x0e, 16, 0x86, 2, 0x43, 0x0d, 6), 9, CFI_OK, CFI_RBP, false, 16,
-	  0, CFI_RBP, AT_CFA(-16), AT_CFA(-8) },
-	{ "advance_loc1/2/4", P(2, 1, 3, 1, 0, 4, 1, 0, 0, 0, 0x0e, 24), 3, CFI_OK, CFI_RSP, false,
-	  24, 0, CFI_RBX, SAME, AT_CFA(-8) },
-	{ "advance not reached", P(2, 1, 3, 1, 0, 4, 1, 0, 0, 0, 0x0e, 24), 2, CFI_OK, CFI_RSP,
-	  false, 8, 0, CFI_RBX, SAME, AT_CFA(-8) },
+	{ "frame pointer", P(0x41, 0x0e, 16, 0x86, 2, 0x43, 0x0d, 6), 9, CFI_OK, CFI_FP, false, 16,
+	  0, CFI_FP, AT_CFA(-16), AT_CFA(-8) },
+	{ "advance_loc1/2/4", P(2, 1, 3, 1, 0, 4, 1, 0, 0, 0, 0x0e, 24), 3, CFI_OK, CFI_SP, false,
+	  24, 0, CFI_S0, SAME, AT_CFA(-8) },
+	{ "advance not reached", P(2, 1, 3, 1, 0, 4, 1, 0, 0, 0, 0x0e, 24), 2, CFI_OK, CFI_SP,
+	  false, 8, 0, CFI_S0, SAME, AT_CFA(-8) },
 	{ "remember and restore", P(0x0e, 32, 0x83, 3, 0x0a, 0x41, 0x0e, 8, 0xc3, 0x41, 0x0b), 2,
-	  CFI_OK, CFI_RSP, false, 32, 0, CFI_RBX, AT_CFA(-24), AT_CFA(-8) },
+	  CFI_OK, CFI_SP, false, 32, 0, CFI_S0, AT_CFA(-24), AT_CFA(-8) },
 	{ "between them", P(0x0e, 32, 0x83, 3, 0x0a, 0x41, 0x0e, 8, 0xc3, 0x41, 0x0b), 1, CFI_OK,
-	  CFI_RSP, false, 8, 0, CFI_RBX, SAME, AT_CFA(-8) },
+	  CFI_SP, false, 8, 0, CFI_S0, SAME, AT_CFA(-8) },
 	{ "rip undefined: outermost",
 	  P(7, 16),
 	  0,
 	  CFI_OK,
-	  CFI_RSP,
+	  CFI_SP,
 	  false,
 	  8,
 	  0,
-	  CFI_RBX,
+	  CFI_S0,
 	  SAME,
 	  { CFI_UNDEFINED, 0, 0, 0 } },
 	{ "register in another",
 	  P(9, 12, 3),
 	  0,
 	  CFI_OK,
-	  CFI_RSP,
+	  CFI_SP,
 	  false,
 	  8,
 	  0,
-	  CFI_R12,
-	  { CFI_IS_REG, CFI_RBX, 0, 0 },
+	  CFI_S1,
+	  { CFI_IS_REG, CFI_S0, 0, 0 },
 	  AT_CFA(-8) },
 	{ "rip in an unfollowed register", P(9, 16, 1), 0, CFI_TOO_HARD, 0, false, 0, 0, 0, SAME,
 	  SAME },
@@ -79,53 +79,53 @@ static const struct program_case cases[] = {
 	  P(0x14, 13, 2),
 	  0,
 	  CFI_OK,
-	  CFI_RSP,
+	  CFI_SP,
 	  false,
 	  8,
 	  0,
-	  CFI_R13,
+	  CFI_S2,
 	  { CFI_IS_CFA, 0, 0, -16 },
 	  AT_CFA(-8) },
-	{ "offset_extended_sf", P(0x11, 14, 0x7e), 0, CFI_OK, CFI_RSP, false, 8, 0, CFI_R14,
+	{ "offset_extended_sf", P(0x11, 14, 0x7e), 0, CFI_OK, CFI_SP, false, 8, 0, CFI_S3,
 	  AT_CFA(16), AT_CFA(-8) },
-	{ "def_cfa_sf", P(0x12, 6, 0x7e), 0, CFI_OK, CFI_RBP, false, 16, 0, CFI_R14, SAME,
+	{ "def_cfa_sf", P(0x12, 6, 0x7e), 0, CFI_OK, CFI_FP, false, 16, 0, CFI_S3, SAME,
 	  AT_CFA(-8) },
 	/* gcc, stack realigned: CFA = word at rbp - 8 */
-	{ "CFA from memory", P(0x0f, 3, 0x76, 0x78, 0x06), 0, CFI_OK, CFI_RBP, true, -8, 0, CFI_RBX,
+	{ "CFA from memory", P(0x0f, 3, 0x76, 0x78, 0x06), 0, CFI_OK, CFI_FP, true, -8, 0, CFI_S0,
 	  SAME, AT_CFA(-8) },
 	/* gcc, stack realigned: rbx at rbp - 16 */
 	{ "saved at rbp - 16",
 	  P(0x10, 3, 2, 0x76, 0x70),
 	  0,
 	  CFI_OK,
-	  CFI_RSP,
+	  CFI_SP,
 	  false,
 	  8,
 	  0,
-	  CFI_RBX,
-	  { CFI_AT_REG, CFI_RBP, 0, -16 },
+	  CFI_S0,
+	  { CFI_AT_REG, CFI_FP, 0, -16 },
 	  AT_CFA(-8) },
 	/* glibc, __restore_rt: rsp is the word at rsp + 160 */
 	{ "signal frame",
 	  P(0x0f, 4, 0x77, 0xa0, 1, 0x06, 0x10, 16, 3, 0x77, 0xa8, 1),
 	  0,
 	  CFI_OK,
-	  CFI_RSP,
+	  CFI_SP,
 	  true,
 	  160,
 	  0,
-	  CFI_RBX,
+	  CFI_S0,
 	  SAME,
-	  { CFI_AT_REG, CFI_RSP, 0, 168 } },
+	  { CFI_AT_REG, CFI_SP, 0, 168 } },
 	/* binutils, .plt: rsp + 8 + ((rip & 15) >= 11) << 3 */
 	{ "PLT, before the push",
 	  P(0x0f, 11, 0x77, 8, 0x80, 0, 0x3f, 0x1a, 0x3b, 0x2a, 0x33, 0x24, 0x22), 5, CFI_OK,
-	  CFI_RSP, false, 8, 0, CFI_RBX, SAME, AT_CFA(-8) },
+	  CFI_SP, false, 8, 0, CFI_S0, SAME, AT_CFA(-8) },
 	{ "PLT, behind the push",
 	  P(0x0f, 11, 0x77, 8, 0x80, 0, 0x3f, 0x1a, 0x3b, 0x2a, 0x33, 0x24, 0x22), 11, CFI_OK,
-	  CFI_RSP, false, 16, 0, CFI_RBX, SAME, AT_CFA(-8) },
-	{ "CFA in r10, but only before", P(0x0c, 10, 0, 0x41, 0x0c, 6, 16), 1, CFI_OK, CFI_RBP,
-	  false, 16, 0, CFI_RBX, SAME, AT_CFA(-8) },
+	  CFI_SP, false, 16, 0, CFI_S0, SAME, AT_CFA(-8) },
+	{ "CFA in r10, but only before", P(0x0c, 10, 0, 0x41, 0x0c, 6, 16), 1, CFI_OK, CFI_FP,
+	  false, 16, 0, CFI_S0, SAME, AT_CFA(-8) },
 	{ "CFA in r10", P(0x0c, 10, 0, 0x41, 0x0c, 6, 16), 0, CFI_TOO_HARD, 0, false, 0, 0, 0, SAME,
 	  SAME },
 	{ "double dereference", P(0x0f, 4, 0x76, 0, 0x06, 0x06), 0, CFI_TOO_HARD, 0, false, 0, 0, 0,
@@ -157,14 +157,25 @@ struct image_parts {
 	uint64_t hdr;
 };
 
-static void build(struct image_parts *p, const uint8_t *program, size_t n, uint8_t table_encoding)
+static void build_with(struct image_parts *p, size_t (*cie)(struct builder *),
+		       const uint8_t *program, size_t n, uint8_t table_encoding)
 {
 	*p = (struct image_parts){ .b = { .address = 0x20000 } };
 	uint64_t start = CODE;
-	p->cie = build_cie(&p->b, false);
+	p->cie = cie(&p->b);
 	p->fde = build_fde(&p->b, p->cie, CODE, CODE_BYTES, program, n);
 	build_u32(&p->b, 0); /* terminator */
 	p->hdr = build_header(&p->b, p->cie, &start, &p->fde, 1, table_encoding);
+}
+
+static size_t plain_cie(struct builder *b)
+{
+	return build_cie(b, false);
+}
+
+static void build(struct image_parts *p, const uint8_t *program, size_t n, uint8_t table_encoding)
+{
+	build_with(p, plain_cie, program, n, table_encoding);
 }
 
 static enum cfi_status row_of(struct image_parts *p, uint64_t pc, struct cfi_row *ret)
@@ -187,6 +198,21 @@ static void assert_rule(const char *name, struct cfi_rule got, struct cfi_rule w
 			 got.off, want.place, want.reg, want.off);
 }
 
+static void check_case(const struct program_case *c, enum cfi_status status,
+		       const struct cfi_row *row)
+{
+	if (status != c->status)
+		fail_msg("%s: status %d, expected %d", c->name, status, c->status);
+	if (status != CFI_OK)
+		return;
+	if (row->cfa_reg != c->cfa_reg || row->cfa_deref != c->cfa_deref ||
+	    row->cfa_off != c->cfa_off || row->cfa_off2 != c->cfa_off2)
+		fail_msg("%s: CFA reg %u %s%d+%d", c->name, row->cfa_reg, row->cfa_deref ? "*" : "",
+			 row->cfa_off, row->cfa_off2);
+	assert_rule(c->name, row->rules[c->reg], c->rule);
+	assert_rule(c->name, row->rules[CFI_PC], c->rip);
+}
+
 static void test_programs(void **state)
 {
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -194,18 +220,63 @@ static void test_programs(void **state)
 		struct image_parts p;
 		struct cfi_row row;
 		build(&p, c->program, c->n, 0x3b);
-		enum cfi_status status = row_of(&p, CODE + c->at, &row);
-		if (status != c->status)
-			fail_msg("%s: status %d, expected %d", c->name, status, c->status);
-		if (status != CFI_OK)
-			continue;
-		if (row.cfa_reg != c->cfa_reg || row.cfa_deref != c->cfa_deref ||
-		    row.cfa_off != c->cfa_off || row.cfa_off2 != c->cfa_off2)
-			fail_msg("%s: CFA reg %u %s%d+%d", c->name, row.cfa_reg,
-				 row.cfa_deref ? "*" : "", row.cfa_off, row.cfa_off2);
-		assert_rule(c->name, row.rules[c->reg], c->rule);
-		assert_rule(c->name, row.rules[CFI_RIP], c->rip);
+		check_case(c, row_of(&p, CODE + c->at, &row), &row);
 	}
+}
+
+/* Functions of arm64, as gcc 12 describes them. */
+static void test_aarch64(void **state)
+{
+	static const struct program_case aarch64[] = {
+		{ "x30 is the return address", P(0), 0, CFI_OK, CFI_SP, false, 0, 0, CFI_FP, SAME,
+		  SAME },
+		/* stp x29, x30, [sp, -32]!; str x19, [sp, 16] */
+		{ "before stp", P(0x41, 0x0e, 32, 0x9d, 4, 0x9e, 3, 0x93, 2), 3, CFI_OK, CFI_SP,
+		  false, 0, 0, CFI_S0, SAME, SAME },
+		{ "after stp", P(0x41, 0x0e, 32, 0x9d, 4, 0x9e, 3, 0x93, 2), 4, CFI_OK, CFI_SP,
+		  false, 32, 0, CFI_S0, AT_CFA(-16), AT_CFA(-24) },
+		{ "x28 is the last", P(0x0e, 32, 0x9c, 2, 0x9e, 1), 0, CFI_OK, CFI_SP, false, 32, 0,
+		  CFI_S9, AT_CFA(-16), AT_CFA(-8) },
+		{ "frame pointer", P(0x0c, 29, 32, 0x9d, 4, 0x9e, 3), 0, CFI_OK, CFI_FP, false, 32,
+		  0, CFI_FP, AT_CFA(-32), AT_CFA(-24) },
+		{ "paciasp", P(0x41, 0x2d, 0x0e, 16, 0x9d, 2, 0x9e, 1), 4, CFI_OK, CFI_SP, false,
+		  16, 0, CFI_FP, AT_CFA(-16), AT_CFA(-8) },
+		{ "restored", P(0x0e, 16, 0x9e, 1, 0xde, 0x0e, 0), 0, CFI_OK, CFI_SP, false, 0, 0,
+		  CFI_FP, SAME, SAME },
+		{ "a vector register is not tracked", P(0x05, 72, 2), 0, CFI_OK, CFI_SP, false, 0,
+		  0, CFI_FP, SAME, SAME },
+		{ "no caller",
+		  P(7, 30),
+		  0,
+		  CFI_OK,
+		  CFI_SP,
+		  false,
+		  0,
+		  0,
+		  CFI_FP,
+		  SAME,
+		  { CFI_UNDEFINED, 0, 0, 0 } },
+		{ "CFA in x9", P(0x0c, 9, 16), 0, CFI_TOO_HARD, 0, false, 0, 0, 0, SAME, SAME },
+		{ "register 31 is sp: breg31", P(0x0f, 2, 0x8f, 48), 0, CFI_OK, CFI_SP, false, 48,
+		  0, CFI_FP, SAME, SAME },
+		{ "unknown operation", P(0x3f), 0, CFI_TOO_HARD, 0, false, 0, 0, 0, SAME, SAME },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(aarch64); i++) {
+		const struct program_case *c = &aarch64[i];
+		struct image_parts p;
+		struct cfi_row row;
+		build_with(&p, build_cie_aarch64, c->program, c->n, 0x3b);
+		check_case(c, row_of(&p, CODE + c->at, &row), &row);
+		if (c->status == CFI_OK)
+			assert_int_equal(row.pc_bits, 48);
+	}
+	/* paciasp is an operation of arm64 alone */
+	struct image_parts p;
+	struct cfi_row row;
+	build(&p, (const uint8_t[]){ 0x2d }, 1, 0x3b);
+	assert_int_equal(row_of(&p, CODE, &row), CFI_TOO_HARD);
+	p.b.bytes[p.cie + 14] = 17; /* the return address of no CPU we know */
+	assert_int_equal(row_of(&p, CODE, &row), CFI_TOO_HARD);
 }
 
 static void test_outside(void **state)
@@ -372,7 +443,8 @@ static void test_marks(void **state)
 		uint64_t hdr = build_header(b, cie, &start, &fde, 1, 0x3b);
 		struct mem_reader m = builder_reader(b);
 		struct cfi_table t = { 0 };
-		struct cfi_scratch kept = { 0 }, other = { 0 };
+		struct cfi_scratch kept = { 0 };
+		struct cfi_buffers other = { 0 };
 		struct cfi_fde f;
 		assert_int_equal(cfi_table_load(&m, hdr, b->address + b->n - hdr, &t), CFI_OK);
 		uint32_t seed = (uint32_t)i, n_rows = 0;
@@ -391,7 +463,7 @@ static void test_marks(void **state)
 		assert_non_null(kept.programs[0]);
 		cfi_table_fini(&t);
 		cfi_scratch_fini(&kept);
-		cfi_scratch_fini(&other);
+		cfi_buffers_fini(&other);
 		free(b);
 		free(program);
 	}
@@ -403,6 +475,7 @@ int main(void)
 		cmocka_unit_test(test_programs), cmocka_unit_test(test_outside),
 		cmocka_unit_test(test_scan),     cmocka_unit_test(test_lying_lengths),
 		cmocka_unit_test(test_damage),   cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_aarch64),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

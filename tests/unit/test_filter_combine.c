@@ -31,6 +31,12 @@ static void test_table(void **state)
 		const char *old, *term, *both, *without;
 		bool says, says_not;
 	} rows[] = {
+		{ "files-written", "pid == 12", "files-written and pid == 12",
+		  "files-written and not pid == 12", false, false },
+		{ "only-my-code and pid == 12", "only-my-code", NULL, NULL, true, false },
+		{ "not only-my-code", "only-my-code", NULL, NULL, false, true },
+		{ "only-my-code", "caller", "only-my-code and caller",
+		  "only-my-code and not caller", false, false },
 		{ "", "pid == 12", "pid == 12", "not pid == 12", false, false },
 		{ "open", "pid == 12", "open and pid == 12", "open and not pid == 12", false,
 		  false },

@@ -1,4 +1,4 @@
-/* remote_call, all_stop, ptrace: after a detach a thread is as it was before the attach: options,
+/* hold, all_stop, ptrace: after a detach a thread is as it was before the attach: options,
  * filter, job-control stop, system call. If a call cannot be made in it, it runs on. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,13 +24,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/proc_status.h"
 #include "base/vec.h"
 #include "system/maps.h"
-#include "visit/ptrace.h"
-#include "visit/remote_call.h"
-#include "visit/remote_call_private.h"
-#include "system/remote_mem.h"
 #include "visit/all_stop.h"
+#include "visit/ptrace.h"
+#include "visit/at_stop.h"
+#include "visit/carrier.h"
+#include "visit/hold.h"
+#include "visit/one_thread.h"
+#include "visit/remote_place.h"
+#include "visit/remote_program.h"
+#include "visit/remote_target.h"
+#include "visit/stub.h"
+#include "visit/threads.h"
+#include "visit/threads_outside.h"
+#include "system/remote_mem.h"
 
 #define NOWHERE 0x600000000000ull /* an address that no register holds, as 1 would be: errno */
 enum { OPTIONS = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXIT, PATIENCE_NS = 2000000000 };
@@ -102,7 +111,7 @@ static NORETURN void child_main(struct shared *s)
 	_exit(0);
 }
 
-/* Spin until it may continue, then wait for ever. */
+/* Spin until it may continue, then wait forever. */
 static NORETURN void waits_main(struct shared *s)
 {
 	struct epoll_event event = { .events = EPOLLIN };
@@ -186,8 +195,7 @@ static void open_target(struct held *h)
 	assert_null(remote_mem_open(h->pid, &h->mem));
 	assert_null(maps_read(h->pid, &h->maps));
 	assert_null(maps_find_modules(h->maps, remote_mem_reader(h->mem)));
-	assert_null(
-	    remote_place_find(h->pid, h->mem, h->maps, RADDR(0), remote_stub_bytes(), &h->place));
+	assert_null(remote_place_find(h->pid, h->mem, h->maps, RADDR(0), stub_bytes(), &h->place));
 	h->target = (struct remote_target){
 		.pid = h->pid, .mem = h->mem, .maps = h->maps, .place = &h->place
 	};
@@ -267,7 +275,7 @@ static void keeps_options_and_filter(void **state)
 	struct held h;
 	bool outside = false;
 	set_up(&h);
-	struct err *err = threads_check_outside(&h.target, NOWHERE, NOWHERE + 1, &outside);
+	struct err *err = threads_outside_check(&h.target, NOWHERE, NOWHERE + 1, &outside);
 	if (err && err->code == ERR_DENIED) /* PTRACE_O_SUSPEND_SECCOMP takes CAP_SYS_ADMIN */
 		kill_and_skip(&h, err);
 	assert_null(err);
@@ -294,8 +302,7 @@ static void keeps_a_job_control_stop(void **state)
 
 	uint64_t value = 0, count = h.shared->n_forbidden;
 	remote_program_add(&h.program, SYS_getpid, 0, 0, 0, 0, 0, 0);
-	assert_null(
-	    remote_call_run_stopped(h.pid, &h.target, &h.program, PATIENCE_NS, &h.stats, &value));
+	assert_null(at_stop_run(h.pid, &h.target, &h.program, PATIENCE_NS, &h.stats, &value));
 	assert_int_equal(value, 1);
 	assert_null(ptrace_continue(h.pid, 0));
 	assert_null(ptrace_wait_stop(h.pid, PATIENCE_NS, &status));
@@ -307,7 +314,7 @@ static void keeps_a_job_control_stop(void **state)
 	end(&h);
 }
 
-/* Ctrl-Z, then a visit, then fg: the program would stay stopped for ever, and not even SIGCONT
+/* Ctrl-Z, then a visit, then fg: the program would stay stopped forever, and not even SIGCONT
  * would wake it. */
 static void wakes_from_a_stop_in_which_it_was_visited(void **state)
 {
@@ -330,7 +337,7 @@ static void wakes_from_a_stop_in_which_it_was_visited(void **state)
 }
 
 /* A recorder that is not root: a sandboxed program whose filter may not be suspended would stay
- * stopped for ever. */
+ * stopped forever. */
 static void runs_on_where_its_filter_may_not_be_suspended(void **state)
 {
 	(void)state;
@@ -345,10 +352,10 @@ static void runs_on_where_its_filter_may_not_be_suspended(void **state)
 	fewer[0].effective &= ~(1u << CAP_SYS_ADMIN);
 	assert_int_equal(syscall(SYS_capset, &header, fewer), 0);
 	/* this makes no call in it */
-	struct err *looked = threads_check_outside(&h.target, NOWHERE, NOWHERE + 1, &outside);
+	struct err *looked = threads_outside_check(&h.target, NOWHERE, NOWHERE + 1, &outside);
 	remote_program_add(&h.program, SYS_getppid, 0, 0, 0, 0, 0, 0);
-	struct err *err = remote_call_run(&h.target, &h.program, NOWHERE, NOWHERE + 1, PATIENCE_NS,
-					  &h.stats, &value);
+	struct err *err = carrier_run(&h.target, &h.program, NOWHERE, NOWHERE + 1, PATIENCE_NS,
+				      &h.stats, &value);
 	assert_int_equal(syscall(SYS_capset, &header, ours), 0);
 	assert_null(looked);
 	assert_true(outside);
@@ -361,7 +368,7 @@ static void runs_on_where_its_filter_may_not_be_suspended(void **state)
 }
 
 /* A slow signal handler runs in the middle of a list: the thread would stay at its next system call
- * for ever. */
+ * forever. */
 static void runs_on_after_a_list_that_took_too_long(void **state)
 {
 	(void)state;
@@ -373,25 +380,28 @@ static void runs_on_after_a_list_that_took_too_long(void **state)
 	assert_null(ptrace_detach(h.pid, 0));
 	h.target.attached = h.target.filtered = false;
 	h.target.unloadable = &h.maps->modules[0];
+	h.target.carrier = carrier_choose(&h.target);
 	remote_program_add(&h.program, SYS_rt_sigprocmask, SIG_UNBLOCK,
 			   (uint64_t)&h.shared->blocked, 0, sizeof(h.shared->blocked), 0, 0);
 	remote_program_add(&h.program, SYS_getpid, 0, 0, 0, 0, 0, 0);
 	/* blocked: it is delivered within the list, whose first call unblocks it */
 	assert_int_equal(kill(h.pid, SIGUSR1), 0);
-	struct err *err = remote_call_run(&h.target, &h.program, 0, 0, 500000000, &h.stats, &value);
+	struct err *err = carrier_run(&h.target, &h.program, 0, 0, 500000000, &h.stats, &value);
 	assert_non_null(err);
 	assert_int_equal(err->code, ERR_TIMEOUT);
 	err_destroy(err);
 
 	h.shared->is_handled = true;
-	/* each checks first whether the thread has stopped meanwhile */
+	/* Each checks first whether the thread has stopped meanwhile. ERR_BUSY: it got no processor
+	 * in that time. */
 	for (unsigned i = 0; i < 100; i++) {
-		err = remote_call_run(&h.target, &h.program, 0, 0, 200000000, &h.stats, &value);
-		if (!err || err->code != ERR_TIMEOUT)
+		err = carrier_run(&h.target, &h.program, 0, 0, 200000000, &h.stats, &value);
+		if (!err || (err->code != ERR_TIMEOUT && err->code != ERR_BUSY))
 			break;
 		err_destroy(err);
 	}
-	assert_null(err);
+	if (err)
+		fail_msg("%s", err->message);
 	wait_for_count(&h.shared->n_forbidden);
 	assert_null(ptrace_seize(h.pid, OPTIONS)); /* it is no tracee any more */
 	end(&h);
@@ -412,8 +422,8 @@ static void a_call_begun_behind_the_list_goes_on(void **state)
 			   0, 0);
 	/* Without a mailbox the recorder stays with it for a quarter of this time, until it
 	 * waits. */
-	struct err *err = remote_call_run(&h.target, &h.program, 0, 0, PATIENCE_NS / 2, &h.stats,
-					  &value);
+	struct err *err = carrier_run(&h.target, &h.program, 0, 0, PATIENCE_NS / 2, &h.stats,
+				      &value);
 	if (err && err->code == ERR_DENIED)
 		kill_and_skip(&h, err);
 	assert_null(err);
@@ -424,8 +434,8 @@ static void a_call_begun_behind_the_list_goes_on(void **state)
 	close_target(&h);
 }
 
-/* An exec waits for the threads of its process to be gone, and one that we trace is gone when it has
- * been reaped. Waiting for the thread in exec must not keep it there. */
+/* An exec waits for the threads of its process to be gone, and one that we trace is gone when it
+ * has been reaped. Waiting for the thread in exec must not keep it there. */
 static void an_exec_does_not_wait_for_threads_that_are_held(void **state)
 {
 	struct held h;
@@ -437,36 +447,76 @@ static void an_exec_does_not_wait_for_threads_that_are_held(void **state)
 		poll(NULL, 0, 1);
 	open_target(&h);
 	pid_t executes = h.shared->executes;
-	assert_null(remote_call_hold(&h.target, h.shared->spins, PATIENCE_NS, &group_stopped));
+	assert_null(hold_begin(&h.target, h.shared->spins, PATIENCE_NS, &group_stopped));
 	h.shared->go = 1;
 	for (unsigned i = 0; at.state != 'D' || at.syscall != SYS_execve; i++) {
 		assert_true(i < 10000 && thread_place_read(h.pid, executes, &at));
 		poll(NULL, 0, 1);
 	}
-	struct err *err = remote_call_hold(&h.target, executes, 5 * (uint64_t)PATIENCE_NS,
-					   &group_stopped);
+	struct err *err = hold_begin(&h.target, executes, 5 * (uint64_t)PATIENCE_NS,
+				     &group_stopped);
 	assert_non_null(err);
 	assert_int_equal(err->code, ERR_TARGET_GONE);
 	err_destroy(err);
-	/* The program that it executed is the first thread now, and still ours to let go. */
+	/* The program that it executed is the first thread now. */
 	char path[64], exe[64];
 	snprintf(path, sizeof(path), "/proc/%d/exe", (int)h.pid);
-	ssize_t n = readlink(path, exe, sizeof(exe) - 1);
-	exe[n > 0 ? n : 0] = 0;
-	assert_non_null(strstr(exe, "bin/"));
-	assert_true(remote_call_take_pending(h.pid));
+	for (unsigned i = 0;; i++) { /* it gets its number first, then its memory */
+		ssize_t n = readlink(path, exe, sizeof(exe) - 1);
+		exe[n > 0 ? n : 0] = 0;
+		if (strstr(exe, "bin/"))
+			break;
+		assert_true(i < 10000);
+		poll(NULL, 0, 1);
+	}
+	/* It is ours if the thread was seized before the exec took its number away, and only
+	 * then. */
+	bool is_ours = proc_is_traced_by_us(h.pid);
+	assert_int_equal(hold_take_pending(h.pid), is_ours);
 	int status = 0;
-	assert_null(ptrace_wait_stop(h.pid, PATIENCE_NS, &status));
-	assert_null(ptrace_detach(h.pid, 0));
+	if (is_ours) {
+		assert_null(ptrace_wait_stop(h.pid, PATIENCE_NS, &status));
+		assert_null(ptrace_detach(h.pid, 0));
+	}
 	kill(h.pid, SIGKILL);
 	waitpid(h.pid, &status, 0);
 	close_target(&h);
+}
+
+/* A thread that is traced already cannot be attached to, and the caller is told so: it may be one
+ * that did not stop for an earlier request. To find out about it, its state is read, and that of
+ * another user's process by the reader. */
+static void a_second_seize_is_denied(void **state)
+{
+	(void)state;
+	int ends[2], ready[2];
+	char byte;
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(pipe(ready), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(ends[1]);
+		/* without the right to do so it stays ours, and is read directly */
+		if (syscall(SYS_setuid, 65534) && errno != EPERM)
+			_exit(2);
+		_exit(write(ready[1], "", 1) != 1 || read(ends[0], &byte, 1) != 0);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_null(ptrace_seize(pid, 0));
+	struct err *err = ptrace_seize(pid, 0);
+	assert_non_null(err);
+	if (err->code != ERR_DENIED)
+		fail_msg("%s", err->message);
+	err_destroy(err);
+	close(ends[0]), close(ends[1]), close(ready[0]), close(ready[1]);
+	assert_int_equal(waitpid(pid, NULL, __WALL), pid);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_exec_does_not_wait_for_threads_that_are_held),
+		cmocka_unit_test(a_second_seize_is_denied),
 		cmocka_unit_test(keeps_options_and_filter),
 		cmocka_unit_test(keeps_a_job_control_stop),
 		cmocka_unit_test(wakes_from_a_stop_in_which_it_was_visited),

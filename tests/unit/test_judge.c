@@ -54,11 +54,11 @@ static pid_t start_python(void)
 	return pid;
 }
 
-static const struct ui_process *row_of(const struct judge *j, pid_t pid)
+static const struct app_process *row_of(const struct judge *j, pid_t pid)
 {
 	size_t n;
 	bool done;
-	const struct ui_process *rows = judge_rows(j, &n, &done);
+	const struct app_process *rows = judge_rows(j, &n, &done);
 	for (size_t i = 0; i < n; i++)
 		if (rows[i].pid == pid)
 			return &rows[i];
@@ -91,7 +91,7 @@ static void test_slow_one(void **state)
 	assert_true(monotonic_ns() - begin <
 		    1000000000u); /* it takes half a millisecond, but machines are loaded */
 	assert_true(wait_done(j, 60));
-	const struct ui_process *one = row_of(j, slow), *other = row_of(j, quick);
+	const struct app_process *one = row_of(j, slow), *other = row_of(j, quick);
 	if (!one || !other) { /* there is no python3 that can be used */
 		judge_destroy(j);
 		kill(slow, SIGKILL);

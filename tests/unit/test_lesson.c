@@ -249,6 +249,15 @@ static void test_truths(void **state)
 		err_destroy(err);
 		strbuf_fini(&truth);
 	}
+	/* the list on the screen shows the start-up, too */
+	struct lesson_step started = { .kind = LESSON_NUMBER, .truth_filter = "cpython.run_file" };
+	struct strbuf own_truth = { 0 }, all = { 0 };
+	assert_null(lesson_truth(&started, t, &own, &own_truth));
+	assert_null(lesson_truth_of_all(&started, t, &all));
+	assert_string_equal(strbuf_str(&own_truth), "0");
+	assert_string_equal(strbuf_str(&all), "1");
+	strbuf_fini(&own_truth);
+	strbuf_fini(&all);
 	own_fini(&own);
 	trace_close(t);
 	unlink(b.path);

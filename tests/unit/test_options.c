@@ -29,6 +29,8 @@ NO_COMMAND(cmd_record)
 NO_COMMAND(cmd_print)
 NO_COMMAND(cmd_export)
 NO_COMMAND(cmd_import)
+NO_COMMAND(cmd_merge)
+NO_COMMAND(cmd_cut)
 NO_COMMAND(cmd_stat)
 NO_COMMAND(cmd_diff)
 NO_COMMAND(cmd_events)
@@ -36,6 +38,8 @@ NO_COMMAND(cmd_explain)
 NO_COMMAND(cmd_try)
 NO_COMMAND(cmd_lesson)
 NO_COMMAND(cmd_doctor)
+NO_COMMAND(cmd_profile)
+NO_COMMAND(cmd_check)
 
 #define MAX_WORDS 24
 
@@ -109,6 +113,8 @@ static void describe(struct strbuf *to, const struct options *o)
 			{ "help", o->show_help, 0 },
 			{ "version", o->show_version, 0 },
 			{ "wide", o->wide, 0 },
+			{ "stacks", o->stacks, 0 },
+			{ "exit_code", o->exit_code, 0 },
 			{ "rows", o->number, 0 } };
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
 		if (numbers[i].value != numbers[i].normal)
@@ -179,6 +185,11 @@ static const struct { const char *line, *want; } good[] = {
 	{ "try --all-pythons open", "try [open] all_pythons=1" },
 	{ "lesson 3", "lesson [3]" },
 	{ "doctor", "doctor" },
+	{ "profile a b -o c", "profile [a] [b] out=c" },
+	{ "check a b", "check [a] [b]" },
+	{ "check a -- b", "check [a] run=b" },
+	{ "doctor 41 --stacks", "doctor [41] stacks=1" },
+	{ "diff a b --exit-code", "diff [a] [b] exit_code=1" },
 	{ "doctor 41 --json", "doctor [41] json=1" },
 	{ "--color never doctor", "doctor color=2" },
 	{ "--color=always doctor", "doctor color=1" },
@@ -231,7 +242,7 @@ static const struct { const char *line; enum err_code code; const char *message,
 	{ "-p 1 -- prog", ERR_USAGE, "a process and a program at once", "usage:" },
 	{ "/dev/null -p 1", ERR_USAGE, "a capture and a process at once", "usage:" },
 	{ "/dev/null -- prog", ERR_USAGE, "a capture and a program at once", "usage:" },
-	{ "/dev/null /dev/zero", ERR_USAGE, "one word too many: \"/dev/zero\"", "usage:" },
+	{ "import /dev/null /dev/zero", ERR_USAGE, "one word too many: \"/dev/zero\"", "usage:" },
 	{ "diff a", ERR_USAGE, "diff: too few words", "usage: auditview diff A B" },
 	{ "diff a b c", ERR_USAGE, "one word too many: \"c\"", "usage:" },
 	{ "record x -p1", ERR_USAGE, "one word too many: \"x\"", "usage:" },
@@ -308,7 +319,7 @@ static void test_table_is_sound(void **state)
 			    *commands[c].about);
 		assert_ptr_equal(command_find(commands[c].name), &commands[c]);
 	}
-	assert_int_equal(n_commands, 12);
+	assert_int_equal(n_commands, 16);
 	assert_null(command_find("no-such"));
 	for (size_t i = 0; i < n_options; i++) {
 		const struct option_row *row = &options_table[i];
@@ -325,16 +336,20 @@ static void test_table_is_sound(void **state)
 	}
 }
 
-/* Every option and command is in its help, in the manual and in each completion; hidden ones are in
- * none. */
+/* Every option and command is in its help and in the manual; hidden ones are in neither. */
+/* --stack is not an entry of a help that has --stacks alone. */
+static bool has_entry(const char *help, const char *entry)
+{
+	for (const char *at = help; (at = strstr(at, entry)); at++)
+		if (strchr(" \n", at[strlen(entry)]))
+			return true;
+	return false;
+}
+
 static void test_nothing_is_forgotten(void **state)
 {
-	struct strbuf manual = { 0 }, shells[3] = { 0 };
+	struct strbuf manual = { 0 };
 	options_manual(&manual);
-	assert_true(options_completion(&shells[0], "bash"));
-	assert_true(options_completion(&shells[1], "zsh"));
-	assert_true(options_completion(&shells[2], "fish"));
-	assert_false(options_completion(&manual, "csh"));
 	for (size_t c = 0; c < n_commands; c++) {
 		struct strbuf help = { 0 };
 		options_help(&help, &commands[c], 80);
@@ -348,7 +363,7 @@ static void test_nothing_is_forgotten(void **state)
 			snprintf(spelled, sizeof(spelled), "--%s%s", no, row->name);
 			strcat(entry, spelled);
 			bool want = !row->is_hidden && option_is_taken(row, &commands[c]);
-			if ((strstr(strbuf_str(&help), entry) != NULL) != want)
+			if (has_entry(strbuf_str(&help), entry) != want)
 				fail_msg("help of %s and --%s",
 					 commands[c].name ? commands[c].name : "view", row->name);
 			size_t n = 0;
@@ -360,23 +375,12 @@ static void test_nothing_is_forgotten(void **state)
 			in_roff[n] = 0;
 			assert_int_equal(strstr(strbuf_str(&manual), in_roff) != NULL,
 					 !row->is_hidden);
-			snprintf(spelled, sizeof(spelled), " --%s ", row->name);
-			assert_int_equal(strstr(strbuf_str(&shells[0]), spelled) != NULL,
-					 !row->is_hidden);
-			snprintf(spelled, sizeof(spelled), "-l %s ", row->name);
-			assert_int_equal(strstr(strbuf_str(&shells[2]), spelled) != NULL,
-					 !row->is_hidden);
 		}
-		if (commands[c].name) {
+		if (commands[c].name)
 			assert_non_null(strstr(strbuf_str(&manual), commands[c].name));
-			for (size_t s = 0; s < ARRAY_LEN(shells); s++)
-				assert_non_null(strstr(strbuf_str(&shells[s]), commands[c].name));
-		}
 		strbuf_fini(&help);
 	}
 	strbuf_fini(&manual);
-	for (size_t s = 0; s < ARRAY_LEN(shells); s++)
-		strbuf_fini(&shells[s]);
 }
 
 /* No line of help is wider than requested, except where one word alone is. */

@@ -3,6 +3,7 @@
  * and measured.
  */
 #include <setjmp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,20 +11,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/sched.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "system/proc_file.h"
+#include "base/proc_status.h"
+#include "system/proc_name.h"
 #include "system/procs.h"
 
 /* clang-format off */
 static const char status_text[] =
 	"Name:\tpython3.12\nUmask:\t0022\nState:\tT (stopped)\nTgid:\t4121\nNgid:\t0\nPid:\t4121\nPPid:\t1\nTracerPid:\t99\n"
 	"Uid:\t1000\t1001\t1002\t1003\nGid:\t5\t6\t7\t8\nFDSize:\t64\nGroups:\t0 \nNStgid:\t4121\t17\t1\nNSpid:\t4121\t17\t1\n"
-	"VmPeak:\t   14216 kB\nVmSize:\t   14216 kB\nThreads:\t3\nSigQ:\t0/15241\nCapInh:\t0000000000000000\n"
+	"SigPnd:\t0000000000000200\nShdPnd:\t0000000000000001\nVmPeak:\t   14216 kB\nVmSize:\t   14216 kB\nThreads:\t3\nSigQ:\t0/15241\nCapInh:\t0000000000000000\n"
 	"CapPrm:\t000001fffeffffff\nCapEff:\t0000000000080000\nNoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t1\n";
 
 /* Words are separated by '|', which stands for the NULs of cmdline. */
@@ -99,6 +105,9 @@ static void test_status(void **state)
 	assert_true(s.has_memory);
 	assert_int_equal(s.cap_permitted, 0x1fffeffffffull);
 	assert_int_equal(s.cap_effective, 1 << 19);
+	assert_int_equal(s.sig_pending, 0x200);
+	assert_int_equal(s.fd_size, 64);
+	assert_int_equal(s.n_filters, 1);
 	/* The file of an old kernel, cut to the required lines. */
 	assert_true(proc_status_parse(
 	    "Name:\tx\nState:\tZ (zombie)\nTgid:\t7\nUid:\t1\t1\t1\t1\nGid:\t1\t1\t1\t1\n", &s));
@@ -115,12 +124,68 @@ static void test_status(void **state)
 				      "\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n",
 				      &s));
 	assert_false(s.is_kernel_thread);
+	assert_int_equal(s.n_sleeps, UINT64_MAX);
 	/* No text that only begins alike is taken for a status file, however short. */
 	for (size_t n = 0; n < 60; n++) {
 		char head[64];
 		snprintf(head, sizeof(head), "%.*s", (int)n, status_text);
 		assert_false(proc_status_parse(head, &s));
 	}
+}
+
+/* The status of one thread is its own, not that of another one of its process. */
+static void *wait_with_blocked_signal(void *arg)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGWINCH);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	int *pipes = arg;
+	pid_t tid = (pid_t)syscall(SYS_gettid);
+	char byte;
+	if (write(pipes[1], &tid, sizeof(tid)) != sizeof(tid) || read(pipes[2], &byte, 1) != 0)
+		abort();
+	return NULL;
+}
+
+static void test_thread_status(void **state)
+{
+	int pipes[4];
+	pthread_t thread;
+	pid_t tid;
+	struct proc_status s;
+	uint64_t winch = 1ull << (SIGWINCH - 1);
+	assert_return_code(pipe(pipes), 0);
+	assert_return_code(pipe(pipes + 2), 0);
+	assert_int_equal(pthread_create(&thread, NULL, wait_with_blocked_signal, pipes), 0);
+	assert_int_equal(read(pipes[0], &tid, sizeof(tid)), sizeof(tid));
+	assert_true(proc_thread_status(getpid(), tid, &s));
+	assert_int_equal(s.tgid, getpid());
+	assert_int_equal(s.sig_blocked & winch, winch);
+	assert_true(proc_thread_status(tid, tid, &s)); /* its tid is enough */
+	assert_int_equal(s.tgid, getpid());
+	assert_int_equal(s.sig_blocked & winch, winch);
+	if (s.n_namespaces == 1)
+		assert_int_equal(s.ns_pid, tid);
+	assert_true(proc_thread_status(getpid(), getpid(), &s));
+	assert_int_equal(s.sig_blocked & winch, 0);
+	assert_true(s.n_sleeps != UINT64_MAX);
+	assert_false(proc_thread_status(1, tid, &s)); /* of another process */
+	close(pipes[3]);
+	pthread_join(thread, NULL);
+	for (int i = 0; i < 3; i++)
+		close(pipes[i]);
+	/* a zombie is there until it is waited for */
+	pid_t child = fork();
+	if (child == 0)
+		_exit(0);
+	siginfo_t what;
+	assert_return_code(waitid(P_PID, (id_t)child, &what, WEXITED | WNOWAIT), 0);
+	assert_true(proc_thread_status(child, child, &s));
+	assert_int_equal(s.state, 'Z');
+	assert_int_equal(s.ppid, getpid());
+	waitpid(child, NULL, 0);
+	assert_false(proc_thread_status(child, child, &s));
 }
 
 static void test_names(void **state)
@@ -248,6 +313,59 @@ static void test_files(void **state)
 	err_destroy(err);
 }
 
+/* fork(2) of a child with this pid; 0: any. -1 with errno. The child waits until `fd` is closed at its other end. */
+static pid_t child_of_pid(pid_t pid, int ends[2])
+{
+	pid_t set[1] = { pid };
+	struct clone_args args = { .exit_signal = SIGCHLD,
+				   .set_tid = pid ? (uint64_t)(uintptr_t)set : 0,
+				   .set_tid_size = pid != 0 };
+	pid_t child = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (child == 0) {
+		char byte;
+		close(ends[1]);
+		syscall(SYS_exit_group, read(ends[0], &byte, 1) != 0);
+	}
+	return child;
+}
+
+static pid_t end_child(pid_t pid, int ends[2])
+{
+	close(ends[0]);
+	close(ends[1]);
+	return waitpid(pid, NULL, 0);
+}
+
+/* To ask for the start time again opens no file, and a later process of the same pid is another one. */
+static void test_start_is_remembered(void **state)
+{
+	int ends[2];
+	uint64_t own, first, later;
+	struct rlimit limit, none;
+	assert_true(proc_start_ticks(getpid(), &own));
+	assert_return_code(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){ 0, limit.rlim_max };
+	assert_return_code(setrlimit(RLIMIT_NOFILE, &none), 0);
+	bool is_known = proc_start_ticks(getpid(), &later);
+	assert_return_code(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_true(is_known);
+	assert_int_equal(later, own);
+	assert_return_code(pipe(ends), 0);
+	pid_t pid = child_of_pid(0, ends);
+	assert_true(pid > 0);
+	assert_true(proc_start_ticks(pid, &first) && first >= own);
+	assert_int_equal(end_child(pid, ends), pid);
+	assert_false(proc_start_ticks(pid, &later));
+	usleep(3000000 / (unsigned)sysconf(_SC_CLK_TCK)); /* three ticks of the kernel's clock */
+	assert_return_code(pipe(ends), 0);
+	if (child_of_pid(pid, ends) == pid) { /* CAP_CHECKPOINT_RESTORE, and nobody has taken it */
+		assert_true(proc_start_ticks(pid, &later));
+		assert_true(later > first);
+		assert_int_equal(end_child(pid, ends), pid);
+	}
+	(void)state;
+}
+
 /* Two of our children, one of which has a child of its own: parents come first, and the excluded
  * branch is left out. */
 static void descendants_are_found(void **state)
@@ -333,10 +451,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(descendants_are_found),
 		cmocka_unit_test(test_status),
+		cmocka_unit_test(test_thread_status),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_containers),
 		cmocka_unit_test(test_a_real_process),
 		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_start_is_remembered),
 		cmocka_unit_test(the_state_of_a_thread_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -134,6 +134,74 @@ static void hook_list_decoder(void **state)
 	}
 }
 
+/* The same for arm64 code. The bytes are those of an assembler. */
+static void hook_list_decoder_aarch64(void **state)
+{
+	static const struct {
+		const char *what, *code;
+		uint32_t want, n;
+	} rows[] = {
+		/* adrp x0, 0x5000; add x0, x0, #0; str x1, [x0, #656]; ret */
+		{ "adrp, add and store", "000000f0 00000091 014801f9 c0035fd6", 656, 16 },
+		/* adrp x8, 0x7000; ldr x8, [x8, …]; mov x19, x8; bl .; str x20, [x19, #1472] */
+		{ "the GOT entry is still zero", "280000b0 080140f9 f30308aa 00000094 74e202f9", 0,
+		  20 },
+		{ "address from the GOT, kept over a call",
+		  "280000b0 088140f9 f30308aa 00000094 74e202f9", 1472, 20 },
+		/* adrp x8, 0x5000; bl .; str x20, [x8, #1472] */
+		{ "a call may change x8", "080000f0 00000094 14e102f9", 0, 12 },
+		{ "store off an unknown register", "410800f9 c0035fd6", 0, 8 },
+		/* adrp x0, 0x5000; add x0, x0, #0x290; ldr x1, [x0] */
+		{ "clang: address and load", "000000f0 00400a91 010040f9", 656, 12 },
+		{ "not aligned to an instruction", "00 000000f0 00000091 014801f9 c0035fd6", 0,
+		  17 },
+		{ "two stores", "000000f0 014801f9 014c01f9", 0, 12 },
+		/* bl +16; ret; two nops; then the callee */
+		{ "in a callee", "04000094 c0035fd6 1f2003d5 1f2003d5 000000f0 014801f9 c0035fd6",
+		  656, 8 },
+		{ "behind the callee's end",
+		  "04000094 c0035fd6 1f2003d5 1f2003d5 c0035fd6 000000f0 014801f9", 0, 8 },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		uint8_t code[64];
+		size_t n = from_hex(rows[i].code, code, sizeof(code));
+		struct elf_symbols s;
+		fake_begin(&fake, false);
+		fake.bytes[offsetof(Elf64_Ehdr, e_machine)] = EM_AARCH64;
+		fake_put(&fake, 0x2200, code, n);
+		fake_put64(&fake, 0x7100, FAKE_BASE + 0x5000); /* the GOT */
+		fake_end(&fake);
+		assert_true(elf_symbols_open(&fake.reader, &fake.module, &s));
+		assert_int_equal(s.e_machine, EM_AARCH64);
+		const struct elf_found function = { FAKE_BASE + 0x2200, rows[i].n, 1 };
+		const struct elf_found runtime = { FAKE_BASE + 0x5000, 0x2000, 2 };
+		struct audit_head got = audit_head_decode(&s, &function, &runtime, 0);
+		if (got.offset != rows[i].want)
+			fail_msg("%s: %u instead of %u (%s)", rows[i].what, got.offset,
+				 rows[i].want, got.how);
+	}
+}
+
+/* A 3.8 as for arm64: the version is found in code, and the list is 16 bytes further. */
+static void runtime_found_aarch64(void **state)
+{
+	/* adrp x0, _PyRuntime; str x1, [x0, #1472] */
+	static const uint8_t add_hook[] = { 0, 0, 0, 0xf0, 0x01, 0xe0, 0x02, 0xf9 };
+	static const uint8_t nothing[] = { 0xc0, 0x03, 0x5f, 0xd6 };
+	for (unsigned is_decoded = 0; is_decoded < 2; is_decoded++) {
+		struct python_runtime rt;
+		fake_python(&fake, "3.8.18", is_decoded ? add_hook : nothing,
+			    is_decoded ? sizeof(add_hook) : sizeof(nothing));
+		fake_python_aarch64(&fake);
+		fake_end(&fake);
+		struct err *err = python_runtime_find(&fake.reader, &fake.module, &rt);
+		if (err)
+			fail_msg("%s", err->message);
+		assert_string_equal(rt.version, "3.8.18");
+		assert_int_equal(rt.layout.audit_head, FAKE_BASE + FAKE_RUNTIME + 1456 + 16);
+	}
+}
+
 static const uint8_t add_hook[] = { 0x48, 0x89, 0x98, 0xb0, 5, 0, 0, 0xc3 };
 
 static void runtime_found(void **state)
@@ -361,10 +429,16 @@ static void hook_list_walked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(hook_list_walked), cmocka_unit_test(symbols),
-		cmocka_unit_test(broken_modules),   cmocka_unit_test(hook_list_decoder),
-		cmocka_unit_test(runtime_found),    cmocka_unit_test(copied_variables),
-		cmocka_unit_test(runtime_refused),  cmocka_unit_test(lying_objects),
+		cmocka_unit_test(hook_list_walked),
+		cmocka_unit_test(symbols),
+		cmocka_unit_test(broken_modules),
+		cmocka_unit_test(hook_list_decoder),
+		cmocka_unit_test(runtime_found),
+		cmocka_unit_test(copied_variables),
+		cmocka_unit_test(runtime_refused),
+		cmocka_unit_test(lying_objects),
+		cmocka_unit_test(hook_list_decoder_aarch64),
+		cmocka_unit_test(runtime_found_aarch64),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "arch/arch.h"
 #include "base/attr.h"
 #include "python/line_table.h"
 #include "python/object.h"
@@ -753,10 +754,10 @@ static unsigned check_target(const struct test_python *python, struct target *ta
 		const struct python_runtime *rt = &live.runtime;
 		uint64_t head = rt->layout.audit_head - rt->layout.runtime;
 		uint32_t known = layout_audit_head(rt->layout.version_hex, rt->layout.free_threaded,
-						   rt->layout.debug_build);
+						   rt->layout.debug_build, ARCH_E_MACHINE);
 		if ((known && known != head) ||
 		    (!rt->layout.debug_build && strstr(rt->row->source, rt->version) &&
-		     rt->row->audit_head != head)) {
+		     layout_row_audit_head(rt->row, ARCH_E_MACHINE) != head)) {
 			print_error(
 			    "%s: the tables say the hook list is at %u and %u, the code %lu\n",
 			    python->version, known, rt->row->audit_head, (unsigned long)head);

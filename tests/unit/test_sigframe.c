@@ -19,7 +19,9 @@
 
 #include "base/attr.h"
 #include "base/err.h"
-#include "visit/remote_call.h"
+#include "visit/remote_place.h"
+#include "visit/remote_target.h"
+#include "visit/threads_outside.h"
 #include "system/remote_mem.h"
 #include "visit/sigframe.h"
 
@@ -100,7 +102,7 @@ static bool is_outside(pid_t pid)
 	struct remote_target t = { .pid = pid, .mem = mem, .place = &place };
 	do { /* on a loaded machine it may not stop in time */
 		err_destroy(err);
-		err = threads_check_outside(&t, (uint64_t)code, (uint64_t)code + CODE_BYTES,
+		err = threads_outside_check(&t, (uint64_t)code, (uint64_t)code + CODE_BYTES,
 					    &outside);
 	} while (err && err->code == ERR_TIMEOUT);
 	if (err)

@@ -11,14 +11,14 @@
 #include "cfi_builder.h"
 #include "stacks/evaluator.h"
 #include "stacks/symbols.h"
-#include "stacks/unwind.h"
+#include "stacks/unwinder.h"
 
 #define IMAGE 0x7f0000000000ull
 #define CODE  (IMAGE + 0x2000)  /* functions of 0x40 bytes */
 #define JIT   0x7e0000000000ull /* executable, no image */
 #define STACK 0x7ff000000000ull
 
-enum { PLAIN, FRAME_POINTER, OUTERMOST, SIGNAL, SHRINKING, HARD, N_FUNCTIONS };
+enum { PLAIN, FRAME_POINTER, OUTERMOST, SIGNAL, SHRINKING, HARD, SIGNS, N_FUNCTIONS };
 static uint64_t function(unsigned k)
 {
 	return CODE + k * 0x40;
@@ -53,7 +53,9 @@ static void build_world(struct world *w)
 			     outermost[] = { 7, 16 },
 			     signal[] = { 0x0f, 3, 0x77, 16, 0x06, 0x10, 16, 2, 0x77, 8 },
 			     shrinking[] = { 0x12, 7, 1 },
-			     hard[] = { 0x0f, 4, 0x77, 0, 0x06, 0x06 };
+			     hard[] = { 0x0f, 4, 0x77, 0, 0x06, 0x06 },
+			     /* arm64: a frame of 16 bytes with a signed return address */
+	    signs[] = { 0x2d, 0x0e, 16, 0x9d, 2, 0x9e, 1 };
 	static const struct {
 		const uint8_t *program;
 		size_t n;
@@ -64,38 +66,26 @@ static void build_world(struct world *w)
 		[SIGNAL] = { signal, sizeof(signal) },
 		[SHRINKING] = { shrinking, sizeof(shrinking) },
 		[HARD] = { hard, sizeof(hard) },
+		[SIGNS] = { signs, sizeof(signs) },
 	};
 	*w = (struct world){ .b = { .address = IMAGE } };
-	w->b.n = sizeof(Elf64_Ehdr) + 2 * sizeof(Elf64_Phdr);
+	build_elf_room(&w->b);
 	size_t cie = build_cie(&w->b, false), signal_cie = build_cie(&w->b, true),
-	       fdes[N_FUNCTIONS];
+	       aarch64_cie = build_cie_aarch64(&w->b), fdes[N_FUNCTIONS];
 	uint64_t starts[N_FUNCTIONS];
 	for (unsigned k = 0; k < N_FUNCTIONS; k++) {
 		starts[k] = function(k);
-		fdes[k] = build_fde(&w->b, k == SIGNAL ? signal_cie : cie, function(k), 0x40,
-				    programs[k].program, programs[k].n);
+		fdes[k] = build_fde(&w->b,
+				    k == SIGNAL  ? signal_cie
+				    : k == SIGNS ? aarch64_cie
+						 : cie,
+				    function(k), 0x40, programs[k].program, programs[k].n);
 	}
 	build_u32(&w->b, 0);
 	uint64_t hdr = build_header(&w->b, cie, starts, fdes, N_FUNCTIONS, 0x3b);
 	uint64_t hdr_bytes = build_address(&w->b) - hdr;
 	w->b.n = 0x3000;
-	Elf64_Ehdr e = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, 1 },
-			 .e_type = ET_DYN,
-			 .e_machine = EM_X86_64,
-			 .e_version = 1,
-			 .e_phoff = sizeof(e),
-			 .e_ehsize = sizeof(e),
-			 .e_phentsize = sizeof(Elf64_Phdr),
-			 .e_phnum = 2 };
-	Elf64_Phdr p[2] = {
-		{ .p_type = PT_LOAD,
-		  .p_flags = PF_R | PF_X,
-		  .p_filesz = 0x3000,
-		  .p_memsz = 0x3000 },
-		{ .p_type = PT_GNU_EH_FRAME, .p_vaddr = hdr - IMAGE, .p_memsz = hdr_bytes }
-	};
-	memcpy(w->b.bytes, &e, sizeof(e));
-	memcpy(w->b.bytes + sizeof(e), p, sizeof(p));
+	build_elf(&w->b, EM_X86_64, hdr, hdr_bytes);
 }
 
 static int setup(void **state)
@@ -151,191 +141,34 @@ static void test_walks(void **state)
 	const uint64_t plain = function(PLAIN) + 8, fp = function(FRAME_POINTER) + 8,
 		       last = function(OUTERMOST) + 8;
 	const uint64_t sig = function(SIGNAL) + 8, first = function(FRAME_POINTER),
-		       shrinking = function(SHRINKING) + 8;
+		       shrinking = function(SHRINKING) + 8, signs = function(SIGNS) + 8;
 	const struct walk_case cases[] = {
-		{ "to the outermost",
-		  plain,
-		  0,
-		  false,
-		  { plain, last },
-		  2,
-		  64,
-		  UNWIND_COMPLETE,
-		  { plain, plain, last },
-		  { 0, 8, 16 },
-		  3 },
-		{ "outermost at once",
-		  last,
-		  0,
-		  false,
-		  { 0 },
-		  1,
-		  64,
-		  UNWIND_COMPLETE,
-		  { last },
-		  { 0 },
-		  1 },
-		{ "return to 0",
-		  plain,
-		  0,
-		  false,
-		  { plain, 0 },
-		  2,
-		  64,
-		  UNWIND_COMPLETE,
-		  { plain, plain },
-		  { 0, 8 },
-		  2 },
-		{ "through a frame pointer",
-		  fp,
-		  STACK + 16,
-		  false,
-		  { 1, 2, 0x55, last },
-		  4,
-		  64,
-		  UNWIND_COMPLETE,
-		  { fp, last },
-		  { 0, 32 },
-		  2 },
-		{ "frame pointer saved by the inner function",
-		  fp,
-		  STACK + 8,
-		  false,
-		  { 0, STACK + 32, fp, 0, 0, last },
-		  6,
-		  64,
-		  UNWIND_COMPLETE,
-		  { fp, fp, last },
-		  { 0, 24, 48 },
-		  3 },
-		{ "slice ends",
-		  plain,
-		  0,
-		  false,
-		  { plain, plain },
-		  2,
-		  64,
-		  UNWIND_SLICE,
-		  { plain, plain, plain },
-		  { 0, 8, 16 },
-		  3 },
+		/* clang-format off */
+		{ "to the outermost", plain, 0, false, { plain, last }, 2, 64, UNWIND_COMPLETE, { plain, plain, last }, { 0, 8, 16 }, 3 },
+		{ "outermost at once", last, 0, false, { 0 }, 1, 64, UNWIND_COMPLETE, { last }, { 0 }, 1 },
+		{ "return to 0", plain, 0, false, { plain, 0 }, 2, 64, UNWIND_COMPLETE, { plain, plain }, { 0, 8 }, 2 },
+		{ "through a frame pointer", fp, STACK + 16, false, { 1, 2, 0x55, last }, 4, 64, UNWIND_COMPLETE, { fp, last }, { 0, 32 }, 2 },
+		{ "frame pointer saved by the inner function", fp, STACK + 8, false, { 0, STACK + 32, fp, 0, 0, last }, 6, 64, UNWIND_COMPLETE, { fp, fp, last }, { 0, 24, 48 }, 3 },
+		{ "slice ends", plain, 0, false, { plain, plain }, 2, 64, UNWIND_SLICE, { plain, plain, plain }, { 0, 8, 16 }, 3 },
 		{ "no slice", plain, 0, false, { 0 }, 0, 64, UNWIND_SLICE, { plain }, { 0 }, 1 },
-		{ "frame pointer beyond the slice",
-		  fp,
-		  STACK + 4096,
-		  false,
-		  { 1, 2 },
-		  2,
-		  64,
-		  UNWIND_SLICE,
-		  { fp },
-		  { 0 },
-		  1 },
-		{ "frame pointer into nowhere",
-		  fp,
-		  8,
-		  false,
-		  { 1, 2 },
-		  2,
-		  64,
-		  UNWIND_NO_ROW,
-		  { fp },
-		  { 0 },
-		  1 },
-		{ "frame pointer below: sp would shrink",
-		  fp,
-		  STACK - 64,
-		  false,
-		  { 1, 2 },
-		  2,
-		  64,
-		  UNWIND_NO_ROW,
-		  { fp },
-		  { 0 },
-		  1 },
-		{ "a row that does not move sp",
-		  shrinking,
-		  0,
-		  false,
-		  { plain, plain },
-		  2,
-		  64,
-		  UNWIND_NO_ROW,
-		  { shrinking },
-		  { 0 },
-		  1 },
-		{ "as many as there is room for",
-		  plain,
-		  0,
-		  false,
-		  { plain, plain, plain, last },
-		  4,
-		  2,
-		  UNWIND_LIMIT,
-		  { plain, plain },
-		  { 0, 8 },
-		  2 },
-		{ "unknown pc",
-		  plain,
-		  0,
-		  false,
-		  { 0x1234, last },
-		  2,
-		  64,
-		  UNWIND_NO_ROW,
-		  { plain, 0x1234 },
-		  { 0, 8 },
-		  2 },
-		{ "pc in the image, but in no function",
-		  plain,
-		  0,
-		  false,
-		  { IMAGE + 8, last },
-		  2,
-		  64,
-		  UNWIND_NO_ROW,
-		  { plain, IMAGE + 8 },
-		  { 0, 8 },
-		  2 },
+		{ "frame pointer beyond the slice", fp, STACK + 4096, false, { 1, 2 }, 2, 64, UNWIND_SLICE, { fp }, { 0 }, 1 },
+		{ "frame pointer into nowhere", fp, 8, false, { 1, 2 }, 2, 64, UNWIND_NO_ROW, { fp }, { 0 }, 1 },
+		{ "frame pointer below: sp would shrink", fp, STACK - 64, false, { 1, 2 }, 2, 64, UNWIND_NO_ROW, { fp }, { 0 }, 1 },
+		{ "a row that does not move sp", shrinking, 0, false, { plain, plain }, 2, 64, UNWIND_NO_ROW, { shrinking }, { 0 }, 1 },
+		{ "as many as there is room for", plain, 0, false, { plain, plain, plain, last }, 4, 2, UNWIND_LIMIT, { plain, plain }, { 0, 8 }, 2 },
+		{ "unknown pc", plain, 0, false, { 0x1234, last }, 2, 64, UNWIND_NO_ROW, { plain, 0x1234 }, { 0, 8 }, 2 },
+		{ "pc in the image, but in no function", plain, 0, false, { IMAGE + 8, last }, 2, 64, UNWIND_NO_ROW, { plain, IMAGE + 8 }, { 0, 8 }, 2 },
 		/* The frame above a signal trampoline was interrupted at its very first
 		   instruction: pc - 1 is another function's. */
-		{ "signal frame",
-		  sig,
-		  0,
-		  false,
-		  { 1, first, STACK + 32, 3, plain, last },
-		  6,
-		  64,
-		  UNWIND_COMPLETE,
-		  { sig, first, plain, last },
-		  { 0, 32, 40, 48 },
-		  4 },
-		{ "signal frame to itself",
-		  sig,
-		  0,
-		  false,
-		  { 1, sig, STACK, 3 },
-		  4,
-		  64,
-		  UNWIND_NO_GROWTH,
-		  { sig },
-		  { 0 },
-		  1 },
-		{ "stopped at a first instruction",
-		  first,
-		  0,
-		  true,
-		  { last },
-		  1,
-		  64,
-		  UNWIND_COMPLETE,
-		  { first, last },
-		  { 0, 8 },
-		  2 },
+		{ "signal frame", sig, 0, false, { 1, first, STACK + 32, 3, plain, last }, 6, 64, UNWIND_COMPLETE, { sig, first, plain, last }, { 0, 32, 40, 48 }, 4 },
+		{ "signed return addresses", signs, 0, false, { 1, 0xa5c3ull << 48 | signs, 2, 0xffffull << 48 | last }, 4, 64, UNWIND_COMPLETE, { signs, signs, last }, { 0, 16, 32 }, 3 },
+		{ "signal frame to itself", sig, 0, false, { 1, sig, STACK, 3 }, 4, 64, UNWIND_NO_GROWTH, { sig }, { 0 }, 1 },
+		{ "stopped at a first instruction", first, 0, true, { last }, 1, 64, UNWIND_COMPLETE, { first, last }, { 0, 8 }, 2 },
+		/* clang-format on */
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		const struct walk_case *c = &cases[i];
-		struct record_native regs = { .pc = c->pc, .sp = STACK, .rbp = c->rbp };
+		struct record_native regs = { .pc = c->pc, .sp = STACK, .fp = c->rbp };
 		struct unwind_frame frames[64];
 		enum unwind_stop stop;
 		/* A copy of exactly its size, so that ASan sees a read beyond it. */
@@ -346,7 +179,7 @@ static void test_walks(void **state)
 		free(slice);
 		if (n != c->n || stop != c->stop)
 			fail_msg("%s: %zu frames, %s; expected %zu, %s", c->name, n,
-				 unwind_stop_text(stop), c->n, unwind_stop_text(c->stop));
+				 unwinder_stop_text(stop), c->n, unwinder_stop_text(c->stop));
 		for (size_t k = 0; k < n; k++)
 			if (frames[k].pc != c->pcs[k] || frames[k].sp != STACK + c->sps[k])
 				fail_msg("%s: frame %zu is %llx at %llx", c->name, k,
@@ -412,6 +245,23 @@ static void test_code_without_tables(void **state)
 	    unwinder_walk(w->unwinder, &regs, false, (uint8_t *)vanished, 24, frames, 8, &stop), 3);
 	assert_int_equal(stop, UNWIND_COMPLETE);
 	assert_true(frames[2].pc == last && frames[2].sp == STACK + 24);
+	/* The same, and its place has other contents by now. */
+	uint64_t replaced[] = { JIT + 6, 0, last };
+	memset(w->jit, 0xcc, sizeof(new_form));
+	assert_int_equal(
+	    unwinder_walk(w->unwinder, &regs, false, (uint8_t *)replaced, 24, frames, 8, &stop), 3);
+	assert_int_equal(stop, UNWIND_COMPLETE);
+	assert_true(frames[2].pc == last && frames[2].sp == STACK + 24);
+	/* The later form, gone: its caller's frame counts from the frame pointer that it saved. */
+	uint64_t framed[] = { JIT + 0x106, STACK + 32, function(FRAME_POINTER) + 8, 0, 0x77, last };
+	w->b.bytes[function(FRAME_POINTER) + 8 - 5 - IMAGE] = 0xe8;
+	regs.fp = STACK +
+		  8; /* of the evaluator's frame, which has no row for it: as it was called */
+	assert_int_equal(
+	    unwinder_walk(w->unwinder, &regs, false, (uint8_t *)framed, 48, frames, 8, &stop), 4);
+	assert_int_equal(stop, UNWIND_COMPLETE);
+	assert_true(frames[3].pc == last && frames[3].sp == STACK + 48);
+	regs.fp = 0;
 	w->b.bytes[last - 5 - IMAGE] = 0x90;
 	assert_int_equal(
 	    unwinder_walk(w->unwinder, &regs, false, (uint8_t *)vanished, 24, frames, 8, &stop), 2);
@@ -434,11 +284,11 @@ static void test_code_without_tables(void **state)
 
 	/* Other code: unwound by rbp if that leads to code further out, else the end. */
 	uint64_t jit[] = { JIT + 32, 1, 2, 0x99, last };
-	regs.rbp = STACK + 24;
+	regs.fp = STACK + 24;
 	assert_int_equal(
 	    unwinder_walk(w->unwinder, &regs, false, (uint8_t *)jit, 40, frames, 8, &stop), 3);
 	assert_int_equal(stop, UNWIND_COMPLETE);
-	regs.rbp = STACK + 16; /* the word behind it is no code */
+	regs.fp = STACK + 16; /* the word behind it is no code */
 	assert_int_equal(
 	    unwinder_walk(w->unwinder, &regs, false, (uint8_t *)jit, 40, frames, 8, &stop), 2);
 	assert_int_equal(stop, UNWIND_NO_ROW);

@@ -11,7 +11,8 @@ exec N                             a filter that another Python is started under
 tsc N, tsc-thread N, tsc-fork N    prctl(PR_SET_TSC, PR_TSC_SIGSEGV)
 late-MODE N                        every thread waits in epoll_wait with a timeout, called raw, until GO exists; then MODE
 (kill thread trap errno notif trace args strict tsc), without an event before the first mark.
-late-one: by one thread alone, which has the filter; another raises its marks a second later
+late-one: by one thread alone, which has the filter; another raises its marks a second later. The others read their standard
+input last of all.
 dispatch N                         prctl(PR_SET_SYSCALL_USER_DISPATCH): calls from code outside libc become signals
 
 It prints READY, waits for the file GO, and raises filters.begin first of all. It ends with status 5. A filter allows
@@ -110,7 +111,7 @@ def late(go, mode, n):
     fds = [LIBC.epoll_create1(0) for _ in range(2)]
     pair = refuse_executable_mappings() if mode == "args" else allow_only(ALLOWED + [FUTEX, EPOLL_WAIT] * (mode == "one"), "kill" if mode == "one" else mode) \
         if mode in ACTIONS or mode == "one" else None
-    text, write, enumerated, audit, is_done = b"DONE\n", os.write, range(n), sys.audit, []
+    text, write, enumerated, audit, is_done, read = b"DONE\n", os.write, range(n), sys.audit, [], LIBC.read
 
     def wait_for_go(i):
         while exists(path, 0):
@@ -142,6 +143,7 @@ def late(go, mode, n):
     for i in enumerated:
         audit("victim.mark", i, "main")
     write(1, text)
+    read(0, buffers[0], 1)
     SYSCALL(60 if mode == "strict" else 231, 9 if trapped else 5)
 
 

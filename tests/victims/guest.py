@@ -1,7 +1,7 @@
 """guest: a program that would show any harm: idle threads, open files, handlers for signals, a count of what it did.
 
 The main thread sleeps, raises marks, and prints {"seen": {signal: times}} whenever a handler has run. One thread waits
-for a lock for ever, one reads a pipe that is never written to. It does nothing else, so mappings, open files and
+for a lock forever, one reads a pipe that is never written to. It does nothing else, so mappings, open files and
 threads are the same at any two idle moments.
 """
 import os

@@ -1,4 +1,4 @@
-"""in_futex: waits for a lock with a timeout (futex); a second thread waits for ever."""
+"""in_futex: waits for a lock with a timeout (futex); a second thread waits forever."""
 import threading
 import time
 

@@ -4,9 +4,11 @@
 #include "arch/arch.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
-#include <sys/syscall.h>
+#include <ucontext.h>
+#include <x86intrin.h>
 
 /* PTRACE_GETREGSET would return 32-bit registers for a thread that is running 32-bit code
  * (arch/x86/kernel/ptrace.c, task_user_regset_view()). */
@@ -54,6 +56,18 @@ size_t arch_values(const struct arch_regs *r, uint64_t values[ARCH_VALUES])
 	_Static_assert(sizeof(all) == ARCH_VALUES * sizeof(all[0]), "all of them");
 	memcpy(values, all, sizeof(all));
 	return ARCH_VALUES;
+}
+
+uint64_t arch_frame_pointer(const struct arch_regs *r)
+{
+	return r->user.rbp;
+}
+
+void arch_saved(const struct arch_regs *r, uint64_t values[ARCH_SAVED])
+{
+	const struct user_regs_struct *u = &r->user;
+	const uint64_t all[ARCH_SAVED] = { u->rbx, u->r12, u->r13, u->r14, u->r15 };
+	memcpy(values, all, sizeof(all));
 }
 
 /* __USER_CS of the kernel's arch/x86/include/asm/segment.h */
@@ -108,6 +122,19 @@ enum arch_interrupted arch_interrupted(const struct arch_regs *r)
 	}
 }
 
+void arch_regs_note(struct arch_regs *r, const struct arch_call *before)
+{
+	(void)r;
+	(void)before;
+}
+
+bool arch_restart_is_open(const struct arch_regs *r, const uint8_t *code)
+{
+	(void)r;
+	(void)code;
+	return false;
+}
+
 /* The kernel does the same in arch/x86/kernel/signal.c, arch_do_signal_or_restart(). */
 void arch_make_again(struct arch_regs *r)
 {
@@ -127,10 +154,46 @@ void arch_fail_call(struct arch_regs *r, int error)
 	arch_forget_call(r);
 }
 
-void arch_stub_set_back(uint8_t *code, size_t n_bytes, const struct arch_regs *back)
+/* The thread is again before its `syscall` instruction, with the number of the call in rax
+ * (arch/x86/kernel/signal.c, handle_signal()). */
+bool arch_fail_own_restart(void *context, long call, int error)
 {
+	greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
+	if (regs[REG_RAX] != call || !arch_is_syscall_insn((const uint8_t *)regs[REG_RIP]))
+		return false;
+	regs[REG_RIP] += ARCH_SYSCALL_BYTES;
+	regs[REG_RAX] = -error;
+	return true;
+}
+
+/* System V ABI, x86-64, 3.2.2: code uses so many bytes below the stack pointer without moving it. */
+#define RED_ZONE 128u
+
+uint64_t arch_stub_data_at(const struct arch_regs *r, size_t n_bytes)
+{
+	return (arch_sp(r) - RED_ZONE - n_bytes) & ~63ull;
+}
+
+void arch_stub_set_back(uint8_t *code, size_t n_bytes, const struct arch_regs *back,
+			uint64_t back_at, uint8_t *back_code)
+{
+	(void)back_at;
+	(void)back_code;
 	memcpy(code + n_bytes - 16, &back->user.rip, 8);
 	memcpy(code + n_bytes - 8, &back->user.rsp, 8);
+}
+
+uint64_t arch_stub_back_at(const uint8_t *code, size_t n_bytes)
+{
+	(void)code;
+	(void)n_bytes;
+	return 0;
+}
+
+bool arch_is_back_code(const uint8_t *code)
+{
+	(void)code;
+	return false;
 }
 
 int64_t arch_stub_left(const struct arch_regs *r)
@@ -155,14 +218,52 @@ bool arch_is_clock_insn(const uint8_t *code)
 	return code[0] == 0x0f && code[1] == 0x31;
 }
 
-void arch_answer_clock(struct arch_regs *r, uint64_t ticks)
+void arch_answer_clock(struct arch_regs *r, const uint8_t *code, uint64_t ticks)
 {
+	(void)code;
 	r->user.rax = (uint32_t)ticks;
 	r->user.rdx = ticks >> 32;
 	r->user.rip += 2;
 }
 
-/* Words of struct sigcontext: see regs.h. The last one holds cs, gs, fs, ss with 16 bits each. */
+/* `pause` takes 10 to 140 cycles (Intel 64 and IA-32 Optimization Manual, 2.2.4). The longest one at 3
+ * GHz is taken for granted. */
+uint64_t arch_hook_turns(uint64_t ns)
+{
+	return ns / 47;
+}
+
+uint64_t arch_ticks(void)
+{
+	return __rdtsc();
+}
+
+/* The TSC counts at one rate whatever the processor does, and the kernel itself trusts it. */
+bool arch_ticks_are_steady(void)
+{
+	char line[8192];
+	bool constant = false, nonstop = false, trusted = true;
+	FILE *f = fopen("/proc/cpuinfo", "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (strncmp(line, "flags", 5) != 0)
+			continue;
+		constant = strstr(line, " constant_tsc") != NULL;
+		nonstop = strstr(line, " nonstop_tsc") != NULL;
+		break;
+	}
+	if (f)
+		fclose(f);
+	f = fopen("/sys/devices/system/clocksource/clocksource0/available_clocksource", "re");
+	if (f) {
+		/* A kernel that found the TSC unstable takes it off this list
+		 * (Documentation/timers/timekeeping.rst). */
+		trusted = fgets(line, sizeof(line), f) && strstr(line, "tsc");
+		fclose(f);
+	}
+	return constant && nonstop && trusted;
+}
+
+/* Words of struct sigcontext: see arch_regs.h. The last one holds cs, gs, fs, ss with 16 bits each. */
 enum {
 	WORD_SP = 15,
 	WORD_PC = 16,

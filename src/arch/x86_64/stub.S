@@ -6,7 +6,7 @@
  * the thread's stack pointer, and sets rip and rsp in one PTRACE_SETREGS. From then on nothing
  * depends on the recorder: if it is killed, the thread completes the list, restores every register
  * and jumps back. The code has no call and no ret (shadow stacks), no SSE, and nothing that blocks.
- * The layout of the struct is in remote_call.h; change both together.
+ * The layout of the struct is in stub.h; change both together.
  */
 	.include "ops.inc"
 

@@ -12,12 +12,16 @@ import ctypes
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+# A process of the recorder itself, not a launched program. If the recorder is killed while this one reads for it, the kernel kills it too
+# (PR_SET_PDEATHSIG in src/base/worker.c).
+READER = "auditview-read"
 SCRIPT = """for i in 1 2; do "$@" -S -c "print($i); raise SystemExit($i)"; echo "status $?"; done; sh -c 'exec "$@" -S -c "print(3)"' sh "$@"; echo "status $?" """
 
 
@@ -31,6 +35,8 @@ def reap():
             os.waitpid(child.si_pid, 0)
         except ChildProcessError:
             return bad, launched
+        if name == READER:
+            continue
         launched = True
         if child.si_code != os.CLD_EXITED or child.si_status:
             bad.append(f"{name}: {'status' if child.si_code == os.CLD_EXITED else 'signal'} {child.si_status}")
@@ -38,7 +44,8 @@ def reap():
 
 class Launch:
     def __init__(self, auditview, folder, python):
-        self.record = [auditview, "record", "-q", "-o", os.path.join(folder, "capture.avc"), "--"]
+        self.folder = os.path.join(folder, "one")
+        self.record = [auditview, "record", "-q", "-o", os.path.join(self.folder, "capture.avc"), "--"]
         self.programs = [([*python, "-S", "-c", "print('fine')"], "fine\n"),
                          (["sh", "-c", SCRIPT, "sh", *python], "1\nstatus 1\n2\nstatus 2\n3\nstatus 0\n")]
         self.counts = {"killed": 0, "not launched yet": 0, "had ended": 0, "harmed": 0}
@@ -48,6 +55,7 @@ class Launch:
         """Return true if the recorder was killed."""
         argv, wanted = self.programs[which]
         env = dict(os.environ, **({"AUDITVIEW_FAULT": spec} if spec else {}))
+        os.mkdir(self.folder)  # a new one each time: a recorder refuses to write beside 100 unfinished captures
         recorder = subprocess.Popen([*self.record, *argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env)
         if moment is not None:
             time.sleep(moment)
@@ -56,6 +64,7 @@ class Launch:
         out = recorder.stdout.read().decode()  # this reads until the programs have ended, too
         recorder.stdout.close()
         bad, launched = reap()
+        shutil.rmtree(self.folder)
         killed = status == -signal.SIGKILL
         if killed and not launched and not out and not bad:
             self.counts["not launched yet"] += 1

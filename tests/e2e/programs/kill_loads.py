@@ -9,6 +9,7 @@ with the counts.
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import time
 
 def once(auditview, folder, loads, module, moment):
     """Return what the program printed, and whether the recorder lived until it was killed."""
+    os.mkdir(folder)  # a new one each time: a recorder refuses to write beside 100 unfinished captures
     recorder = subprocess.Popen([auditview, "record", "-q", "-f", "-o", os.path.join(folder, "capture.avc"), "--", loads, module],
                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     said = recorder.stdout.readline()
@@ -26,6 +28,7 @@ def once(auditview, folder, loads, module, moment):
     recorder.stdin.close()
     said += recorder.stdout.read()  # this reads until the program has ended, too
     recorder.stdout.close()
+    shutil.rmtree(folder)
     return said.decode(), killed
 
 
@@ -34,7 +37,7 @@ def main():
     chance = random.Random(seed)
     counts = {"killed": 0, "harmed": 0}
     for _ in range(int(n)):
-        said, killed = once(auditview, folder, loads, module, chance.uniform(0, 0.03))
+        said, killed = once(auditview, os.path.join(folder, "one"), loads, module, chance.uniform(0, 0.03))
         counts["killed"] += killed
         counts["harmed"] += said != "go\nfine\n"
     print(json.dumps(counts))

@@ -18,6 +18,8 @@ times      time stamps of 0, 2^64 - 1 and of the far future, backwards
 flood      correct events, without end
 claim      a slot that claims to belong to process NUMBER
 state      slots claimed and released without end, counters that run
+counters   numbers of events that are counted: at random, backwards, of all slots
+verdicts   verdicts on names: removed, moved, changed
 """
 import ctypes
 import json
@@ -206,6 +208,26 @@ def state(start, n_bytes, slot):
         slot.set("state", random.choice((0, 1, 2, 1 << 31)))
         slot.set("pid", random.choice((0, 1, os.getpid(), (1 << 32) - 1)))
         time.sleep(0.0002)
+
+
+def counters(start, n_bytes, slot):
+    """The counters are behind the slots: 4096 of eight bytes for each."""
+    n_slots = ctypes.c_uint32.from_address(start + SHARED["n_slots"]).value
+    first = start + n_bytes - n_slots * 4096 * 8
+    while True:
+        for i in range(n_slots * 4096):
+            at = ctypes.c_uint64.from_address(first + 8 * i)
+            at.value = random.choice((0, at.value + (1 << 40), random.getrandbits(64), (1 << 64) - 1))
+        time.sleep(0.001)
+
+
+def verdicts(start, n_bytes, slot):
+    """They are behind the first 128 bytes of the ring."""
+    while True:
+        for i in range(4096):
+            at = ctypes.c_uint64.from_address(start + 128 + 8 * i)
+            at.value = random.choice((0, at.value, at.value ^ 3, at.value ^ 1, random.getrandbits(64)))
+        time.sleep(0.001)
 
 
 def main():

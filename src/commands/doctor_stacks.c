@@ -1,0 +1,270 @@
+/*
+ * doctor_stacks: see doctor_stacks.h.
+ */
+#include "commands/doctor_stacks.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/strbuf.h"
+#include "base/utf8.h"
+#include "commands/doctor.h"
+#include "commands/json_writer.h"
+#include "stacks/snapshot.h"
+#include "system/proc_file.h"
+#include "system/proc_name.h"
+#include "visit/access.h"
+#include "visit/target_facts.h"
+
+/* What the header says. */
+struct header {
+	pid_t pid;
+	char command[256];
+	const char *python;
+	uint64_t age_ns, cpu_ns; /* 0: unknown */
+};
+
+static uint64_t ticks_ns(uint64_t ticks)
+{
+	long per_second = sysconf(_SC_CLK_TCK);
+	return per_second > 0 ? ticks * (1000000000u / (uint64_t)per_second) : 0;
+}
+
+static void header_read(struct header *h, pid_t pid, const struct access_facts *facts)
+{
+	char cmdline[4096];
+	struct proc_stat stat;
+	struct timespec now;
+	*h = (struct header){ .pid = pid, .python = facts->runtime.version };
+	ssize_t n = proc_file_read(pid, "cmdline", cmdline, sizeof(cmdline));
+	if (n > 0)
+		proc_command_name(cmdline, (size_t)n, h->command, sizeof(h->command));
+	if (!h->command[0])
+		snprintf(h->command, sizeof(h->command), "%s", facts->status.name);
+	/* Start times are in CLOCK_BOOTTIME (proc(5), /proc/PID/stat, starttime). */
+	if (!proc_stat_read(pid, &stat) || clock_gettime(CLOCK_BOOTTIME, &now) != 0)
+		return;
+	uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	uint64_t start_ns = ticks_ns(stat.start_ticks);
+	h->age_ns = now_ns > start_ns ? now_ns - start_ns : 1;
+	h->cpu_ns = ticks_ns(stat.cpu_ticks);
+}
+
+/* "3 h 12 min", "4 min 1 s", "12 s", "0.31 s" */
+static void add_span(struct strbuf *to, uint64_t ns)
+{
+	uint64_t s = ns / 1000000000u;
+	if (s >= 2 * 86400)
+		strbuf_addf(to, "%llu d %llu h", (unsigned long long)(s / 86400),
+			    (unsigned long long)(s % 86400 / 3600));
+	else if (s >= 3600)
+		strbuf_addf(to, "%llu h %llu min", (unsigned long long)(s / 3600),
+			    (unsigned long long)(s % 3600 / 60));
+	else if (s >= 60)
+		strbuf_addf(to, "%llu min %llu s", (unsigned long long)(s / 60),
+			    (unsigned long long)(s % 60));
+	else if (s >= 10)
+		strbuf_addf(to, "%llu s", (unsigned long long)s);
+	else
+		strbuf_addf(to, "%.2f s", (double)ns / 1e9);
+}
+
+static void add_name(struct strbuf *to, const char *name)
+{
+	utf8_escape(to, name, strlen(name), 0);
+}
+
+static const char *state_words(const struct snapshot_thread *t)
+{
+	if (t->kind == SNAPSHOT_ENDED)
+		return "ended";
+	switch (t->state) {
+	case 'R': return "running";
+	case 'T': return "stopped by a signal";
+	case 't': return "stopped by a tracer";
+	case 'D': return "waiting in the kernel";
+	default: return t->wait[0] ? "" : "waiting";
+	}
+}
+
+/* ---- as text ---- */
+
+static void add_state(struct strbuf *to, const struct snapshot_thread *t)
+{
+	const char *state = state_words(t);
+	strbuf_adds(to, state);
+	if (t->wait[0]) {
+		strbuf_adds(to, *state ? ": " : "");
+		add_name(to, t->wait);
+	}
+	if (t->holds_gil)
+		strbuf_adds(to, ", holds the GIL");
+}
+
+static void add_frames(struct strbuf *to, const struct snapshot_thread *t)
+{
+	uint32_t n_left_out = t->n_frames - t->n_shown, number = 0;
+	for (uint32_t i = 0; i < t->n_shown; i++, number++) {
+		const struct snapshot_frame *f = &t->frames[i];
+		if (i == t->left_out_at && n_left_out) {
+			strbuf_addf(to, "      … %u more frames\n", n_left_out);
+			number += n_left_out;
+		}
+		strbuf_addf(to, "  %4u  ", number);
+		add_name(to, f->function);
+		strbuf_adds(to, "  ");
+		add_name(to, f->file);
+		if (f->line)
+			strbuf_addf(to, ":%u", f->line);
+		strbuf_addc(to, '\n');
+	}
+	if (n_left_out && t->left_out_at >= t->n_shown)
+		strbuf_addf(to, "      … %u more frames\n", n_left_out);
+	if (t->is_broken)
+		strbuf_adds(to, "        what is farther out could not be read\n");
+}
+
+static void add_thread(struct strbuf *to, const struct snapshot_thread *t)
+{
+	strbuf_addf(to, "\nthread %d  ", (int)t->tid);
+	add_name(to, t->name);
+	if (t->interp_id)
+		strbuf_addf(to, "  interpreter %llu", (unsigned long long)t->interp_id);
+	strbuf_adds(to, "  ");
+	add_state(to, t);
+	strbuf_addc(to, '\n');
+	switch (t->kind) {
+	case SNAPSHOT_STACK:
+		if (t->n_frames)
+			add_frames(to, t);
+		else
+			strbuf_adds(to, "        it runs no Python code\n");
+		break;
+	case SNAPSHOT_RUNS:
+		strbuf_adds(to, "        its stack changed whenever it was read; try again\n");
+		break;
+	case SNAPSHOT_NATIVE: strbuf_adds(to, "        Python does not know this thread\n"); break;
+	case SNAPSHOT_ENDED: break;
+	}
+}
+
+static void report_text(const struct header *h, const struct snapshot *s, struct strbuf *to)
+{
+	strbuf_addf(to, "process %d  ", (int)h->pid);
+	add_name(to, h->command);
+	strbuf_addf(to, "  Python %s", h->python);
+	if (h->age_ns) {
+		strbuf_adds(to, ", started ");
+		add_span(to, h->age_ns);
+		strbuf_adds(to, " ago, used ");
+		add_span(to, h->cpu_ns);
+		strbuf_adds(to, " of CPU");
+	}
+	strbuf_addc(to, '\n');
+	for (size_t i = 0; i < s->n_threads; i++)
+		add_thread(to, &s->threads[i]);
+	if (s->n_more)
+		strbuf_addf(to, "\n%zu more threads\n", s->n_more);
+}
+
+/* ---- as JSON ---- */
+
+static void json_stack(struct json_writer *json, const struct snapshot_thread *t)
+{
+	if (t->kind != SNAPSHOT_STACK) {
+		json_writer_word(json, "stack", "null");
+		return;
+	}
+	json_writer_number(json, "frames", t->n_frames);
+	json_writer_number(json, "left_out_at", t->left_out_at);
+	json_writer_word(json, "whole", t->is_broken ? "false" : "true");
+	json_writer_open(json, "stack", '[');
+	for (uint32_t i = 0; i < t->n_shown; i++) {
+		json_writer_open(json, NULL, '{');
+		json_writer_text(json, "func", t->frames[i].function);
+		json_writer_text(json, "file", t->frames[i].file);
+		json_writer_number(json, "line", t->frames[i].line);
+		json_writer_close(json, '}');
+	}
+	json_writer_close(json, ']');
+}
+
+static void json_thread(struct json_writer *json, const struct snapshot_thread *t)
+{
+	static const char *const kinds[] = { [SNAPSHOT_STACK] = "read",
+					     [SNAPSHOT_RUNS] = "changed",
+					     [SNAPSHOT_NATIVE] = "native",
+					     [SNAPSHOT_ENDED] = "ended" };
+	const char state[2] = { t->state, 0 };
+	json_writer_open(json, NULL, '{');
+	json_writer_number(json, "tid", t->tid);
+	json_writer_text(json, "name", t->name);
+	json_writer_number(json, "interp", (int64_t)t->interp_id);
+	json_writer_text(json, "state", state);
+	json_writer_text(json, "wait", t->wait);
+	json_writer_word(json, "holds_gil", t->holds_gil ? "true" : "false");
+	json_writer_word(json, "waits_for_gil", t->waits_for_gil ? "true" : "false");
+	json_writer_text(json, "kind", kinds[t->kind]);
+	json_stack(json, t);
+	json_writer_close(json, '}');
+}
+
+static void report_json(const struct header *h, const struct snapshot *s, struct strbuf *to)
+{
+	struct json_writer json = { .to = to };
+	json_writer_open(&json, NULL, '{');
+	json_writer_number(&json, "v", 1);
+	json_writer_number(&json, "pid", h->pid);
+	json_writer_text(&json, "command", h->command);
+	json_writer_text(&json, "python", h->python);
+	json_writer_number(&json, "age_ns", (int64_t)h->age_ns);
+	json_writer_number(&json, "cpu_ns", (int64_t)h->cpu_ns);
+	json_writer_number(&json, "more_threads", (int64_t)s->n_more);
+	json_writer_open(&json, "threads", '[');
+	for (size_t i = 0; i < s->n_threads; i++)
+		json_thread(&json, &s->threads[i]);
+	json_writer_close(&json, ']');
+	json_writer_close(&json, '}');
+	strbuf_addc(to, '\n');
+}
+
+/* ---- the report ---- */
+
+/* Why there is nothing to read. That another auditview or a debugger has the process is no reason:
+ * nothing is stopped. */
+static struct err *refusal_of(const struct access_facts *facts)
+{
+	struct access access;
+	access_judge(facts, &access);
+	if (facts->inside == INSIDE_PYTHON && facts->read_errno == 0)
+		return NULL;
+	struct err *err = access_to_err(&access);
+	if (err)
+		return err;
+	return err_create(ERR_NOT_PYTHON, "process %d has no Python", facts->pid);
+}
+
+struct err *doctor_stacks_report(pid_t pid, const struct doctor_style *style, struct strbuf *to)
+{
+	struct access_facts facts;
+	CLEANUP(target_facts) struct target_facts *examined = NULL;
+	CLEANUP(snapshot) struct snapshot *s = NULL;
+	struct header header;
+	struct err *err = access_facts_read(pid, &facts, &examined);
+	if (!err)
+		err = refusal_of(&facts);
+	if (!err && !examined)
+		err = err_create(ERR_TARGET_GONE, "process %d has ended", (int)pid);
+	if (!err)
+		err = snapshot_take(pid, examined->runtimes, examined->n_runtimes, &s);
+	if (err)
+		return err;
+	header_read(&header, pid, &facts);
+	if (style->json)
+		report_json(&header, s, to);
+	else
+		report_text(&header, s, to);
+	return NULL;
+}

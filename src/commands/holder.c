@@ -1,0 +1,263 @@
+/*
+ * holder: see holder.h. It reads the copy of the capture that the recorder keeps for it, as --until
+ * does (until.h), so a hold and a display filter are the same language, and the event that is
+ * printed is the one that was recorded.
+ */
+#include "commands/holder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/say.h"
+#include "base/strbuf.h"
+#include "commands/open_capture.h"
+#include "export/exporter.h"
+#include "model/filter.h"
+#include "model/trace.h"
+#include "options.h"
+
+struct holder {
+	const char *text;   /* the filter */
+	const char *action; /* of --do; NULL: hold until told otherwise */
+	bool is_quiet, has_stdout;
+	uint64_t n_ignored;
+	/* of the copy that was last read; NULL: none yet */
+	struct trace *trace;
+	struct filter *filter;
+	struct filter_run *run;
+	uint64_t n_before;
+};
+
+struct err *holder_create(const struct options *o, bool has_stdout, struct holder **ret)
+{
+	if (o->may_drop)
+		return err_create(ERR_USAGE,
+				  "--hold makes the target wait, and --may-drop forbids it");
+	struct err *err = capture_filter_check("--hold", o->hold);
+	struct holder *h = err ? NULL : calloc(1, sizeof(*h));
+	if (!err && !h)
+		err = err_no_memory();
+	if (err)
+		return err;
+	*h = (struct holder){ .text = o->hold,
+			      .action = o->hold_do,
+			      .is_quiet = o->quiet || o->hold_silently,
+			      .has_stdout = has_stdout,
+			      .n_ignored = o->hold_ignore };
+	*ret = h;
+	return NULL;
+}
+
+static void copy_close(struct holder *h)
+{
+	filter_run_destroy(h->run);
+	filter_destroy(h->filter);
+	trace_close(h->trace);
+	h->run = NULL;
+	h->filter = NULL;
+	h->trace = NULL;
+}
+
+void holder_destroy(struct holder *h)
+{
+	if (!h)
+		return;
+	copy_close(h);
+	free(h);
+}
+
+static struct err *copy_open(struct holder *h, const struct hold_copy *copy)
+{
+	copy_close(h);
+	int own = fcntl(copy->fd, F_DUPFD_CLOEXEC, 3);
+	if (own < 0)
+		return err_sys(errno, "cannot read the capture for --hold");
+	struct err *err = trace_open_fd(own, "the capture", NULL, &h->trace);
+	if (!err)
+		err = filter_compile(h->text, strlen(h->text), h->trace, &h->filter);
+	if (!err)
+		err = filter_run_create(h->trace, h->filter, NULL, &h->run);
+	h->n_before = copy->n_before;
+	return err;
+}
+
+static struct err *copy_read(struct holder *h, const struct hold_copy *copy)
+{
+	struct trace_change change;
+	if (h->run && h->n_before == copy->n_before)
+		return trace_refresh(h->trace, &change);
+	return copy_open(h, copy);
+}
+
+static bool may_match(void *ctx, const struct hold_copy *copy, const char *name, uint32_t n_bytes)
+{
+	struct holder *h = ctx;
+	struct err *err = h->run ? NULL : copy_open(h, copy);
+	bool may = err || filter_run_may_match_name(h->run, name, n_bytes);
+	err_destroy(err); /* matches() will say it */
+	return may;
+}
+
+static struct err *matches(void *ctx, const struct hold_copy *copy, uint64_t seq, bool *ret)
+{
+	struct holder *h = ctx;
+	struct err *err = copy_read(h, copy);
+	if (!err)
+		err = filter_run_matches(h->run, seq, ret);
+	if (!err)
+		trace_trim(h->trace);
+	return err;
+}
+
+/* ---- what is done ---- */
+
+/* The event as `print` shows it, with its stack if that is asked for. */
+static void say_event(const struct holder *h, uint64_t seq, bool with_stack)
+{
+	const struct exporter_options x = { .stacks = with_stack, .events_only = true };
+	struct exporter *exporter = NULL;
+	struct err *err = exporter_create(h->trace, exporter_find("text"), STDERR_FILENO, &x,
+					  &exporter);
+	if (!err)
+		err = exporter_write(exporter, NULL, seq, seq + 1);
+	if (!err) {
+		err = exporter_close(exporter);
+		exporter = NULL;
+	}
+	exporter_destroy(exporter);
+	err_destroy(err);
+}
+
+/* The text of --do with the numbers of the thread: {pid} {tid} {seq}. Nothing that a target chose
+ * gets into a command line. */
+static char *command_of(const char *text, const struct hold_info *info)
+{
+	struct strbuf b = { 0 };
+	for (const char *p = text; *p;) {
+		if (!strncmp(p, "{pid}", 5) || !strncmp(p, "{tid}", 5)) {
+			strbuf_add_u64(&b, (uint64_t)(p[1] == 'p' ? info->pid : info->tid));
+			p += 5;
+		} else if (!strncmp(p, "{seq}", 5)) {
+			strbuf_add_u64(&b, info->seq);
+			p += 5;
+		} else {
+			strbuf_addc(&b, *p++);
+		}
+	}
+	return strbuf_take(&b);
+}
+
+static void setenv_number(const char *name, uint64_t number)
+{
+	char text[24];
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+	setenv(name, text, 1);
+}
+
+/* In a process of its own: run the command, and write one byte when it has ended. */
+static NORETURN void command_run(const struct holder *h, const char *command,
+				 const struct hold_info *info, int fd)
+{
+	char failed = 0;
+	int status = -1;
+	sigset_t none;
+	prctl(PR_SET_TIMERSLACK, 0, 0, 0, 0); /* the default */
+	pid_t pid = fork();
+	if (pid == 0) {
+		static const int signals[] = { SIGINT, SIGQUIT, SIGPIPE, SIGHUP, SIGTSTP };
+		for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+			signal(signals[i], SIG_DFL);
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		if (!h->has_stdout)
+			dup2(STDERR_FILENO, STDOUT_FILENO);
+		setenv_number("AUDITVIEW_PID", (uint64_t)info->pid);
+		setenv_number("AUDITVIEW_TID", (uint64_t)info->tid);
+		setenv_number("AUDITVIEW_SEQ", info->seq);
+		execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+		say_error("cannot run /bin/sh: %s", strerror(errno));
+		_exit(127);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	failed = pid < 0 || status != 0;
+	if (failed && pid > 0)
+		say_error("the command of --do ended with %s %d",
+			  WIFSIGNALED(status) ? "signal" : "status",
+			  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	if (write(fd, &failed, 1) < 0)
+		_exit(1);
+	_exit(0);
+}
+
+/* Returns the descriptor whose end is that of the command; -1 if it cannot be run. */
+static int command_start(const struct holder *h, const struct hold_info *info)
+{
+	int fds[2];
+	char *command = command_of(h->action, info);
+	if (!command || pipe2(fds, O_CLOEXEC) < 0) {
+		free(command);
+		return -1;
+	}
+	fcntl(fds[0], F_SETFL, O_NONBLOCK);
+	/* The recorder waits for all children (follow_poll()), so this one is not its child. */
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(fds[0]);
+		pid = fork();
+		if (pid == 0)
+			command_run(h, command, info, fds[1]);
+		_exit(pid < 0);
+	}
+	close(fds[1]);
+	free(command);
+	int status = -1;
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (pid < 0 || status != 0) {
+		close(fds[0]);
+		return -1;
+	}
+	return fds[0];
+}
+
+static int begin(void *ctx, const struct hold_copy *copy, const struct hold_info *info)
+{
+	struct holder *h = ctx;
+	(void)copy;
+	bool is_stacks = h->action && !strcmp(h->action, "stacks");
+	if (!h->is_quiet || is_stacks) {
+		say_error("held before it happens, the thread %d of process %d:", (int)info->tid,
+			  (int)info->pid);
+		say_event(h, info->seq, is_stacks);
+	}
+	if (!h->action) {
+		if (!h->is_quiet)
+			say_error("kill -USR2 %d continues it", (int)getpid());
+		return HOLD_KEEP;
+	}
+	if (is_stacks || !strcmp(h->action, "continue"))
+		return HOLD_CONTINUE;
+	int fd = command_start(h, info);
+	if (fd < 0)
+		say_error("cannot run the command of --do: %s", strerror(errno));
+	return fd < 0 ? HOLD_CONTINUE : fd;
+}
+
+struct hold_options holder_options(struct holder *h)
+{
+	if (!h)
+		return (struct hold_options){ 0 };
+	return (struct hold_options){ .may_match = may_match,
+				      .matches = matches,
+				      .begin = begin,
+				      .ctx = h,
+				      .n_ignored = h->n_ignored };
+}

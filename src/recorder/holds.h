@@ -1,0 +1,96 @@
+/*
+ * holds: threads that wait inside the hook, before the operation of their event happens (--hold).
+ *
+ * The probe knows names only. The thread of an event whose name may match waits until its record is
+ * decoded (drain.h), and then either continues at once or is held. It is released when the user or
+ * an action says so, when the recorder leaves or pauses, and, by the probe itself, when the
+ * recorder dies (probe/hold.h). The operation happens in every case.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/vec.h"
+
+struct recorder;
+struct tap;
+
+/* A copy of the capture that can be read, up to the event in question. */
+struct hold_copy {
+	int fd;
+	uint64_t n_before; /* events in earlier files; another number: fd is another capture */
+};
+
+/* A thread that is held. */
+struct hold_info {
+	uint32_t process; /* index in the capture */
+	pid_t pid, tid;   /* tid: 0 unknown */
+	uint64_t seq;     /* of its event, in the copy */
+	uint64_t nth;     /* of the matches, from 1 */
+};
+
+/* What hold_options.begin() returns instead of a descriptor. */
+#define HOLD_KEEP     (-1) /* hold it until the recorder is told to release it */
+#define HOLD_CONTINUE (-2)
+
+/* Who decides. The functions belong to the owner of the recorder, which knows filters. */
+struct hold_options {
+	/* May an event of this name match? */
+	bool (*may_match)(void *ctx, const struct hold_copy *copy, const char *name,
+			  uint32_t n_bytes);
+	/* Does the event match? NULL: nothing is held. An error says why that cannot be known; then
+	 * it is not held. */
+	struct err *(*matches)(void *ctx, const struct hold_copy *copy, uint64_t seq, bool *ret);
+	/* The thread is held from now on: do what is to be done. Returns HOLD_*, or a descriptor,
+	 * which the recorder takes over, and which does not block: the thread is released when it has
+	 * reached its end. A byte other than 0 says that the action failed. */
+	int (*begin)(void *ctx, const struct hold_copy *copy, const struct hold_info *info);
+	/* It is released. */
+	void (*end)(void *ctx, const struct hold_info *info, uint64_t held_ns);
+	void *ctx;
+	uint64_t n_ignored; /* of the matches, this many first ones are not held */
+};
+
+struct held {
+	struct tap *tap;
+	uint64_t ticket; /* of its place in the ring (abi.h, ring_hold) */
+	uint32_t place;
+	int fd;            /* an action is at work until its end; -1: none */
+	bool has_failed;   /* the action said so */
+	uint64_t since_ns; /* monotonic */
+	struct hold_info info;
+};
+
+/* What one place of a ring was last seen to hold. */
+struct hold_seen {
+	uint64_t ticket, since_ns;
+};
+
+struct holds {
+	VEC(struct held) v;
+	uint64_t n_matches;
+	uint64_t hot_ns;  /* when a thread last began to wait */
+	bool has_slack;   /* naps are exact */
+	bool has_failed;  /* a match could not be decided, which was reported */
+	bool has_refused; /* a thread may not sleep, which was reported */
+};
+
+bool holds_are_on(const struct recorder *r);
+/* Has a thread whose event has this name to wait for the recorder? */
+bool holds_may_match(struct recorder *r, const char *name, uint32_t n_bytes);
+/* The record at `tail` of a slot has RECORD_HOLD, and was taken: decide about the thread that waits
+ * for that. is_written: it became the newest event of the capture. */
+void holds_decide(struct recorder *r, struct tap *t, uint32_t slot, uint64_t tail, bool is_written);
+/* Release the threads whose actions are done, and note those that continued by themselves. Cheap if
+ * no thread waits. */
+void holds_poll(struct recorder *r);
+/* Release all that are held now. */
+void holds_release(struct recorder *r);
+/* Is an action of a held thread at work? */
+bool holds_are_acting(const struct recorder *r);
+/* Instead of sleeping in the poll loop: wait until a thread may need a decision, for at most
+ * timeout_ms. */
+void holds_wait(struct recorder *r, int timeout_ms);
+void holds_fini(struct recorder *r);

@@ -1,0 +1,138 @@
+"""guide: each command of data/doc/guide.md and data/doc/ci.md is run, and prints what the page shows.
+
+A block ```console stands below a marker: <!-- run -->, <!-- run: full, pip --> (only with --full; only where this Python
+has pip and setuptools), or <!-- not run: CLASS: reason -->. A block below <!-- file: NAME --> is written into the folder.
+A shown line must be among those that were printed, in this order. In it a number stands for any number, white space
+for any, … at the end for the rest of the line, and a line … for any lines.
+"""
+import os
+import re
+import socket
+import subprocess
+
+import harness
+from harness import Fail, Skip, expect
+
+PAGES = os.path.join(harness.ROOT, "data", "doc")
+REASONS = ("root", "network", "terminal", "container", "tool")
+PORT = "8077"
+BLOCK = re.compile(r"(?:^<!-- (?P<marker>[^\n]+) -->\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.M | re.S)
+
+
+def blocks(page):
+    """Return [(marker, kind, text)] of a page."""
+    with open(os.path.join(PAGES, page), encoding="utf-8") as f:
+        found = [(m["marker"], m["kind"], m["text"]) for m in BLOCK.finditer(f.read())]
+    for marker, kind, text in found:
+        what = text.split("\n")[0]
+        expect(marker, f"the block that begins with {what!r} has no marker")
+        if kind == "console":
+            reason = re.fullmatch(r"run(: [a-z, ]+)?|not run: (\w+): .+", marker)
+            expect(reason and reason[2] in (None, *REASONS), f"{what!r}: unknown marker {marker!r}")
+        else:
+            expect(marker.startswith("file: "), f"{what!r}: unknown marker {marker!r}")
+    return found
+
+
+def commands_of(text):
+    """Return [(command, [shown line])] of a console block."""
+    steps = []
+    for line in text.splitlines():
+        if line.startswith("$ "):
+            steps.append((line[2:], []))
+        else:
+            steps[-1][1].append(line)
+    return steps
+
+
+def pattern_of(line):
+    """The expression that a printed line fulfils."""
+    line = line.replace(PORT, "0")
+    parts = re.split(r"(\d[\d.]*|\s+|…)", line.strip())
+    return re.compile(r"\s*" + "".join(
+        r"\d[\d.]*" if re.match(r"\d", p) else r"\s+" if p.isspace() else ".*" if p == "…" else re.escape(p) for p in parts) + r"\s*")
+
+
+def compare(command, shown, printed):
+    """The shown lines are the printed ones, apart from what … stands for."""
+    at, may_skip = 0, False
+    for line in shown:
+        if line.strip() == "…":
+            may_skip = True
+            continue
+        pattern = pattern_of(line)
+        if may_skip:
+            while at < len(printed) and not pattern.fullmatch(printed[at]):
+                at += 1
+        expect(at < len(printed) and pattern.fullmatch(printed[at]),
+               lambda: f"$ {command}\nthe guide shows {line!r}\nand these lines were printed: " + "\n".join(printed)[:3000])
+        at, may_skip = at + 1, False
+    expect(may_skip or at == len(printed), lambda: f"$ {command}\nthe guide does not show {printed[at]!r}")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return str(s.getsockname()[1])
+
+
+def run_block(text, folder, env, port):
+    steps = commands_of(text)
+    script = "trap 'kill $(jobs -p) 2>/dev/null' EXIT\n"
+    for i, (command, _) in enumerate(steps):
+        script += f"echo '@@{i}'\n{command.replace(PORT, port)}\necho \"@=$?\"\n"
+        if re.match(r"python3 .*& \w+=\$!$", command):  # a reader of the guide types slowly, and Python may start slowly
+            script += f"for i in $(seq 200); do auditview doctor $! >/dev/null 2>&1 && break; sleep 0.1; done\n"
+    process = subprocess.Popen(["bash", "-c", script], cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True, errors="replace")
+    try:
+        out, _ = process.communicate(timeout=90 * harness.SLOW)
+    except subprocess.TimeoutExpired as late:
+        process.terminate()
+        process.communicate()
+        raise Fail(f"after 90 s these commands run still:\n{text}") from late
+    for i, (command, shown) in enumerate(steps):
+        one = re.search(rf"(?ms)^@@{i}\n(.*?)^@=(\d+)$", out)
+        expect(one, lambda: f"$ {command}\nwas not reached: {out[-2000:]}")
+        expect(one[2] == "0", lambda: f"$ {command}\nstatus {one[2]}: {one[1][-2000:]}")
+        compare(command, shown, one[1].splitlines())
+
+
+def has_pip(python):
+    return not subprocess.run([*python.command, "-c", "import pip, setuptools"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                              timeout=60).returncode
+
+
+def follow_guide(ctx, python, page="guide.md", least=9):
+    if len(python.command) != 1:
+        raise Skip("the loader is the program: the guide starts python3")
+    folder = ctx.new_folder("guide")
+    programs = ctx.new_folder("guide-path")
+    os.symlink(ctx.auditview, os.path.join(programs, "auditview"))
+    # A link would be another prefix to Python.
+    with open(os.path.join(programs, "python3"), "w", encoding="utf-8") as f:
+        f.write(f'#!/bin/sh\nexec "{python.command[0]}" "$@"\n')
+    os.chmod(f.name, 0o755)
+    env = {"PATH": programs + ":/usr/bin:/bin", "HOME": folder, "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", "PIP_NO_INPUT": "1"}
+    port, n_run = free_port(), 0
+    for marker, kind, text in blocks(page):
+        if kind != "console":
+            path = os.path.join(folder, marker[6:])
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(text.replace(PORT, port))
+        elif marker.startswith("run"):
+            if "full" in marker and not ctx.full or "pip" in marker and not has_pip(python):
+                continue
+            run_block(text, folder, env, port)
+            n_run += 1
+    expect(n_run >= least, f"only {n_run} blocks were run: the markers are not found")
+
+
+def cells(ctx):
+    chosen = ctx.some_pythons(11)
+    if ctx.full:  # what is shown is of 3.11; the first of each of these versions prints the same
+        chosen = [next(p for p in chosen if p.minor == minor) for minor in sorted({p.minor for p in chosen} & {11, 12, 13})] or chosen[:1]
+    for python in chosen:
+        yield "every command, and what it prints", python, lambda python=python: follow_guide(ctx, python)
+        yield "auditview in CI", python, lambda python=python: follow_guide(ctx, python, "ci.md", 4)

@@ -1,0 +1,524 @@
+/*
+ * test_habits: what users of htop, less and vim expect: function keys, pages of text, a key line
+ * and borders that take the mouse, themes that are shown while they are typed, settings that are
+ * kept, questions before what cannot be undone.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/attr.h"
+#include "drive.h"
+#include "model/trace.h"
+#include "sample.h"
+#include "ui/app_actions.h"
+#include "ui/app_input.h"
+#include "ui/app_panes.h"
+#include "ui/app_prompts.h"
+#include "ui/app_state.h"
+
+static char capture[64], growing[64];
+
+static bool shows(struct app *app, const char *text)
+{
+	char *screen = drive_text(app, false);
+	bool found = strstr(screen, text) != NULL;
+	free(screen);
+	return found;
+}
+
+static void must_show(struct app *app, const char *text)
+{
+	char *screen = drive_text(app, false);
+	if (!strstr(screen, text))
+		fail_msg("\"%s\" is not on the screen:\n%s", text, screen);
+	free(screen);
+}
+
+/* ---- keys ---- */
+
+static void test_function_keys(void **state)
+{
+	struct app *app = drive_open(capture, NULL, 120, 40);
+	drive_keys(app, "F3");
+	assert_true(prompt_is_open(&app->prompt));
+	must_show(app, "/");
+	drive_keys(app, "Esc F5");
+	assert_int_equal(app_focused_id(app), PANE_CALLERS);
+	drive_keys(app, "q s");
+	char *before = drive_text(app, false);
+	drive_keys(app, "F6");
+	assert_false(shows(app, before));
+	free(before);
+	drive_keys(app, "q F10");
+	assert_true(app->quit);
+	app_destroy(app);
+}
+
+/* What cannot be done in a pane says why, and where it can be done. */
+static void test_no_key_is_silent(void **state)
+{
+	static const struct {
+		const char *keys, *says;
+	} rows[] = {
+		{ "F6", "events has no columns to sort by: summary (s)" },
+		{ "s Space", "summary has nothing to switch or tag" },
+		{ "! z", "messages has nothing to fold" },
+		{ "s v", "summary has no frames" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct app *app = drive_open(capture, NULL, 120, 40);
+		drive_keys(app, rows[i].keys);
+		must_show(app, rows[i].says);
+		app_destroy(app);
+	}
+}
+
+static void test_space_pages(void **state)
+{
+	struct app *app = drive_open(capture, NULL, 80, 24);
+	drive_keys(app, "F1 F1");
+	struct pane *p = app_pane(app, PANE_HELP);
+	assert_int_equal(p->list.top, 0);
+	drive_keys(app, "Space Space");
+	assert_true(p->list.cursor >= 2 * (uint64_t)(p->n_lines - 1));
+	drive_keys(app, "b b");
+	assert_int_equal(p->list.cursor, 0);
+	app_destroy(app);
+}
+
+/* Common questions, each in six keys or less. */
+static void test_few_keys(void **state)
+{
+	static const struct {
+		const char *keys, *filter;
+	} rows[] = {
+		{ "f =@n Tab Enter", "@network" },           { "f =net Tab Enter", "network-out" },
+		{ "f =Pop Tab Enter", "subprocess.Popen" },  { "f =com Tab Enter", "command" },
+		{ "f Down Enter", "files-written" },         { "f Down Down Enter", "files-read" },
+		{ "f =unp Tab Enter", "objects-unpickled" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct app *app = drive_open(capture, NULL, 80, 24);
+		drive_keys(app, rows[i].keys);
+		assert_string_equal(app->host.view->filter_text, rows[i].filter);
+		assert_true(app->host.view->shown && view_n_shown(app->host.view) > 0);
+		app_destroy(app);
+	}
+}
+
+/* ---- mouse ---- */
+
+static void mouse(struct app *app, enum mouse_kind what, int line, int column)
+{
+	app_input(app, (struct input){
+			   .kind = INPUT_MOUSE, .mouse = what, .line = line, .column = column });
+	app_draw(app);
+}
+
+/* The column of a text in the last line, in cells. */
+static int column_of(struct app *app, const char *text)
+{
+	char *screen = drive_text(app, false), *line = screen;
+	for (int y = 1; y < app->canvas.n_lines; y++)
+		line = strchr(line, '\n') + 1;
+	char *found = strstr(line, text);
+	if (!found)
+		fail_msg("%s is not in the key line: %s", text, line);
+	int column = 0;
+	for (const char *p = line; p < found; p++)
+		column += (*p & 0xc0) != 0x80;
+	free(screen);
+	return column;
+}
+
+static void test_key_line_takes_clicks(void **state)
+{
+	struct app *app = drive_open(capture, NULL, 120, 40);
+	mouse(app, MOUSE_CLICK, 39, column_of(app, "summary"));
+	assert_int_equal(app_focused_id(app), PANE_SUMMARY);
+	mouse(app, MOUSE_CLICK, 39, column_of(app, "q back"));
+	assert_int_equal(app_focused_id(app), PANE_EVENTS);
+	mouse(app, MOUSE_CLICK, 39, column_of(app, "f filter"));
+	assert_true(prompt_is_open(&app->prompt));
+	mouse(app, MOUSE_CLICK, 39, 2); /* there is no key line now */
+	assert_true(prompt_is_open(&app->prompt));
+	drive_keys(app, "Esc");
+	mouse(app, MOUSE_CLICK, 39, 119); /* nothing is there */
+	assert_int_equal(app_focused_id(app), PANE_EVENTS);
+	app_destroy(app);
+}
+
+static void test_dragging_is_seen(void **state)
+{
+	struct app *app = drive_open(capture, NULL, 120, 40);
+	int bar = app->layout.bars[0].column, line = app->layout.bars[0].line + 2;
+	assert_false(shows(app, "┃"));
+	mouse(app, MOUSE_CLICK, line, bar);
+	mouse(app, MOUSE_DRAG, line, bar + 4);
+	must_show(app, "┃");
+	must_show(app, "categories: 31 columns");
+	mouse(app, MOUSE_RELEASE, line, bar + 4);
+	assert_false(shows(app, "┃"));
+	const struct rect *t = &app->layout.panes[PANE_TIMELINE];
+	mouse(app, MOUSE_CLICK, t->line, t->column + 20);
+	mouse(app, MOUSE_DRAG, t->line, t->column + 40);
+	must_show(app, "only this span: ");
+	must_show(app, " events, ");
+	mouse(app, MOUSE_RELEASE, t->line, t->column + 40);
+	assert_non_null(strstr(app->host.view->filter_text, "time >= "));
+	app_destroy(app);
+}
+
+/* ---- themes and settings ---- */
+
+static void test_theme_is_previewed(void **state)
+{
+	struct app *app = drive_open(capture, NULL, 120, 40);
+	char before[32];
+	snprintf(before, sizeof(before), "%s", app->theme.name);
+	drive_keys(app, ": =theme_l");
+	assert_string_equal(app->theme.name, "light");
+	drive_keys(app, "Bksp =m");
+	assert_string_equal(app->theme.name, "mono");
+	drive_keys(app, "Bksp Bksp");
+	assert_string_equal(app->theme.name, before);
+	drive_keys(app, "Esc Esc Esc");
+	assert_string_equal(app->theme.name, before);
+	drive_keys(app, ": =set_theme_mo");
+	assert_string_equal(app->theme.name, "mono");
+	drive_keys(app, "C-u =help Enter"); /* another command: the preview is gone */
+	assert_string_equal(app->theme.name, before);
+	drive_keys(app, "q : =theme_li Tab Enter");
+	assert_string_equal(app->theme.name, "light");
+	assert_string_equal(app->config.theme, "light");
+	app_destroy(app);
+}
+
+static char *content_of(const char *path)
+{
+	static char text[4096];
+	FILE *f = fopen(path, "re");
+	assert_non_null(f);
+	text[fread(text, 1, sizeof(text) - 1, f)] = 0;
+	fclose(f);
+	return text;
+}
+
+static void write_text(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "we");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+/* :set --save changes one line of the file, keeps the others, and goes through no link. */
+static void test_settings_are_saved(void **state)
+{
+	char folder[] = "/tmp/auditview-habits-XXXXXX", path[100], other[100];
+	struct stat st;
+	assert_non_null(mkdtemp(folder));
+	setenv("XDG_CONFIG_HOME", folder, 1);
+	setenv("XDG_STATE_HOME", folder, 1);
+	struct app_options options = { .source = { .terminal_fd = -1 } };
+	assert_null(trace_open(capture, NULL, &options.source.trace));
+	struct app *app = drive_open_options(&options, 120, 40);
+	snprintf(path, sizeof(path), "%s/auditview/config", folder);
+	snprintf(other, sizeof(other), "%s/other", folder);
+
+	app_command(app, "set time clock");
+	assert_int_equal(app->host.time_mode, TIME_CLOCK);
+	assert_true(access(path, F_OK) != 0); /* not without --save */
+	app_command(app, "set time=clock --save");
+	assert_string_equal(content_of(path), "time = clock\n");
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+
+	write_text(path, "# mine\ntimeline = on\n time=start\r\nbind x none\nmouse = on");
+	app_command(app, "set time delta --save");
+	assert_string_equal(content_of(path),
+			    "# mine\ntimeline = on\ntime = delta\nbind x none\nmouse = on");
+	app_command(app, "set columns time event --save");
+	assert_string_equal(content_of(path),
+			    "# mine\ntimeline = on\ntime = delta\nbind x none\nmouse = on\n"
+			    "columns = time event\n");
+	drive_keys(app, "Esc");
+	app_command(app, "theme mono");
+	app_command(app, "set theme --save"); /* the value in use */
+	assert_non_null(strstr(content_of(path), "\ntheme = mono\n"));
+
+	app_command(app, "set tme clock --save");
+	drive_settle(app);
+	must_show(app, "no setting \"tme\"; nearest is time");
+	app_command(app, "set time never --save");
+	app_draw(app);
+	must_show(app, "expected one of start delta clock");
+	assert_null(strstr(content_of(path), "never"));
+
+	unlink(path);
+	write_text(other, "secret\n");
+	assert_int_equal(symlink(other, path), 0);
+	app_command(app, "set mouse off --save");
+	app_draw(app);
+	must_show(app, "symbolic link");
+	assert_string_equal(content_of(other), "secret\n");
+	assert_false(app->mouse); /* set all the same */
+	app_destroy(app);
+	unlink(path);
+	unlink(other);
+	snprintf(path, sizeof(path), "rm -r %s", folder);
+	assert_int_equal(system(path), 0);
+	unsetenv("XDG_CONFIG_HOME");
+	unsetenv("XDG_STATE_HOME");
+}
+
+static struct app *open_kept(const char *filter)
+{
+	struct app_options options = { .source = { .terminal_fd = -1, .path = strdup(capture) },
+				       .filter = filter };
+	assert_null(trace_open(capture, NULL, &options.source.trace));
+	return drive_open_options(&options, 120, 40);
+}
+
+/* A capture is shown with the filter and the columns with which it was left. */
+static void test_captures_are_remembered(void **state)
+{
+	char folder[] = "/tmp/auditview-habits-XXXXXX", path[100], other[100];
+	struct stat st;
+	assert_non_null(mkdtemp(folder));
+	setenv("XDG_CONFIG_HOME", folder, 1);
+	setenv("XDG_STATE_HOME", folder, 1);
+	snprintf(path, sizeof(path), "%s/auditview/views", folder);
+	snprintf(other, sizeof(other), "%s/other", folder);
+
+	struct app *app = open_kept(NULL);
+	unsigned columns = app->config.columns;
+	app_destroy(app);
+	assert_true(access(path, F_OK) != 0); /* nothing to remember */
+	app = open_kept(NULL);
+	drive_keys(app, "f =@network Enter : =columns_time_event Enter");
+	app_destroy(app);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+
+	app = open_kept(NULL);
+	assert_string_equal(app->host.view->filter_text, "@network");
+	assert_int_not_equal(app->config.columns, columns);
+	must_show(app, "as this capture was left");
+	app_destroy(app);
+	app = open_kept("open"); /* what is asked for counts */
+	assert_string_equal(app->host.view->filter_text, "open");
+	assert_int_equal(app->config.columns, columns);
+	app_destroy(app);
+	app = open_kept(NULL);
+	assert_string_equal(app->host.view->filter_text, "open");
+	drive_keys(app, "=");
+	app_destroy(app);
+	app = open_kept(NULL);
+	assert_string_equal(app->host.view->filter_text, "");
+	app_destroy(app);
+
+	/* lines of others stay, malformed ones do no harm, a link is not followed */
+	write_text(path, "1 0 open\nnonsense\n\xff\n");
+	app = open_kept("import");
+	app_destroy(app);
+	assert_non_null(strstr(content_of(path), "\n1 0 open\nnonsense\n"));
+	unlink(path);
+	write_text(other, "secret\n");
+	assert_int_equal(symlink(other, path), 0);
+	app = open_kept("import");
+	app_destroy(app);
+	assert_string_equal(content_of(other), "secret\n");
+	assert_int_equal(lstat(path, &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	snprintf(path, sizeof(path), "rm -r %s", folder);
+	assert_int_equal(system(path), 0);
+	unsetenv("XDG_CONFIG_HOME");
+	unsetenv("XDG_STATE_HOME");
+}
+
+/* A long line of a box is wrapped; what follows is below its text. */
+static void test_boxes_wrap(void **state)
+{
+	struct app *app = drive_open(capture, NULL, 80, 24);
+	app->dialog = strdup(
+	    "cannot attach to 977\n"
+	    "cause   ptrace_scope is 1, and 977 was not started by auditview, so that "
+	    "nothing but its parent may attach\n"
+	    "cure    sudo auditview -p 977");
+	drive_settle(app);
+	must_show(app, "cause   ptrace_scope is 1,");
+	must_show(app, "│         nothing but its parent may attach");
+	must_show(app, "cure    sudo auditview -p 977");
+	drive_keys(app, "Esc");
+	app_destroy(app);
+}
+
+/* ---- questions ---- */
+
+static struct program {
+	bool is_paused, runs;
+	unsigned n_pauses;
+} program;
+
+static struct err *pause_it(void *ctx, bool on)
+{
+	program.is_paused = on;
+	program.n_pauses++;
+	return NULL;
+}
+
+static bool is_alive(void *ctx)
+{
+	return true;
+}
+
+static bool must_ask(void *ctx)
+{
+	return program.runs;
+}
+
+static const struct app_live_ops live = { .pause = pause_it,
+					  .is_alive = is_alive,
+					  .must_ask = must_ask };
+
+static struct app *open_live(void)
+{
+	struct app_options options = { .no_config = true,
+				       .source = { .live = &live, .terminal_fd = -1 } };
+	program = (struct program){ .runs = true };
+	assert_null(trace_open(growing, NULL, &options.source.trace));
+	options.source.path = strdup(growing);
+	return drive_open_options(&options, 120, 40);
+}
+
+static void test_pausing_asks(void **state)
+{
+	struct app *app = open_live();
+	drive_keys(app, "H");
+	must_show(app, "stop recording until H?");
+	assert_int_equal(program.n_pauses, 0);
+	drive_keys(app, "Esc");
+	assert_false(shows(app, "stop recording"));
+	assert_int_equal(program.n_pauses, 0);
+	/* another key acts as usual, and is no answer */
+	drive_keys(app, "H s");
+	assert_int_equal(app_focused_id(app), PANE_SUMMARY);
+	assert_int_equal(program.n_pauses, 0);
+	drive_keys(app, "q H");
+	must_show(app, "stop recording until H?");
+	drive_keys(app, "H");
+	assert_true(program.is_paused);
+	drive_keys(app, "H"); /* nothing is lost by going on */
+	assert_false(program.is_paused);
+	assert_int_equal(program.n_pauses, 2);
+	app_destroy(app);
+}
+
+/* The question what becomes of a program is closed when the program ends. */
+static void test_quit_question_closes(void **state)
+{
+	struct app *app = open_live();
+	drive_keys(app, "Q");
+	must_show(app, "w wait  d detach");
+	program.runs = false;
+	drive_settle(app);
+	assert_false(app->asked_quit);
+	must_show(app, "the program has ended meanwhile");
+	drive_keys(app, "k"); /* a key of the list again */
+	assert_false(app->quit);
+	drive_keys(app, "Q");
+	assert_true(app->quit);
+	app_destroy(app);
+}
+
+/* ---- the start page ---- */
+
+enum { N_WORKERS = 64 };
+
+static struct err *list_workers(void *ctx, const struct app_process **ret, size_t *ret_n,
+				bool *ret_done)
+{
+	static struct app_process list[N_WORKERS + 2];
+	for (int i = 0; i < N_WORKERS + 1; i++)
+		list[i] = (struct app_process){ .pid = 1000 + i,
+						.ppid = i ? 1000 : 1,
+						.python = "3.12.1",
+						.command = "gunicorn shop:app",
+						.verdict = "ready",
+						.is_ready = true };
+	/* one worker has a child: it is a line of its own */
+	list[N_WORKERS + 1] = (struct app_process){ .pid = 2000,
+						    .ppid = 1010,
+						    .python = "3.12.1",
+						    .command = "convert.py",
+						    .verdict = "ready",
+						    .is_ready = true };
+	*ret = list;
+	*ret_n = N_WORKERS + 2;
+	*ret_done = true;
+	return NULL;
+}
+
+/* Workers that are all alike take one line, and are all counted; Enter and z show them. */
+static void test_workers_are_folded(void **state)
+{
+	static const struct app_start_ops ops = { .list = list_workers };
+	struct app_options options = { .source = { .terminal_fd = -1 },
+				       .no_config = true,
+				       .start = &ops };
+	setenv("XDG_CACHE_HOME", "/nowhere", 1);
+	struct app *app = drive_open_options(&options, 80, 24);
+	must_show(app, "66 here, 66 can be attached to");
+	must_show(app, "1000 3.12.1");
+	must_show(app, "9 workers · Enter lists");
+	must_show(app, "1010 3.12.1");
+	must_show(app, "convert.py");
+	must_show(app, "54 workers · Enter lists");
+	assert_int_equal(app_pane(app, PANE_START)->list.n, 5);
+	drive_keys(app, "j Enter");
+	assert_int_equal(app_pane(app, PANE_START)->list.n, 66);
+	must_show(app, "66 here, 66 can be attached to");
+	drive_keys(app, "z");
+	assert_int_equal(app_pane(app, PANE_START)->list.n, 5);
+	drive_keys(app, "/ =guni"); /* each line stands for itself */
+	assert_int_equal(app_pane(app, PANE_START)->list.n, 65);
+	drive_keys(app, "Esc");
+	app_destroy(app);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_function_keys),
+		cmocka_unit_test(test_no_key_is_silent),
+		cmocka_unit_test(test_space_pages),
+		cmocka_unit_test(test_few_keys),
+		cmocka_unit_test(test_key_line_takes_clicks),
+		cmocka_unit_test(test_dragging_is_seen),
+		cmocka_unit_test(test_theme_is_previewed),
+		cmocka_unit_test(test_settings_are_saved),
+		cmocka_unit_test(test_captures_are_remembered),
+		cmocka_unit_test(test_boxes_wrap),
+		cmocka_unit_test(test_pausing_asks),
+		cmocka_unit_test(test_quit_question_closes),
+		cmocka_unit_test(test_workers_are_folded),
+	};
+	snprintf(capture, sizeof(capture), "/tmp/auditview-habits-%d.avc", (int)getpid());
+	snprintf(growing, sizeof(growing), "/tmp/auditview-habits-%d-growing.avc", (int)getpid());
+	sample_write(capture, 12);
+	live_write(growing, 12);
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	unlink(capture);
+	unlink(growing);
+	return failed;
+}

@@ -1,0 +1,141 @@
+/*
+ * events_facts: see events_facts.h.
+ */
+#include "ui/events_facts.h"
+
+#include <string.h>
+
+#include "base/strbuf.h"
+#include "model/folds.h"
+#include "ui/hits.h"
+#include "ui/pane_host.h"
+#include "ui/search.h"
+#include "ui/text.h"
+#include "ui/view.h"
+
+static void add_lost(struct strbuf *to, struct view *s)
+{
+	uint64_t lost = trace_n_lost(s->trace);
+	if (!lost)
+		return;
+	strbuf_add_count(to, lost);
+	strbuf_adds(to, " lost");
+}
+
+static void add_shown(struct strbuf *to, struct view *s, bool is_wide)
+{
+	if (!s->filter && !is_wide)
+		return;
+	if (s->filter && s->filter_done < 1)
+		strbuf_addf(to, "counting %.0f %% · ", s->filter_done * 100);
+	if (s->filter) {
+		strbuf_add_count(to, view_n_shown(s));
+		strbuf_adds(to, " of ");
+	} else {
+		strbuf_adds(to, "all ");
+	}
+	strbuf_add_count(to, s->n_events);
+}
+
+static void add_folds(struct strbuf *to, struct view *s, bool is_wide)
+{
+	if (!s->fold_on || !folds_n(s->folds))
+		return;
+	if (!is_wide || s->filter) {
+		strbuf_adds(to, "imports folded");
+		return;
+	}
+	strbuf_add_count(to, folds_n(s->folds));
+	strbuf_adds(to, folds_n(s->folds) == 1 ? " fold" : " folds");
+}
+
+/* "hit 3 of 41"; a "+" says that not all events were counted yet. */
+static void add_hits(struct strbuf *to, const struct events_facts *f)
+{
+	const struct pane_host *host = f->pane->host;
+	uint64_t place, n;
+	if (f->is_searching) {
+		strbuf_addf(to, "searching %.0f %%, Esc stops", f->searched * 100);
+		return;
+	}
+	if (!search_is_on(host->search))
+		return;
+	bool is_whole = hits_place(f->hits, host->view, host->search, host->cursor_seq, &place, &n);
+	if (place) {
+		strbuf_adds(to, "hit ");
+		strbuf_add_count(to, place);
+		strbuf_adds(to, " of ");
+	}
+	strbuf_add_count(to, n);
+	strbuf_adds(to, is_whole ? "" : "+");
+	if (!place)
+		strbuf_adds(to, n == 1 && is_whole ? " hit" : " hits");
+}
+
+/* "row 812 of 2 876 · event 17 341"; the event by its number, as :goto takes it. */
+static void add_position(struct strbuf *to, const struct events_facts *f, uint64_t row,
+			 uint64_t event)
+{
+	strbuf_adds(to, "row ");
+	strbuf_add_count(to, row);
+	strbuf_adds(to, " of ");
+	strbuf_add_count(to, f->pane->list.n);
+	if (event == SELECTION_NONE)
+		return;
+	strbuf_adds(to, " · event ");
+	strbuf_add_count(to, event);
+}
+
+static void add_follow(struct strbuf *to, const struct pane *p)
+{
+	struct view *s = p->host->view;
+	if (p->host->following) {
+		strbuf_adds(to, "following");
+	} else if (view_is_live(s) && p->list.n > p->list.top + (uint64_t)p->n_lines) {
+		strbuf_addc(to, '+');
+		strbuf_add_count(to, p->list.n - p->list.top - (uint64_t)p->n_lines);
+		strbuf_adds(to, " below");
+	} else if (!view_is_live(s) && s->has_ended && !s->filter) {
+		strbuf_adds(to, "ended");
+	}
+}
+
+enum { FACT_SHOWN, FACT_FOLDS, FACT_LOST, FACT_HITS, FACT_POSITION, FACT_FOLLOW, FACT_COUNT };
+
+/* What stands beside the position must leave room for it with the largest numbers, so that nothing
+ * comes and goes while the cursor moves. Folds give way to the position, the position to the
+ * others. */
+void events_facts_add(const struct events_facts *f, struct strbuf *facts)
+{
+	const struct pane *p = f->pane;
+	struct view *s = p->host->view;
+	const char *subject = s->filter_text;
+	struct strbuf part[FACT_COUNT] = { 0 }, widest = { 0 };
+	add_shown(&part[FACT_SHOWN], s, p->host->n_columns >= 160);
+	add_folds(&part[FACT_FOLDS], s, p->host->n_columns >= 120);
+	add_lost(&part[FACT_LOST], s);
+	add_hits(&part[FACT_HITS], f);
+	add_follow(&part[FACT_FOLLOW], p);
+	int room = p->n_columns - 12 - text_width(subject, strlen(subject)) - (*subject ? 2 : 0);
+	for (int i = 0; i < FACT_COUNT; i++)
+		if (part[i].n && i != FACT_FOLDS)
+			room -= text_width(strbuf_str(&part[i]), part[i].n) + 3;
+	if (p->list.n) {
+		add_position(&widest, f, p->list.n, s->n_events);
+		int width = text_width(strbuf_str(&widest), widest.n) + 3;
+		if (width <= room) {
+			add_position(&part[FACT_POSITION], f, p->list.cursor + 1,
+				     f->on_note ? SELECTION_NONE : p->host->cursor_seq);
+			room -= width;
+		}
+		strbuf_fini(&widest);
+	}
+	int folds_w = text_width(strbuf_str(&part[FACT_FOLDS]), part[FACT_FOLDS].n) + 3;
+	for (int i = 0; i < FACT_COUNT; i++) {
+		if (part[i].n && (i != FACT_FOLDS || folds_w <= room || !part[FACT_POSITION].n)) {
+			strbuf_adds(facts, facts->n ? " · " : "");
+			strbuf_adds(facts, strbuf_str(&part[i]));
+		}
+		strbuf_fini(&part[i]);
+	}
+}
