@@ -28,7 +28,7 @@ static void add_words(struct strbuf *to, struct trace *t, uint32_t argv)
 }
 
 /* Its number among the children of its parent that run the same command; 0: the parent does not. */
-static unsigned worker_number(const struct trace *t, uint32_t process)
+static unsigned worker_number(struct trace *t, uint32_t process)
 {
 	const struct process_info *p = trace_process(t, process);
 	uint32_t parent = trace_process_parent(t, process);

@@ -413,17 +413,35 @@ const char *trace_process_boot_id(struct trace *t, uint32_t process, size_t *ret
 	return t->about.boot_id;
 }
 
-uint32_t trace_process_parent(const struct trace *t, uint32_t process)
+/* Find the parents of all processes in one pass: pids are reused, so a parent is the latest process
+ * of this pid that was there before the child. */
+static bool parents_find(struct trace *t)
 {
-	if (process >= t->processes.n || t->processes.v[process].ppid == 0)
+	struct hash_map latest = { 0 }; /* (pid, host) → index + 1 */
+	t->parents.n = 0;
+	bool ok = vec_reserve(&t->parents, t->processes.n) &&
+		  hash_map_reserve(&latest, t->processes.n);
+	for (size_t i = 0; ok && i < t->processes.n; i++) {
+		const struct process_info *p = &t->processes.v[i];
+		uint32_t parent = hash_map_get(&latest, hash_map_key(p->ppid, p->host));
+		t->parents.v[t->parents.n++] = p->ppid && parent ? parent - 1 : UINT32_MAX;
+		uint32_t *at = hash_map_place(&latest, hash_map_key(p->pid, p->host));
+		ok = at != NULL;
+		if (ok)
+			*at = (uint32_t)i + 1;
+	}
+	hash_map_fini(&latest);
+	t->n_parent_records = t->n_process_records;
+	return ok;
+}
+
+uint32_t trace_process_parent(struct trace *t, uint32_t process)
+{
+	bool is_known = t->n_parent_records == t->n_process_records &&
+			t->parents.n == t->processes.n;
+	if (process >= t->processes.n || (!is_known && !parents_find(t)))
 		return UINT32_MAX;
-	/* pids are reused: take the latest process of this pid that existed when the child
-	 * started */
-	for (uint32_t i = process; i-- > 0;)
-		if (t->processes.v[i].pid == t->processes.v[process].ppid &&
-		    t->processes.v[i].host == t->processes.v[process].host)
-			return i;
-	return UINT32_MAX;
+	return t->parents.v[process];
 }
 
 uint32_t trace_n_counted(const struct trace *t)

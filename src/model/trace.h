@@ -260,8 +260,9 @@ const char *trace_process_host(struct trace *t, uint32_t process, size_t *ret_n_
 const char *trace_host_name(struct trace *t, uint32_t host, size_t *ret_n_bytes);
 /* The boot id likewise. */
 const char *trace_process_boot_id(struct trace *t, uint32_t process, size_t *ret_n_bytes);
-/* Index of the parent process (by ppid, the latest that started earlier); UINT32_MAX if unknown. */
-uint32_t trace_process_parent(const struct trace *t, uint32_t process);
+/* Index of the parent process (by ppid, the latest that started earlier); UINT32_MAX if unknown or
+ * memory is short. The first call after records came looks at all processes once. */
+uint32_t trace_process_parent(struct trace *t, uint32_t process);
 
 struct trace_note {
 	struct note_info note;

@@ -487,6 +487,7 @@ void trace_index_fini(struct trace *t)
 	vec_fini(&t->count_by_thread);
 	vec_fini(&t->hosts);
 	vec_fini(&t->processes);
+	vec_fini(&t->parents);
 	vec_fini(&t->threads);
 	vec_fini(&t->notes);
 	vec_fini(&t->counted);

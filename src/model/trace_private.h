@@ -146,6 +146,8 @@ struct trace {
 	VEC(uint64_t) count_by_name, count_by_thread;
 	VEC(struct host_info) hosts; /* number 1 is the first */
 	VEC(struct process_info) processes;
+	u32_vec parents;           /* [processes.n] of trace_process_parent() */
+	uint64_t n_parent_records; /* n_process_records when they were found */
 	VEC(struct thread_info) threads;
 	VEC(struct trace_note) notes;
 	VEC(struct trace_counted) counted;

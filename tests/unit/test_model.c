@@ -533,6 +533,48 @@ static void in_slices(void **state)
 	trace_close(t);
 }
 
+/* The latest process with the parent's pid, on its host, before this one; by a loop over all. */
+static uint32_t parent_by_loop(struct trace *t, uint32_t process)
+{
+	const struct process_info *p = trace_process(t, process);
+	for (uint32_t i = process; p->ppid && i-- > 0;)
+		if (trace_process(t, i)->pid == p->ppid)
+			return i;
+	return UINT32_MAX;
+}
+
+/* Pids are few, so they are reused; records are also written anew, and the file grows. */
+static void parents(void **state)
+{
+	struct writer *w = test_writer(path);
+	struct trace *t;
+	struct trace_change change;
+	uint64_t random = 7;
+	uint32_t n_known = 0;
+	must(writer_flush(w));
+	must(trace_open(path, NULL, &t));
+	for (int round = 0; round < 40; round++) {
+		struct process_info p = { .exit_status = -1 };
+		for (int i = 0; i < 9; i++) {
+			uint64_t r = test_random(&random);
+			p.pid = p.ns_pid = 1 + (uint32_t)(r % 50);
+			p.ppid = (uint32_t)(r >> 32) % 50;
+			writer_process(w, &p);
+		}
+		writer_process_update(w, (uint32_t)round, &p);
+		must(writer_flush(w));
+		must(trace_refresh(t, &change));
+		for (uint32_t i = 0; i < trace_n_processes(t); i++) {
+			assert_int_equal(trace_process_parent(t, i), parent_by_loop(t, i));
+			n_known += trace_process_parent(t, i) != UINT32_MAX;
+		}
+	}
+	assert_true(n_known > 1000);
+	assert_int_equal(trace_process_parent(t, trace_n_processes(t)), UINT32_MAX);
+	must(writer_close(w));
+	trace_close(t);
+}
+
 int main(void)
 {
 	test_path(path, sizeof(path), "model");
@@ -541,7 +583,8 @@ int main(void)
 		cmocka_unit_test(call_trees), cmocka_unit_test(call_trees_in_slices)
 	};
 	const struct CMUnitTest tests[] = { cmocka_unit_test(folding), cmocka_unit_test(relating),
-					    cmocka_unit_test(firsts), cmocka_unit_test(in_slices) };
+					    cmocka_unit_test(firsts), cmocka_unit_test(in_slices),
+					    cmocka_unit_test(parents) };
 	int failed = cmocka_run_group_tests(random_tests, random_open, random_close);
 	failed += cmocka_run_group_tests(tests, NULL, NULL);
 	unlink(path);
