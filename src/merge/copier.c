@@ -460,6 +460,17 @@ void copier_notes(struct copier *c, uint64_t seq)
 	}
 }
 
+void copier_warn(struct copier *c, uint64_t time_ns, const char *text)
+{
+	struct note_info n = { .kind = NOTE_WARNING,
+			       .time_ns = time_ns,
+			       .process = UINT32_MAX,
+			       .text = writer_string(c->w, text, strlen(text)),
+			       .host = host_copy(c, 0) };
+	writer_note(c->w, &n);
+	trace_trim(c->t);
+}
+
 /* ---- events ---- */
 
 struct err *copier_chunk(struct copier *c, uint32_t chunk, uint32_t from)

@@ -77,6 +77,9 @@ void copier_event(struct copier *c, uint32_t i);
 /* Copy the notes up to event `seq` of the capture that were not passed yet. Those of a process that
  * is not copied are left out, and those that the options' wants_note() refuses. */
 void copier_notes(struct copier *c, uint64_t seq);
+/* Write a warning about the capture, with its host, at the end of the copy so far. Calls
+ * trace_trim(). */
+void copier_warn(struct copier *c, uint64_t time_ns, const char *text);
 
 /* Entries were left out because there were more than the capture's size explains. */
 bool copier_is_over(const struct copier *c);

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/new_file.h"
+#include "base/strbuf.h"
 #include "base/vec.h"
 #include "capture/writer.h"
 #include "merge/copier.h"
@@ -29,6 +30,7 @@ struct source {
 	const uint64_t *times;
 	uint64_t key;
 	uint64_t wall_anchor_ns; /* with the offset */
+	bool is_at_end;          /* it does not grow any more */
 };
 
 struct merger {
@@ -143,6 +145,7 @@ static struct err *source_start(struct merger *m, struct source *s)
 				    .pool = &m->pool,
 				    .host = &h,
 				    .offset_ns = s->in.offset_ns };
+	s->is_at_end = trace_is_over(s->in.trace) || trace_is_disturbed(s->in.trace);
 	struct err *err = copier_create(s->in.trace, m->w, &o, &s->copier);
 	return err ? err : copier_processes(s->copier);
 }
@@ -262,6 +265,35 @@ static uint64_t wall_now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+/* An input has ended while the merge went on. If its end is missing, the copy says so: nobody else
+ * sees the input any more. `why` NULL: what the trace says. */
+static void source_end(struct merger *m, struct source *s, const char *why)
+{
+	struct strbuf text = { 0 };
+	uint64_t now = wall_now_ns();
+	s->is_at_end = true;
+	why = why ? why : trace_damage(s->in.trace);
+	if (!why)
+		return;
+	strbuf_addf(&text, "%s: %s", s->in.path, why);
+	copier_warn(s->copier, now > m->wall_anchor_ns ? now - m->wall_anchor_ns : 0,
+		    strbuf_str(&text));
+	strbuf_fini(&text);
+}
+
+/* Read what an input has now. */
+static struct err *source_refresh(struct merger *m, struct source *s)
+{
+	struct trace_change change = { 0 };
+	struct err *err = trace_refresh(s->in.trace, &change);
+	if (err) { /* of this input; the others go on */
+		source_end(m, s, err->message);
+		err_destroy(err);
+		return NULL;
+	}
+	return change.processes ? copier_processes(s->copier) : NULL;
+}
+
 /* Up to which time all inputs are known. *ret_growing: some can still grow. */
 static struct err *sources_refresh(struct merger *m, uint64_t *ret_limit_ns, bool *ret_growing)
 {
@@ -271,16 +303,15 @@ static struct err *sources_refresh(struct merger *m, uint64_t *ret_limit_ns, boo
 	*ret_growing = false;
 	for (size_t i = 0; i < m->n; i++) {
 		struct source *s = &m->sources[i];
-		struct trace_change change = { 0 };
 		struct trace *t = s->in.trace;
-		if (trace_is_over(t) || trace_is_disturbed(t))
+		if (s->is_at_end)
 			continue;
-		struct err *err = trace_refresh(t, &change);
-		if (!err && change.processes)
-			err = copier_processes(s->copier);
+		struct err *err = source_refresh(m, s);
 		if (err)
 			return err;
-		if (change.finished || trace_is_over(t))
+		if (!s->is_at_end && (trace_is_over(t) || trace_is_disturbed(t)))
+			source_end(m, s, NULL);
+		if (s->is_at_end)
 			continue;
 		*ret_growing = true;
 		uint64_t known = s->key > settled ? s->key : settled;

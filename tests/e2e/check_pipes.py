@@ -137,10 +137,10 @@ def lines_live(ctx, python):
     def shown(text):
         while text not in seen:
             ready = select.select([reader.stdout, reader.stderr], [], [], 60)[0]
-            expect(ready, lambda: f"{text} is not shown: {bytes(seen)}")
+            expect(ready, lambda: f"{text} is not shown: {bytes(seen[-500:])}")
             for stream in ready:
                 piece = os.read(stream.fileno(), 65536)
-                expect(piece, lambda: f"{text} was not shown, and it ended: {bytes(seen)}")
+                expect(piece, lambda: f"{text} was not shown, and it ended: {bytes(seen[-500:])}")
                 (seen if stream is reader.stdout else texts).extend(piece)
 
     def write(piece):
@@ -172,6 +172,15 @@ def lines_live(ctx, python):
         kill(reader)
 
 
+def read_until(reader, seen, text):
+    """Add what the reader prints to `seen` until the text is in it."""
+    while text not in seen:
+        expect(select.select([reader.stdout], [], [], 60)[0], lambda: f"{text} is not shown: {bytes(seen[-500:])}")
+        piece = os.read(reader.stdout.fileno(), 65536)
+        expect(piece, lambda: f"{text} was not shown, and it ended: {bytes(seen[-500:])}")
+        seen.extend(piece)
+
+
 def several(ctx, python):
     """Several pipes followed as one: when one of them ends, the others go on; all end when the last one ends."""
     ends = [os.pipe() for _ in range(3)]  # lines, lines, a capture
@@ -186,11 +195,8 @@ def several(ctx, python):
         os.write(end[1], json.dumps({"event": name, "time": time.time()}).encode() + b"\n")
 
     def shown(name):
-        while name not in seen:
-            expect(select.select([reader.stdout], [], [], 60)[0], lambda: f"{name} is not shown: {bytes(seen)}")
-            piece = os.read(reader.stdout.fileno(), 65536)
-            expect(piece, lambda: f"{name} was not shown, and it ended: {bytes(seen)}")
-            seen.extend(piece)
+        read_until(reader, seen, name)
+
     try:
         for read_end, _ in ends:
             os.close(read_end)
@@ -211,6 +217,31 @@ def several(ctx, python):
     finally:
         kill(reader)
         kill(recorder)
+
+
+def several_cut(ctx, python):
+    """One of several pipes ends in the middle of its capture while they are followed: what is shown says so."""
+    folder, path = script(ctx, "cut", TICKS)
+    capture, end = os.path.join(folder, "a"), os.pipe()
+    done = shell(ctx, f"{quote(ctx.auditview, 'record', '-q', '-o', capture, '--', *python.command, '-S', path, 20, 0)}")
+    expect(done.returncode == 0, lambda: f"record: {done.stderr}")
+    with open(capture, "rb") as f:
+        content = f.read()
+    reader = subprocess.Popen([ctx.auditview, "print", "--follow", "-", f"/dev/fd/{end[0]}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, pass_fds=[end[0]])
+    try:
+        os.close(end[0])
+        reader.stdin.write(content[:len(content) - 40])
+        reader.stdin.flush()
+        os.write(end[1], json.dumps({"event": "cut.other", "time": time.time()}).encode() + b"\n")
+        seen = bytearray()
+        read_until(reader, seen, b"cut.other()")  # both are followed now
+        reader.stdin.close()
+        read_until(reader, seen, b"ended before its recorder had finished")
+        os.close(end[1])
+        expect(reader.wait(60) == 0, lambda: f"print: {reader.returncode} {reader.stderr.read()}")
+    finally:
+        kill(reader)
 
 
 def lines_unread(ctx, python):
@@ -444,7 +475,7 @@ def waits_without_a_reader(ctx, python):
 def cells(ctx):
     python = ctx.some_pythons(11)[0]
     for name, function in (("every reader", every_reader), ("outputs", outputs), ("latency", latency), ("lines, live", lines_live), ("lines, unread", lines_unread),
-                           ("several", several),
+                           ("several", several), ("several, one cut", several_cut),
                            ("on screen", on_screen),
                            ("through", through), ("reader stopped", stopped_reader), ("reader gone", reader_gone), ("no reader, waiting", waits_without_a_reader),
                            ("ssh latency", ssh_latency)):
