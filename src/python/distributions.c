@@ -481,6 +481,46 @@ static void take_conda(struct scan *s, const char *folder, const char *entry, co
 	}
 }
 
+/* The names in a folder, sorted: which of two distributions is given a path must not depend on the
+ * file system. */
+struct names {
+	struct strbuf text; /* NUL after each */
+	VEC(const char *) v;
+};
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void names_fini(struct names *n)
+{
+	strbuf_fini(&n->text);
+	vec_fini(&n->v);
+}
+
+/* *ret is to be released by names_fini(); empty if the folder cannot be read. */
+static void names_read(const struct scan *s, const char *folder, struct names *ret)
+{
+	int fd = confine_open(s->root_fd, folder, O_RDONLY | O_DIRECTORY);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	unsigned n_entries = 0;
+	*ret = (struct names){ 0 };
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	for (struct dirent *e; (e = readdir(dir)) && n_entries++ < ENTRIES_MAX && !is_late(s);)
+		strbuf_add(&ret->text, e->d_name, strlen(e->d_name) + 1);
+	closedir(dir);
+	for (size_t i = 0; i < ret->text.n; i += strlen(ret->text.s + i) + 1)
+		if (!vec_push(&ret->v, ret->text.s + i))
+			break;
+	if (ret->v.n)
+		qsort(ret->v.v, ret->v.n, sizeof(ret->v.v[0]), compare_names);
+}
+
 /* PREFIX/lib/python3.12/site-packages has PREFIX/conda-meta. */
 static void read_conda(struct scan *s)
 {
@@ -491,18 +531,16 @@ static void read_conda(struct scan *s)
 	snprintf(folder, sizeof(folder), "%.*s/conda-meta", (int)(lib - s->folder), s->folder);
 	char inside[DISTRIBUTIONS_PATH_BYTES];
 	int n = snprintf(inside, sizeof(inside), "%s/", lib + 1);
-	int fd = confine_open(s->root_fd, folder, O_RDONLY | O_DIRECTORY);
-	DIR *dir = fd >= 0 && n > 0 && (size_t)n < sizeof(inside) ? fdopendir(fd) : NULL;
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
+	if (n <= 0 || (size_t)n >= sizeof(inside))
 		return;
+	struct names names;
+	names_read(s, folder, &names);
+	for (size_t i = 0; i < names.v.n && !is_late(s); i++) {
+		size_t n_name = strlen(names.v.v[i]);
+		if (ends(names.v.v[i], n_name, ".json") && n_name < 200)
+			take_conda(s, folder, names.v.v[i], inside);
 	}
-	unsigned n_entries = 0;
-	for (struct dirent *e; (e = readdir(dir)) && n_entries++ < ENTRIES_MAX && !is_late(s);)
-		if (ends(e->d_name, strlen(e->d_name), ".json") && strlen(e->d_name) < 200)
-			take_conda(s, folder, e->d_name, inside);
-	closedir(dir);
+	names_fini(&names);
 }
 
 /* ---- claims → paths ---- */
@@ -636,17 +674,11 @@ static void give(struct scan *s, struct strbuf *to)
 void distributions_read(int root_fd, const char *folder, uint64_t deadline_ns, struct strbuf *to)
 {
 	struct scan s = { .root_fd = root_fd, .folder = folder, .deadline_ns = deadline_ns };
-	int fd = confine_open(root_fd, folder, O_RDONLY | O_DIRECTORY);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-	unsigned n_entries = 0;
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
-		return;
-	}
-	for (struct dirent *e; (e = readdir(dir)) && n_entries++ < ENTRIES_MAX && !is_late(&s);)
-		take_entry(&s, e->d_name);
-	closedir(dir);
+	struct names names;
+	names_read(&s, folder, &names);
+	for (size_t i = 0; i < names.v.n && !is_late(&s); i++)
+		take_entry(&s, names.v.v[i]);
+	names_fini(&names);
 	read_conda(&s);
 	give(&s, to);
 	for (size_t i = 0; i < s.dists.n; i++) {
