@@ -4,6 +4,7 @@
 #   tests/fresh.sh                       bookworm, trixie and sid, each as root and as an ordinary user
 #   tests/fresh.sh trixie sid            these releases
 #   tests/fresh.sh --user root           as root only; also: --user ordinary
+#   tests/fresh.sh --demo                the first command alone
 #   tests/fresh.sh --fast                in place of `tests/run`: `tests/run --fast` (build, unit, lint, filter)
 #   tests/fresh.sh --compilers           in place of both commands: build with each gcc from 12 and each clang from 14 that the
 #                                        release has, warnings as errors: plain, and as a release (LTO, _FORTIFY_SOURCE=3)
@@ -21,7 +22,7 @@ suites=() users=(root ordinary) mode=both shell=
 while [ $# -gt 0 ]; do
 	case $1 in
 	--user) users=("$2"); shift ;;
-	--fast | --compilers) mode=${1#--} ;;
+	--demo | --fast | --compilers) mode=${1#--} ;;
 	--shell) shell=1 ;;
 	-*) sed -n '2,/^set/{/^#/s/^# \?//p}' "$0" >&2; exit 2 ;;
 	*) suites+=("$1") ;;
@@ -187,6 +188,12 @@ both_commands() {
 	shown=$(demo "$2" "$cache/$1-$2.demo") || failed=1
 	[ "$2" = ordinary ] || setup=$((SECONDS - started))
 	in_root "$2" cat auditview/build/last-build.log >>"$log" 2>/dev/null
+	if [ $mode = demo ]; then
+		warnings=$(grep -c 'warning:' "$log")
+		[ "$warnings" = 0 ] || failed=1
+		rows+=("$1|$2|$setup s|$shown|-|$warnings")
+		return
+	fi
 	say "$1 $2: tests/run${fast:+ --fast}"
 	[ -z "$fast" ] || in_root "$2" auditview/tests/setup.sh >>"$log" 2>&1
 	in_root "$2" auditview/tests/run $fast >>"$log" 2>&1
