@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <langinfo.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 #include "base/log.h"
 #include "base/say.h"
 #include "base/strbuf.h"
+#include "base/tr.h"
 #include "command.h"
 #include "commands/complete.h"
 #include "commands/complete_scripts.h"
@@ -157,15 +159,25 @@ static void print_error(const struct err *err)
 	strbuf_fini(&text);
 }
 
+/* A locale that names UTF-8 and is not installed here, as in most containers, has the characters
+ * of C.UTF-8: the terminal has them too. Other languages are shown in UTF-8 alone. */
+static void choose_language(void)
+{
+	if (!setlocale(LC_ALL, "") && tr_is_utf8(tr_locale()))
+		setlocale(LC_CTYPE, "C.UTF-8");
+	/* numbers in JSON and CSV have a decimal point in every locale */
+	setlocale(LC_NUMERIC, "C");
+	if (strcmp(nl_langinfo(CODESET), "UTF-8") == 0)
+		tr_choose(tr_locale(), getenv("LANGUAGE"));
+}
+
 int main(int argc, char **argv)
 {
 	inherited_note();
 	if (!open_standard_streams())
 		return EXIT_FAILED;
 	log_init();
-	setlocale(LC_ALL, "");
-	/* numbers in JSON and CSV have a decimal point in every locale */
-	setlocale(LC_NUMERIC, "C");
+	choose_language();
 	set_signals();
 
 	if (argc > 1 && strcmp(argv[1], "--complete") == 0) {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/tr.h"
 #include "model/explain.h"
 #include "ui/area.h"
 #include "ui/pane_host.h"
@@ -111,10 +112,10 @@ void pane_catalog_show(struct pane *p, const char *event)
 	if (!e) {
 		const struct catalog_event *near[1];
 		if (catalog_nearest(event, strlen(event), near, 1))
-			host_flash(p->host, "%s is not in the catalogue; nearest is %s", event,
+			host_flash(p->host, tr("%s is not in the catalogue; nearest is %s"), event,
 				   near[0]->name);
 		else
-			host_flash(p->host, "%s is not in the catalogue: a package's own event",
+			host_flash(p->host, tr("%s is not in the catalogue: a package's own event"),
 				   event);
 		return;
 	}
@@ -157,9 +158,10 @@ static void draw_catalog(const struct pane *p, struct area a)
 					    &catalog_events[catalog_themes[l->theme].events[i]]) >
 					0;
 			area_put(left, y, 1, 1, ROLE_DIM, c->open[l->theme] ? "▾" : "▸");
-			area_put_cut(left, y, 3, w - 12, ROLE_FOCUS, catalog_theme_name(l->theme));
+			area_put_cut(left, y, 3, w - 12, ROLE_FOCUS,
+				     tr(catalog_theme_name(l->theme)));
 			if (p->host->view)
-				strbuf_addf(&b, "%zu of %zu", seen,
+				strbuf_addf(&b, tr("%zu of %zu"), seen,
 					    catalog_themes[l->theme].n_events);
 			else
 				strbuf_addf(&b, "%zu", catalog_themes[l->theme].n_events);
@@ -262,11 +264,11 @@ static bool act_catalog(struct pane *p, enum action action, uint64_t count, cons
 		return true;
 	case ACTION_TRY:
 		if (!l || !l->event || !p->host->start || !p->host->start->run) {
-			host_flash(p->host, "auditview try EVENT runs its example");
+			host_flash(p->host, tr("auditview try EVENT runs its example"));
 			return true;
 		}
 		if (!l->event->example) {
-			host_flash(p->host, "%s has no example that runs here", l->event->name);
+			host_flash(p->host, tr("%s has no example that runs here"), l->event->name);
 			return true;
 		} else {
 			struct app_source source = { .terminal_fd = -1 };
@@ -305,11 +307,11 @@ static bool act_catalog(struct pane *p, enum action action, uint64_t count, cons
 static void title_catalog(const struct pane *p, struct strbuf *subject, struct strbuf *facts)
 {
 	const struct cat_line *l = current(p);
-	strbuf_addf(subject, "%zu events of Python 3.%d to 3.%d", n_catalog_events,
+	strbuf_addf(subject, tr("%zu events of Python 3.%d to 3.%d"), n_catalog_events,
 		    CATALOG_MINOR_OLDEST, CATALOG_MINOR_NEWEST);
 	if (l && l->event)
-		strbuf_addf(facts, "%s · since 3.%d · %s", l->event->name, l->event->since,
-			    l->event->documented ? "documented" : "not documented");
+		strbuf_addf(facts, tr("%s · since 3.%d · %s"), l->event->name, l->event->since,
+			    l->event->documented ? tr("documented") : tr("not documented"));
 }
 
 static bool term_catalog(const struct pane *p, struct strbuf *to)
@@ -334,7 +336,7 @@ static void line_catalog(const struct pane *p, uint64_t entry, struct strbuf *to
 	if (entry < c->lines.n)
 		strbuf_adds(to, c->lines.v[entry].event
 				    ? c->lines.v[entry].event->name
-				    : catalog_theme_name(c->lines.v[entry].theme));
+				    : tr(catalog_theme_name(c->lines.v[entry].theme)));
 }
 
 const struct pane_ops pane_catalog_ops = {

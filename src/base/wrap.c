@@ -29,10 +29,42 @@ static size_t open_cells(const struct strbuf *to)
 	return utf8_str_width(s + start, to->n - start);
 }
 
+/* Punctuation that begins no line, and that ends none; of two cells each. */
+static bool is_closing(uint32_t c)
+{
+	return (c >= 0x3001 && c <= 0x3002) || c == 0xff01 || c == 0xff09 || c == 0xff0c ||
+	       (c >= 0xff1a && c <= 0xff1b) || c == 0xff1f || (c >= 0x3009 && c <= 0x3011 && c % 2);
+}
+
+static bool is_opening(uint32_t c)
+{
+	return c == 0xff08 || (c >= 0x3008 && c <= 0x3010 && c % 2 == 0);
+}
+
+/* Bytes up to where a line may end: a space, or a place beside a character of two cells. Chinese
+ * and Japanese have no spaces between words, and a line may end between any two characters. */
+static size_t piece_bytes(const char *text)
+{
+	size_t n_bytes = strlen(text), at = 0, used;
+	uint32_t last = 0;
+
+	while (at < n_bytes && !is_space(text[at])) {
+		uint32_t c = utf8_decode(text + at, n_bytes - at, &used);
+
+		if (at > 0 && (utf8_width(c) == 2 || utf8_width(last) == 2) && !is_closing(c) &&
+		    !is_opening(last))
+			break;
+		last = c;
+		at += used;
+	}
+	return at;
+}
+
 void wrap_add(struct strbuf *to, const char *text, unsigned indent, unsigned width)
 {
 	size_t at = open_cells(to);
-	bool is_start = true; /* at the start of the paragraph or of a line: no space is added */
+	bool is_start = true;  /* at the start of the paragraph or of a line: no space is added */
+	bool has_space = true; /* before this piece */
 
 	if (at < indent) {
 		strbuf_add_repeat(to, ' ', indent - at);
@@ -41,30 +73,27 @@ void wrap_add(struct strbuf *to, const char *text, unsigned indent, unsigned wid
 		is_start = to->n > 0 && is_space(to->s[to->n - 1]);
 	}
 	while (*text) {
-		size_t n = 0;
-
 		if (is_space(*text)) {
+			has_space = true;
 			text++;
 			continue;
 		}
-		while (text[n] && !is_space(text[n]))
-			n++;
-		size_t cells = utf8_str_width(text, n);
+		size_t n = piece_bytes(text), cells = utf8_str_width(text, n);
 
-		if (!is_start && at + 1 + cells > width) {
+		if (!is_start && at + has_space + cells > width) {
 			strbuf_addc(to, '\n');
 			strbuf_add_repeat(to, ' ', indent);
 			at = indent;
 			is_start = true;
 		}
-		if (!is_start) {
+		if (!is_start && has_space) {
 			strbuf_addc(to, ' ');
 			at++;
 		}
 		strbuf_add(to, text, n);
 		at += cells;
 		text += n;
-		is_start = false;
+		is_start = has_space = false;
 	}
 	strbuf_addc(to, '\n');
 }

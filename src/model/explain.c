@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/strbuf.h"
+#include "base/tr.h"
+#include "base/utf8.h"
 #include "base/wrap.h"
 #include "model/api_map.h"
 
@@ -30,7 +32,7 @@ static void item(struct page *p, const char *term, unsigned term_cells, const ch
 {
 	strbuf_add_repeat(p->to, ' ', INDENT);
 	strbuf_adds(p->to, term);
-	if (strlen(term) + 2 > term_cells)
+	if (utf8_str_width(term, strlen(term)) + 2 > term_cells)
 		strbuf_addc(p->to, '\n');
 	wrap_add(p->to, text, INDENT + term_cells, p->width);
 }
@@ -51,7 +53,7 @@ static void verbatim(struct page *p, const char *text)
 /* Append `left`, and `right` right-aligned on the same line if both fit. */
 static void title(struct page *p, const char *left, const char *right)
 {
-	size_t used = strlen(left) + strlen(right);
+	size_t used = utf8_str_width(left, strlen(left)) + utf8_str_width(right, strlen(right));
 
 	strbuf_adds(p->to, left);
 	if (used + 2 <= p->width)
@@ -85,7 +87,7 @@ void explain_minors(struct strbuf *to, uint32_t minors)
 			last++;
 		strbuf_addf(to, "%s3.%d", is_first ? "" : ", ", m);
 		if (last > m)
-			strbuf_addf(to, "%s3.%d", last > m + 1 ? " to " : ", ", last);
+			strbuf_addf(to, "%s3.%d", last > m + 1 ? tr(" to ") : ", ", last);
 		is_first = false;
 		m = last;
 	}
@@ -98,7 +100,7 @@ static void explain_type(struct strbuf *to, const char *type)
 
 	while ((bar = strchr(type, '|'))) {
 		strbuf_add(to, type, (size_t)(bar - type));
-		strbuf_adds(to, strchr(bar + 1, '|') ? ", " : " or ");
+		strbuf_adds(to, strchr(bar + 1, '|') ? ", " : tr(" or "));
 		type = bar + 1;
 	}
 	strbuf_adds(to, type);
@@ -113,15 +115,22 @@ void explain_arg_names(struct strbuf *to, const struct catalog_event *e, int min
 		strbuf_addf(to, "%s%s", i ? ", " : "", args[i].name);
 }
 
-/* Append a sentence with a capital and a full stop; a name of Python at its start ("sys.path as it
- * is") keeps its spelling. */
+/* Append a text with a capital letter at its start, if it is English; a name of Python there
+ * ("sys.path as it is") keeps its spelling. */
+static void add_capital(struct strbuf *to, const char *english)
+{
+	const char *text = tr(english);
+	bool is_name = memchr(text, '.', strcspn(text, " ")) != NULL;
+
+	if (text == english && *text >= 'a' && *text <= 'z' && !is_name)
+		strbuf_addc(to, (char)(*text++ - 'a' + 'A'));
+	strbuf_adds(to, text);
+}
+
 static void add_sentence(struct strbuf *to, const char *meaning)
 {
-	bool is_name = memchr(meaning, '.', strcspn(meaning, " ")) != NULL;
-	strbuf_addc(to, *meaning >= 'a' && *meaning <= 'z' && !is_name
-			    ? (char)(*meaning - 'a' + 'A')
-			    : *meaning);
-	strbuf_addf(to, "%s.", meaning + 1);
+	add_capital(to, meaning);
+	strbuf_adds(to, tr("."));
 }
 
 static void add_arguments(struct page *p, const struct catalog_event *e)
@@ -129,34 +138,35 @@ static void add_arguments(struct page *p, const struct catalog_event *e)
 	size_t n_args;
 	const struct catalog_arg *args = catalog_args(e, p->minor, &n_args);
 
-	heading(p, "ARGUMENTS");
+	heading(p, tr("ARGUMENTS"));
 	if (n_args == 0 && e->n_signatures == 0)
-		paragraph(p, "None.");
+		paragraph(p, tr("None."));
 	for (size_t i = 0; i < n_args; i++) {
 		strbuf_addf(p->to, "    %-12s ", args[i].name);
 		WITH_TEXT(p, INDENT + 13, explain_type(&text, args[i].type));
 		WITH_TEXT(p, 2 * INDENT, {
 			add_sentence(&text, args[i].meaning);
 			if (args[i].flags & ARG_BULK)
-				strbuf_adds(&text, " Often large: kept shorter than other values "
-						   "unless -s says more.");
+				strbuf_adds(&text,
+					    tr(" Often large: kept shorter than other values "
+					       "unless -s says more."));
 			if (args[i].flags & ARG_SECRET)
-				strbuf_adds(&text, " May hold passwords or keys.");
+				strbuf_adds(&text, tr(" May hold passwords or keys."));
 		});
 	}
 	for (size_t i = 0; p->minor == 0 && i < e->n_signatures; i++) {
 		const struct catalog_signature *s = &e->signatures[i];
 
 		WITH_TEXT(p, INDENT, {
-			strbuf_adds(&text, "In ");
+			strbuf_adds(&text, tr("In "));
 			explain_minors(&text, s->minors);
-			strbuf_adds(&text, ":");
+			strbuf_adds(&text, tr(":"));
 			for (size_t a = 0; a < s->n_args; a++) {
 				strbuf_addf(&text, "%s %s (", a ? "," : "", s->args[a].name);
 				explain_type(&text, s->args[a].type);
 				strbuf_addc(&text, ')');
 			}
-			strbuf_addc(&text, '.');
+			strbuf_adds(&text, tr("."));
 		});
 	}
 }
@@ -168,35 +178,36 @@ static void add_platforms(struct strbuf *text, const struct catalog_event *e)
 	for (unsigned bit = PLATFORM_UNIX; bit <= PLATFORM_WINDOWS; bit <<= 1) {
 		if (!(e->platforms & bit))
 			continue;
-		strbuf_addf(text, "%s%s", is_first ? " " : " and ",
+		strbuf_addf(text, "%s%s", is_first ? " " : tr(" and "),
 			    catalog_platform_name((enum catalog_platform)bit));
 		is_first = false;
 	}
-	strbuf_adds(text, is_first ? " All platforms." : " only.");
+	strbuf_adds(text, is_first ? tr(" All platforms.") : tr(" only."));
 }
 
 static void add_versions(struct page *p, const struct catalog_event *e)
 {
-	heading(p, "VERSIONS");
+	heading(p, tr("VERSIONS"));
 	WITH_TEXT(p, INDENT, {
 		if (e->removed)
-			strbuf_addf(&text, "CPython 3.%d to 3.%d; gone in 3.%d.", e->since,
+			strbuf_addf(&text, tr("CPython 3.%d to 3.%d; gone in 3.%d."), e->since,
 				    e->removed - 1, e->removed);
 		else
-			strbuf_addf(&text, "CPython 3.%d and later.", e->since);
+			strbuf_addf(&text, tr("CPython 3.%d and later."), e->since);
 		add_platforms(&text, e);
 		if (!e->documented)
-			strbuf_adds(&text, " Not documented under this name.");
+			strbuf_adds(&text, tr(" Not documented under this name."));
 		if (e->since_note)
-			strbuf_addf(&text, " %s", e->since_note);
+			strbuf_addf(&text, " %s", tr(e->since_note));
 	});
 	if (e->alias)
-		WITH_TEXT(p, INDENT, strbuf_addf(&text, "Also %s: %s.", e->alias, e->alias_note));
+		WITH_TEXT(p, INDENT,
+			  strbuf_addf(&text, tr("Also %s: %s."), e->alias, tr(e->alias_note)));
 	if (e->seen_minors)
 		WITH_TEXT(p, INDENT, {
-			strbuf_adds(&text, "Its example was run and seen to raise it on ");
+			strbuf_adds(&text, tr("Its example was run and seen to raise it on "));
 			explain_minors(&text, e->seen_minors);
-			strbuf_addc(&text, '.');
+			strbuf_adds(&text, tr("."));
 		});
 	if (e->n_startup) {
 		const struct catalog_startup *s = NULL;
@@ -207,13 +218,22 @@ static void add_versions(struct page *p, const struct catalog_event *e)
 		if (!s)
 			return;
 		WITH_TEXT(p, INDENT, {
-			strbuf_addf(&text, "A bare python3.%d -S -c pass raises it", s->minor);
-			if (s->before)
-				strbuf_addf(&text, " %u times before its first line%s", s->before,
-					    s->after ? " and" : "");
-			if (s->after)
-				strbuf_addf(&text, " %u times at its end", s->after);
-			strbuf_addc(&text, '.');
+			/* a whole sentence for each case: languages order its parts differently */
+			if (s->before && s->after)
+				strbuf_addf(&text,
+					    tr("A bare python3.%d -S -c pass raises it %u times "
+					       "before its first line and %u times at its end."),
+					    s->minor, s->before, s->after);
+			else if (s->before)
+				strbuf_addf(&text,
+					    tr("A bare python3.%d -S -c pass raises it %u times "
+					       "before its first line."),
+					    s->minor, s->before);
+			else
+				strbuf_addf(&text,
+					    tr("A bare python3.%d -S -c pass raises it %u times at "
+					       "its end."),
+					    s->minor, s->after);
 		});
 	}
 }
@@ -227,7 +247,7 @@ static void add_steps(struct strbuf *text, const struct api_outcome *o)
 			strbuf_addf(text, " x%u", o->steps[i].times);
 	}
 	if (o->n_steps == 0)
-		strbuf_adds(text, "nothing");
+		strbuf_adds(text, tr("nothing"));
 }
 
 static void add_call(struct page *p, const struct api_call *c)
@@ -248,7 +268,7 @@ static void add_call(struct page *p, const struct api_call *c)
 		wrap_add(p->to, strbuf_str(&what), 22, p->width);
 	}
 	if (c->note)
-		wrap_add(p->to, c->note, 2 * INDENT, p->width);
+		wrap_add(p->to, tr(c->note), 2 * INDENT, p->width);
 	p->to->failed |= when.failed || what.failed;
 	strbuf_fini(&when);
 	strbuf_fini(&what);
@@ -261,12 +281,13 @@ static void add_measured(struct page *p, const char *api, size_t n_bytes)
 
 	if (!c)
 		return;
-	heading(p, "WHAT THE CALL RAISES, IN ORDER");
+	heading(p, tr("WHAT THE CALL RAISES, IN ORDER"));
 	for (size_t i = 0; i < n; i++)
 		add_call(p, &c[i]);
 	WITH_TEXT(p, INDENT,
 		  strbuf_addf(&text,
-			      "Measured on Linux with CPython %s, once what it imports is loaded.",
+			      tr("Measured on Linux with CPython %s, once what it imports is "
+				 "loaded."),
 			      api_versions));
 }
 
@@ -275,22 +296,22 @@ static void add_raised_by(struct page *p, const struct catalog_event *e)
 	struct strbuf names = { 0 };
 	const char *last = NULL;
 
-	heading(p, "RAISED BY");
+	heading(p, tr("RAISED BY"));
 	WITH_TEXT(p, INDENT, {
 		for (size_t i = 0; e->raised_by[i]; i++)
-			strbuf_addf(&text, "%s%s", i ? ", " : "", e->raised_by[i]);
-		strbuf_addc(&text, '.');
+			strbuf_addf(&text, "%s%s", i ? ", " : "", tr(e->raised_by[i]));
+		strbuf_adds(&text, tr("."));
 	});
 	for (size_t i = 0; i < n_api_calls; i++) {
 		if (!api_call_raises(&api_calls[i], e, p->minor) ||
 		    (last && strcmp(last, api_calls[i].api) == 0))
 			continue;
-		strbuf_addf(&names, "%s%s",
-			    last ? ", " : "Measured calls that raise it: ", api_calls[i].api);
+		strbuf_addf(&names, "%s%s", last ? ", " : tr("Measured calls that raise it: "),
+			    api_calls[i].api);
 		last = api_calls[i].api;
 	}
 	if (last) {
-		strbuf_addc(&names, '.');
+		strbuf_adds(&names, tr("."));
 		paragraph(p, strbuf_str(&names));
 	}
 	p->to->failed |= names.failed;
@@ -330,7 +351,7 @@ static void add_neighbour_line(struct page *p, const char *label, struct neighbo
 		for (size_t i = 0; i < n && i < 6; i++)
 			strbuf_addf(&text, "%s%s", i ? ", " : "",
 				    catalog_events[list[i].event].name);
-		strbuf_addc(&text, '.');
+		strbuf_adds(&text, tr("."));
 	});
 }
 
@@ -358,28 +379,31 @@ static void add_neighbours(struct page *p, const struct catalog_event *e)
 	}
 	if (n_before + n_after == 0)
 		return;
-	heading(p, "BEFORE AND AFTER");
-	add_neighbour_line(p, "In the measured calls it followed: ", before, n_before);
-	add_neighbour_line(
-	    p, n_before ? "And was followed by: " : "In the measured calls it was followed by: ",
-	    after, n_after);
+	heading(p, tr("BEFORE AND AFTER"));
+	add_neighbour_line(p, tr("In the measured calls it followed: "), before, n_before);
+	add_neighbour_line(p,
+			   n_before ? tr("And was followed by: ")
+				    : tr("In the measured calls it was followed by: "),
+			   after, n_after);
 }
 
 static void add_source(struct page *p, const struct catalog_event *e)
 {
 	if (!e->sites_version)
 		return;
-	heading(p, "IN THE SOURCE");
+	heading(p, tr("IN THE SOURCE"));
 	WITH_TEXT(p, INDENT, {
 		for (size_t i = 0; e->sites[i]; i++)
 			strbuf_addf(&text, "%s%s", i ? ", " : "", e->sites[i]);
-		strbuf_addf(&text, " (%s).", e->sites_version);
+		strbuf_addf(&text, tr(" (%s)."), e->sites_version);
 		for (size_t i = 0; e->formats[i]; i++) {
-			strbuf_adds(&text, i ? ", " : e->formats[1] ? " Formats: " : " Format: ");
+			strbuf_adds(&text, i               ? ", "
+					   : e->formats[1] ? tr(" Formats: ")
+							   : tr(" Format: "));
 			strbuf_addf(&text, "\"%s\"", e->formats[i]);
 		}
 		if (e->formats[0])
-			strbuf_addc(&text, '.');
+			strbuf_adds(&text, tr("."));
 	});
 }
 
@@ -390,9 +414,10 @@ static void add_blind_spots(struct page *p, const struct catalog_event *e)
 
 	while ((b = api_map_blind_spot_next(e, &at))) {
 		if (n++ == 0)
-			heading(p, "NOT SEEN");
+			heading(p, tr("NOT SEEN"));
 		WITH_TEXT(p, INDENT, {
-			strbuf_addf(&text, "%c%s: %s", b->title[0] & ~0x20, b->title + 1, b->text);
+			add_capital(&text, b->title);
+			strbuf_addf(&text, tr(": %s"), tr(b->text));
 		});
 	}
 }
@@ -418,8 +443,8 @@ static void add_see_also(struct page *p, const struct catalog_event *e)
 		}
 	}
 	if (n) {
-		heading(p, "SEE ALSO");
-		strbuf_addf(&names, "; explain \"%s\" for all of the theme.", theme->name);
+		heading(p, tr("SEE ALSO"));
+		strbuf_addf(&names, tr("; explain \"%s\" for all of the theme."), theme->name);
 		paragraph(p, strbuf_str(&names));
 	}
 	p->to->failed |= names.failed;
@@ -431,7 +456,7 @@ static void add_see_also(struct page *p, const struct catalog_event *e)
 static void add_gist(struct strbuf *to, const char *gist)
 {
 	bool in_reading = false, was_optional = false;
-	strbuf_adds(to, "In lists: ");
+	strbuf_adds(to, tr("In lists: "));
 	for (const char *p = gist; *p; p++) {
 		if (*p == '{') {
 			strbuf_adds(to, "<");
@@ -443,7 +468,7 @@ static void add_gist(struct strbuf *to, const char *gist)
 			   (!strchr(p, '{') || strchr(p, '}') < strchr(p, '{'))) {
 			in_reading = true; /* skip the reading */
 		} else if (*p == '|' && !in_reading) {
-			strbuf_adds(to, " or ");
+			strbuf_adds(to, tr(" or "));
 		} else if (*p == '[' || *p == ']') {
 			was_optional = true;
 			if (*p == '[' && p[1] == ' ')
@@ -453,7 +478,7 @@ static void add_gist(struct strbuf *to, const char *gist)
 			strbuf_addc(to, *p);
 		}
 	}
-	strbuf_adds(to, was_optional ? "; in parentheses where it applies" : "");
+	strbuf_adds(to, was_optional ? tr("; in parentheses where it applies") : "");
 }
 
 void explain_event(struct strbuf *to, const struct catalog_event *e, int minor, unsigned width)
@@ -461,19 +486,20 @@ void explain_event(struct strbuf *to, const struct catalog_event *e, int minor, 
 	struct page p = { to, width < 40 ? 40 : width, minor };
 	char right[64];
 
-	snprintf(right, sizeof(right), "audit event, %s", catalog_themes[e->theme].name);
+	snprintf(right, sizeof(right), tr("audit event, %s"), tr(catalog_themes[e->theme].name));
 	title(&p, e->name, right);
 	strbuf_addc(to, '\n');
-	paragraph(&p, e->description);
+	paragraph(&p, tr(e->description));
 	if (minor && !catalog_is_in(e, minor))
-		WITH_TEXT(&p, INDENT, strbuf_addf(&text, "CPython 3.%d does not raise it.", minor));
+		WITH_TEXT(&p, INDENT,
+			  strbuf_addf(&text, tr("CPython 3.%d does not raise it."), minor));
 	add_arguments(&p, e);
 	if (e->note || e->gist) {
-		heading(&p, "READING IT");
+		heading(&p, tr("READING IT"));
 		if (e->gist)
 			WITH_TEXT(&p, INDENT, add_gist(&text, e->gist));
 		if (e->note)
-			paragraph(&p, e->note);
+			paragraph(&p, tr(e->note));
 	}
 	add_raised_by(&p, e);
 	add_measured(&p, e->name, strlen(e->name));
@@ -482,18 +508,18 @@ void explain_event(struct strbuf *to, const struct catalog_event *e, int minor, 
 	add_source(&p, e);
 	add_blind_spots(&p, e);
 	if (e->example) {
-		heading(&p, "EXAMPLE");
+		heading(&p, tr("EXAMPLE"));
 		verbatim(&p, e->example);
 		strbuf_addc(to, '\n');
 		if (e->example_note)
-			paragraph(&p, e->example_note);
+			paragraph(&p, tr(e->example_note));
 		WITH_TEXT(&p, INDENT,
 			  strbuf_addf(&text,
-				      "\"auditview try %s\" runs it and shows what it raises.",
+				      tr("\"auditview try %s\" runs it and shows what it raises."),
 				      e->name));
 	} else if (e->example_note) {
-		heading(&p, "EXAMPLE");
-		paragraph(&p, e->example_note);
+		heading(&p, tr("EXAMPLE"));
+		paragraph(&p, tr(e->example_note));
 	}
 	add_see_also(&p, e);
 }
@@ -507,7 +533,7 @@ bool explain_api(struct strbuf *to, const char *api, size_t n_bytes, int minor, 
 
 	if (!c)
 		return false;
-	title(&p, c->api, "standard library");
+	title(&p, c->api, tr("standard library"));
 	add_measured(&p, api, n_bytes);
 	for (size_t i = 0, n_shown = 0; i < n; i++) {
 		for (size_t o = 0; o < c[i].n_outcomes; o++) {
@@ -520,9 +546,9 @@ bool explain_api(struct strbuf *to, const char *api, size_t n_bytes, int minor, 
 					continue;
 				shown[id] = 1;
 				if (n_shown++ == 0)
-					heading(&p, "THE EVENTS");
+					heading(&p, tr("THE EVENTS"));
 				item(&p, catalog_events[id].name, 22,
-				     catalog_events[id].description);
+				     tr(catalog_events[id].description));
 			}
 		}
 	}
@@ -533,7 +559,7 @@ bool explain_api(struct strbuf *to, const char *api, size_t n_bytes, int minor, 
 static void add_list(struct page *p, const struct catalog_event *e)
 {
 	if (p->minor == 0 || catalog_is_in(e, p->minor))
-		item(p, e->name, 24, e->description);
+		item(p, e->name, 24, tr(e->description));
 }
 
 /* Does "smtplib.SMTP.send" name the call of "smtplib.SMTP.send() (when ...)"? */
@@ -563,11 +589,12 @@ static bool explain_unmeasured(struct strbuf *to, const char *api, size_t n_byte
 		if (!e->raised_by[k] || (minor && !catalog_is_in(e, minor)))
 			continue;
 		if (n++ == 0) {
-			title(&p, e->raised_by[k], "standard library");
-			heading(&p, "WHAT THE CALL RAISES");
-			paragraph(&p, "As the sources and the docs say; it was not measured here.");
+			title(&p, e->raised_by[k], tr("standard library"));
+			heading(&p, tr("WHAT THE CALL RAISES"));
+			paragraph(&p, tr("As the sources and the docs say; it was not measured "
+					 "here."));
 		}
-		item(&p, e->name, 24, e->description);
+		item(&p, e->name, 24, tr(e->description));
 	}
 	return n > 0;
 }
@@ -577,11 +604,10 @@ void explain_theme(struct strbuf *to, enum catalog_theme theme, int minor, unsig
 	struct page p = { to, width < 40 ? 40 : width, minor };
 	const struct catalog_theme_info *info = &catalog_themes[theme];
 
-	title(&p, info->name, "theme");
+	title(&p, info->name, tr("theme"));
 	strbuf_addc(to, '\n');
-	WITH_TEXT(&p, INDENT,
-		  strbuf_addf(&text, "%c%s.", info->about[0] - 'a' + 'A', info->about + 1));
-	heading(&p, "EVENTS");
+	WITH_TEXT(&p, INDENT, add_sentence(&text, info->about));
+	heading(&p, tr("EVENTS"));
 	for (size_t i = 0; i < info->n_events; i++)
 		add_list(&p, &catalog_events[info->events[i]]);
 }
@@ -599,8 +625,8 @@ static bool explain_category(struct strbuf *to, const char *category, size_t n_b
 		if (strlen(own) != n_bytes || memcmp(own, category, n_bytes) != 0)
 			continue;
 		if (n++ == 0) {
-			title(&p, own, "category");
-			heading(&p, "EVENTS");
+			title(&p, own, tr("category"));
+			heading(&p, tr("EVENTS"));
 		}
 		add_list(&p, &catalog_events[i]);
 	}
@@ -612,38 +638,38 @@ static void explain_blind_spots(struct strbuf *to, unsigned width)
 {
 	struct page p = { to, width < 40 ? 40 : width, 0 };
 
-	title(&p, "blind spots", "what audit events do not show");
+	title(&p, tr("blind spots"), tr("what audit events do not show"));
 	strbuf_addc(to, '\n');
-	paragraph(&p, "An audit hook sees what Python code asks the interpreter to do, where the "
-		      "interpreter tells. What goes on "
-		      "below it, or with what was got hold of before, raises nothing. So hooks "
-		      "show what well-meaning and careless "
-		      "programs do; against code that means to hide they are no sandbox (PEP 578 "
-		      "says so too).");
+	paragraph(&p,
+		  tr("An audit hook sees what Python code asks the interpreter to do, where the "
+		     "interpreter tells. What goes on below it, or with what was got hold of "
+		     "before, raises nothing. So hooks show what well-meaning and careless "
+		     "programs do; against code that means to hide they are no sandbox (PEP "
+		     "578 says so too)."));
 	for (size_t i = 0; i < n_blind_spots; i++) {
 		const struct blind_spot *b = &blind_spots[i];
 
 		strbuf_addc(to, '\n');
-		WITH_TEXT(&p, 0, strbuf_addf(&text, "%c%s", b->title[0] & ~0x20, b->title + 1));
-		paragraph(&p, b->text);
+		WITH_TEXT(&p, 0, add_capital(&text, b->title));
+		paragraph(&p, tr(b->text));
 		WITH_TEXT(&p, INDENT, {
-			strbuf_adds(&text, "Stands with ");
+			strbuf_adds(&text, tr("Stands with "));
 			for (size_t n = 0; n < b->n_events && n < 8; n++)
 				strbuf_addf(&text, "%s%s", n ? ", " : "",
 					    catalog_events[b->events[n]].name);
-			strbuf_adds(&text, b->n_events > 8 ? " and others." : ".");
+			strbuf_adds(&text, b->n_events > 8 ? tr(" and others.") : tr("."));
 		});
 		if (b->calls[0])
 			WITH_TEXT(&p, INDENT, {
-				strbuf_adds(&text, "Measured to raise nothing: ");
+				strbuf_adds(&text, tr("Measured to raise nothing: "));
 				for (size_t n = 0; b->calls[n]; n++)
 					strbuf_addf(&text, "%s%s", n ? ";  " : "", b->calls[n]);
-				strbuf_addc(&text, '.');
+				strbuf_adds(&text, tr("."));
 			});
 	}
-	heading(&p, "SEE IT");
-	paragraph(&p, "\"auditview try blind-spots\" runs a demonstration of each. \"auditview "
-		      "lesson 8\" is about them.");
+	heading(&p, tr("SEE IT"));
+	paragraph(&p, tr("\"auditview try blind-spots\" runs a demonstration of each. \"auditview "
+			 "lesson 8\" is about them."));
 }
 
 bool explain_name(struct strbuf *to, const char *name, size_t n_bytes, int minor, unsigned width)

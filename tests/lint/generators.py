@@ -44,6 +44,10 @@ CASES = [
     ("gen_lessons.py", "lessons/2_socket.rec", "lesson: 2\n", "lesson: 3\n", "expected 2, found 3"),
     ("gen_lessons.py", "lessons/2_socket.rec", "    client.close()\n", "    client.close(\n", "program: line"),
     ("gen_lessons.py", "lessons/2_socket.rec", "hint: ", "hnt: ", "unknown field 'hnt'"),
+    ("gen_po.py", "po/zh_CN.po", 'msgid "network"', 'msgid network', "expected msgid or msgstr"),
+    ("gen_po.py", "po/zh_CN.po", 'msgid "network"', 'msgid "process"', "given twice"),
+    ("gen_po.py", "po/zh_CN.po", "3.%d 不引发它", "3.%s 不引发它", "conversions of"),
+    ("gen_po.py", "po/zh_CN.po", "charset=UTF-8", "charset=GB18030", "charset=UTF-8 first"),
 ]
 
 

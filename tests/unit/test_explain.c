@@ -7,6 +7,8 @@
 
 #include "base/attr.h"
 #include "base/strbuf.h"
+#include "base/tr.h"
+#include "base/utf8.h"
 #include "base/wrap.h"
 #include "model/api_map.h"
 #include "model/catalog.h"
@@ -178,10 +180,72 @@ static void test_wrap(void **state)
 	wrap_add(&to, "averyveryverylongword b", 2, 10);
 	assert_string_equal(to.s, "  averyveryverylongword\n  b\n");
 	strbuf_clear(&to);
-	/* two wide words of four cells */
+	/* two words of four cells; a line may end within the second */
 	wrap_add(&to, "\xe5\xa4\xa7\xe9\x98\xaa \xe5\xa4\xa7\xe9\x98\xaa", 0, 8);
-	assert_string_equal(to.s, "\xe5\xa4\xa7\xe9\x98\xaa\n\xe5\xa4\xa7\xe9\x98\xaa\n");
+	assert_string_equal(to.s, "\xe5\xa4\xa7\xe9\x98\xaa \xe5\xa4\xa7\n\xe9\x98\xaa\n");
+	strbuf_clear(&to);
+	/* no spaces: a line ends between any two, without a space in its place */
+	wrap_add(&to, "打开文件的进程", 2, 8);
+	assert_string_equal(to.s, "  打开文\n  件的进\n  程\n");
+	strbuf_clear(&to);
+	/* no line begins with a comma or ends with an opening parenthesis; Latin words stay whole */
+	wrap_add(&to, "打开文件，（见 os.open 的）", 2, 10);
+	assert_string_equal(to.s, "  打开文\n  件，（见\n  os.open\n  的）\n");
 	strbuf_fini(&to);
+}
+
+static const char *chosen(const char *locale, const char *preferred)
+{
+	tr_choose(locale, preferred);
+	const char *text = tr("network");
+	tr_choose(NULL, NULL);
+	return text;
+}
+
+static void test_the_language_of_a_locale(void **state)
+{
+	assert_string_equal(chosen("zh_CN.UTF-8", NULL), "网络");
+	assert_string_equal(chosen("zh_CN", ""), "网络");
+	assert_string_equal(chosen("zh_CN.utf8@pinyin", NULL), "网络");
+	assert_string_equal(chosen("en_US.UTF-8", "zh_CN:en"), "网络");
+	assert_string_equal(chosen("en_US.UTF-8", "xx:zh_CN.UTF-8"), "网络");
+	assert_string_equal(chosen("zh_CN.UTF-8", "en"), "network");
+	assert_string_equal(chosen("zh_TW.UTF-8", NULL), "network");
+	assert_string_equal(chosen("zh", NULL), "network");
+	assert_string_equal(chosen("C.UTF-8", "zh_CN"), "network");
+	assert_string_equal(chosen("POSIX", "zh_CN"), "network");
+	assert_string_equal(chosen(NULL, "zh_CN"), "network");
+	assert_true(tr_is_utf8("zh_CN.UTF-8") && tr_is_utf8("C.utf8"));
+	assert_false(tr_is_utf8("zh_CN.GB18030") || tr_is_utf8("zh_CN") || tr_is_utf8(NULL));
+	assert_null(tr(NULL));
+}
+
+/* Every page in every language: lines are no wider than asked for, and nothing is left in English
+ * that is a text of the catalogue. */
+static void test_pages_in_other_languages(void **state)
+{
+	for (const struct tr_language *l = tr_languages; l->name; l++) {
+		for (size_t i = 0; i < n_catalog_events; i++) {
+			const struct catalog_event *e = &catalog_events[i];
+			struct strbuf page = { 0 };
+
+			tr_choose(l->name, NULL);
+			explain_event(&page, e, 0, 80);
+			tr_choose(NULL, NULL);
+			assert_null(strstr(strbuf_str(&page), "RAISED BY"));
+			assert_null(strstr(strbuf_str(&page), e->description));
+			for (const char *p = strbuf_str(&page); *p;) {
+				size_t n = strcspn(p, "\n"), indent = strspn(p, " ");
+
+				if (utf8_str_width(p, n) > 80 &&
+				    memchr(p + indent, ' ', n - indent) &&
+				    (unsigned char)p[indent] >= 0x80)
+					fail_msg("%s: %.*s", e->name, (int)n, p);
+				p += n + (p[n] == '\n');
+			}
+			strbuf_fini(&page);
+		}
+	}
 }
 
 int main(void)
@@ -192,6 +256,8 @@ int main(void)
 		cmocka_unit_test(test_versions_in_words),
 		cmocka_unit_test(test_the_map_of_calls),
 		cmocka_unit_test(test_wrap),
+		cmocka_unit_test(test_the_language_of_a_locale),
+		cmocka_unit_test(test_pages_in_other_languages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
