@@ -122,6 +122,7 @@ static struct err *arm_runtimes(struct recorder *r, struct target_facts *facts, 
 			notes_add(r, NOTE_MESSAGE, p->index,
 				  "every thread waits in a call that attaching would end "
 				  "early: recording begins with its next event");
+		unwatched_end_late(r, p);
 		log_debug("armed %d: Python %s, %s", (int)pid, rt->version, rt->how);
 		*ret_any = true;
 	}

@@ -152,6 +152,8 @@ static struct err *count_file(const char *path, uint64_t *ret)
 static void close_file(struct recorder *r)
 {
 	struct session_end *e = &r->end;
+	for (size_t i = 0; i < r->processes.n; i++)
+		unwatched_add_late(r, r->processes.v[i]);
 	unwatched_say(r, e->unwatched, sizeof(e->unwatched));
 	ending_flush(r);
 	ending_take(r, e);

@@ -383,8 +383,16 @@ static void log_failure(struct err *err)
 static void resume(const struct follow *f, pid_t tid, int signal)
 {
 	const struct tracee *t = find(f, tid);
-	log_failure(t && t->starting ? ptrace_continue_to_syscall(tid, signal)
-				     : ptrace_continue(tid, signal));
+	struct err *err = NULL;
+	/* the thread must not stay stopped, whatever the error was */
+	for (unsigned try = 0; try < 2; try++) {
+		err_destroy(err);
+		err = t && t->starting ? ptrace_continue_to_syscall(tid, signal)
+				       : ptrace_continue(tid, signal);
+		if (!err || err->code == ERR_TARGET_GONE)
+			break;
+	}
+	log_failure(err);
 }
 
 static void at_syscall(struct follow *f, struct tracee *t, int status)
@@ -392,8 +400,10 @@ static void at_syscall(struct follow *f, struct tracee *t, int status)
 	struct arch_regs regs;
 	pid_t tid = t->tid;
 	struct err *err = t->starting ? ptrace_get_regs(tid, &regs) : NULL;
-	if (err)
-		return log_failure(err);
+	if (err) {
+		log_failure(err);
+		return resume(f, tid, 0);
+	}
 	bool is_over = t->starting && arch_call_is_over(&regs);
 	if (t->starting && !is_over) /* at the end of the call the register may hold the result */
 		t->first_arg = arch_call_arg(&regs, 0);
@@ -508,8 +518,12 @@ static void at_tripwire(struct follow *f, struct tracee *t, int status)
 {
 	pid_t tid = t->tid;
 	struct err *err = ptrace_breakpoint_settle(tid, SETTLE_NS);
-	if (err)
+	if (err) {
+		t = find(f, tid);
+		if (t && err->code == ERR_TIMEOUT)
+			t->is_settling = true;
 		return log_failure(err);
+	}
 	t = find(f, tid); /* other threads were served meanwhile */
 	if (t && !at_breakpoint(f, t))
 		resume(f, tid, 0);
@@ -537,8 +551,12 @@ static void at_group_stop(struct follow *f, struct tracee *t, int status)
 
 static void at_event_stop(struct follow *f, struct tracee *t, int status)
 {
+	pid_t tid = t->tid;
 	mend_options(f, t);
-	resume(f, t->tid, 0);
+	bool was_settling = t->is_settling;
+	t->is_settling = false;
+	if (!was_settling || !at_breakpoint(f, t))
+		resume(f, tid, 0);
 }
 
 static void at_child(struct follow *f, struct tracee *t, int status)
@@ -559,6 +577,7 @@ static void begin_program(struct follow *f, struct tracee *t)
 	pid_t tid = t->tid;
 	tripwire_clear(&t->wire);
 	t->breakpoint = 0; /* a new program has no breakpoints */
+	t->is_settling = false;
 	t->inherits = 0;
 	t->newborn = false;
 	t->has_python = false;
@@ -728,6 +747,13 @@ static bool is_born_meanwhile(struct follow *f, pid_t tid)
 	return f->is_bearing && (!t || t->newborn);
 }
 
+/* Does the stop take the tracer's full attention? */
+static bool is_for_later(const struct follow *f, pid_t tid, int status)
+{
+	const struct tracee *t = find(f, tid);
+	return actions[classify(t, tid, status)].defers || (t && t->is_settling);
+}
+
 /*
  * A parent in vfork(2) stops only after its child has called exec or ended, and the child, which is
  * a tracee from birth, has to be resumed for that. Stops that take the tracer's full attention are
@@ -747,8 +773,7 @@ static void serve_others(void *ctx, pid_t waited_for)
 		/* it was killed in between, and the wait has taken its status */
 		if (!WIFSTOPPED(status))
 			tracee_ended(f, what.si_pid, status);
-		else if (actions[classify(find(f, what.si_pid), what.si_pid, status)].defers ||
-			 is_born_meanwhile(f, what.si_pid))
+		else if (is_for_later(f, what.si_pid, status) || is_born_meanwhile(f, what.si_pid))
 			defer(f, what.si_pid, status);
 		else
 			handle_stop(f, what.si_pid, status);
@@ -795,13 +820,28 @@ void follow_poll(struct follow *f)
 	}
 }
 
+/* A thread that is not stopped cannot be detached from: it did not come out of our calls in time
+ * (at_stop.h). It is detached from when it stops. */
+static void detach_later(pid_t tid)
+{
+	if (!is_traced_by_us(tid) || !hold_add_pending(tid))
+		return;
+	struct err *err = ptrace_interrupt(tid);
+	if (err)
+		hold_take_pending(tid); /* it has ended, and is only not reaped yet */
+	err_destroy(err);
+}
+
 /* Detach from a stopped thread, and leave nothing of ours in it. */
 static void detach(struct follow *f, pid_t tid, int signal)
 {
 	struct tracee *t = find(f, tid);
 	if (t && t->breakpoint)
 		tracee_set_breakpoint(t, 0);
-	log_failure(ptrace_detach(tid, signal));
+	struct err *err = ptrace_detach(tid, signal);
+	if (err && err->code == ERR_TARGET_GONE)
+		detach_later(tid);
+	log_failure(err);
 	if (t && t->launched)
 		t->traced = false;
 	else if (t)

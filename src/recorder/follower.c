@@ -44,6 +44,13 @@ static bool at_entry(void *ctx, pid_t pid, pid_t tid, bool is_complete)
 		err_destroy(err);
 		return any;
 	}
+	bool is_passing = err && (err->code == ERR_TIMEOUT || err->code == ERR_BUSY);
+	struct process *late = is_passing && !any ? process_find(r, pid) : NULL;
+	if (late) {
+		log_debug("not armed at entry of %d: %s", (int)pid, err->message);
+		unwatched_set_late(r, late, err);
+		return true;
+	}
 	if (err && err->code != ERR_NOT_PYTHON && err->code != ERR_TARGET_GONE) {
 		unwatched_add(r, pid, err);
 		log_debug("not armed at entry of %d: %s", (int)pid, err->message);

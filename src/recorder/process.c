@@ -16,6 +16,7 @@
 #include "base/strbuf.h"
 #include "recorder/intake.h"
 #include "recorder/recorder_private.h"
+#include "recorder/unwatched.h"
 #include "system/proc_file.h"
 #include "system/remote_io.h"
 #include "system/remote_mem.h"
@@ -236,6 +237,7 @@ void process_read_prefixes(struct recorder *r, struct process *p, const struct p
 /* The record of this image is complete. */
 static void close_record(struct recorder *r, struct process *p, int status)
 {
+	unwatched_add_late(r, p);
 	p->ended = true;
 	p->status = status;
 	p->info.exit_status = status;

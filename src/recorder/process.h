@@ -9,6 +9,7 @@
 
 #include "capture/writer.h"
 
+struct err;
 struct python_runtime;
 struct recorder;
 struct tap;
@@ -32,7 +33,10 @@ struct process {
 	bool is_unwatched;     /* it is a Python that cannot be watched, and that was reported */
 	bool is_doubtful;      /* the last look found the same; reported if the next one does */
 	bool awaits_python;    /* it was attached to, and had no Python then */
-	struct tap *tap;       /* whose ring it writes to; NULL none */
+	/* Its Python could not be watched when it started, because of this, and it is tried again
+	 * (upkeep.c). Owned; NULL: no. */
+	struct err *late;
+	struct tap *tap; /* whose ring it writes to; NULL none */
 	/* how its slots there name it (abi.h, ring_slot); 0: it has no slot yet */
 	uint32_t slot_pid, slot_birth;
 	uint32_t uid, gid;        /* with which it opens files; as of its first look */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "recorder/client.h"
 #include "recorder/drain.h"
 #include "recorder/process.h"
@@ -93,6 +94,7 @@ void processes_forget(struct recorder *r)
 		if (p->pidfd >= 0)
 			close(p->pidfd);
 		free(p->package_folders);
+		err_destroy(p->late);
 		free(p);
 	}
 	r->processes.n = n;

@@ -134,6 +134,7 @@ void recorder_destroy(struct recorder *r)
 		if (r->processes.v[i]->pidfd >= 0)
 			close(r->processes.v[i]->pidfd);
 		free(r->processes.v[i]->package_folders);
+		err_destroy(r->processes.v[i]->late);
 		free(r->processes.v[i]);
 	}
 	vec_fini(&r->processes);

@@ -98,7 +98,7 @@ static bool is_untold(const struct session_end *e)
 
 bool session_end_failed(const struct session_end *e)
 {
-	return is_untold(e) || e->has_action_failed ||
+	return is_untold(e) || e->has_action_failed || e->is_launched_unwatched ||
 	       (e->is_file_whole != END_YES && !e->reader_left) || e->restored != END_YES;
 }
 

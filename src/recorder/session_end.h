@@ -75,7 +75,8 @@ struct session_end {
 	uint8_t reader_left;
 	uint8_t target_execed;     /* it runs another program, which is not watched */
 	uint8_t has_action_failed; /* --do: a command failed, or could not be run */
-	uint8_t pad;
+	/* the program that we started is a Python that we can watch, and it was not watched */
+	uint8_t is_launched_unwatched;
 	/* wait(2) status of the first target; -1 not known, or it still runs */
 	int32_t exit_status;
 	/* wait(2) status of the recorder, when it died; -1 not known */

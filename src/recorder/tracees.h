@@ -30,6 +30,8 @@ struct tracee {
 	bool is_told;      /* its parent's event came before that, and has set `inherits` */
 	uint64_t inherits; /* address of the breakpoint that it gets then; 0 none */
 	bool stopped;      /* in a group stop (PTRACE_LISTEN) */
+	/* it is at the breakpoint, and its next event stop is the one that was waited for in vain */
+	bool is_settling;
 };
 
 struct tracees { /* a vector (base/vec.h); to drop one changes the order */

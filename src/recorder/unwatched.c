@@ -77,6 +77,35 @@ void unwatched_add(struct recorder *r, pid_t pid, const struct err *err)
 	bool is_child = pid != r->launched_pid && (!r->first || r->first->pid != pid);
 	r->end.n_children_not_followed += is_new && is_child;
 	r->end.is_loss_known = false; /* nobody counts its events */
+	/* a Python that is not supported is no failure of ours */
+	r->end.is_launched_unwatched |= pid == r->launched_pid && err->code != ERR_UNSUPPORTED;
+}
+
+void unwatched_set_late(struct recorder *r, struct process *p, struct err *err)
+{
+	err_destroy(p->late);
+	p->late = err;
+	p->awaits_python = true;
+	r->end.is_loss_known = false;
+	notes_add(r, NOTE_WARNING, p->index, "it is not watched yet: %s", err->message);
+}
+
+void unwatched_end_late(struct recorder *r, struct process *p)
+{
+	if (!p->late)
+		return;
+	note_cause(r, p->pid, "was not watched when it started", p->late);
+	err_destroy(p->late);
+	p->late = NULL;
+}
+
+void unwatched_add_late(struct recorder *r, struct process *p)
+{
+	if (!p->late)
+		return;
+	unwatched_add(r, p->pid, p->late);
+	err_destroy(p->late);
+	p->late = NULL;
 }
 
 void unwatched_add_tracer(struct recorder *r, pid_t pid, enum self_tracing why)

@@ -22,6 +22,13 @@ struct unwatched {          /* one cause */
 
 /* A process that may be Python is not watched, for this reason. */
 void unwatched_add(struct recorder *r, pid_t pid, const struct err *err);
+/* A Python could not be watched when it started. The reason may pass, so it is tried again. Takes
+ * err. */
+void unwatched_set_late(struct recorder *r, struct process *p, struct err *err);
+/* It is watched by now: what it raised before is missing. */
+void unwatched_end_late(struct recorder *r, struct process *p);
+/* It ends, or the recorder does, and it never was watched. */
+void unwatched_add_late(struct recorder *r, struct process *p);
 /* A process runs a program that cannot be followed, or whose children cannot. */
 void unwatched_add_tracer(struct recorder *r, pid_t pid, enum self_tracing why);
 /* A process that is not followed has executed another program. */

@@ -11,6 +11,8 @@
  *           write    writes to the target's memory
  *           answer   the results of a thread's calls, when we read them
  *           own      what the recorder does for itself: lists of mappings, the ring's memory
+ *           wait     waits for a thread to stop. One that is denied has met its deadline, with
+ *                    whatever errno
  *   ACTION  kill     SIGKILL to ourselves right after the operation
  *           stop     SIGSTOP to ourselves right after the operation: a test can then do anything to
  *                    the target
@@ -29,6 +31,7 @@ enum fault_site {
 	FAULT_WRITE,
 	FAULT_ANSWER,
 	FAULT_OWN,
+	FAULT_WAIT,
 	FAULT_SITE_COUNT
 };
 

@@ -20,8 +20,13 @@
 #include "visit/remote_target.h"
 #include "visit/seccomp.h"
 #include "visit/stub.h"
+#include "visit/threads.h"
 
 #define TAKE_BACK_NS 50000000ull
+/* additional time for a thread that waits for a processor; each time that one is seen to wait, it
+ * gets GRACE_NS of it */
+#define STARVED_NS 8000000000ull
+#define GRACE_NS   500000000ull
 
 /* Retry a request that failed for a reason that is not the target's: the thread must not be left in
  * the stub. */
@@ -43,9 +48,36 @@ struct ended {
 	unsigned n_tries; /* of requests that failed: again() */
 };
 
+/* How long a list may take. */
+struct limits {
+	uint64_t begin_ns, deadline_ns, patient_until_ns; /* monotonic_ns() */
+};
+
+/* Wait for the next stop of the thread. If it does not get a processor, as beside fifty busy
+ * programs, it needs seconds for two system calls: a launched program that is given up on then runs
+ * unwatched, so it gets more time. A thread that waits for anything else (a freezer, a disk) gets
+ * none. */
+static struct err *wait_for_stop(pid_t tid, const struct remote_target *t, struct limits *l,
+				 int *ret_status)
+{
+	if (fault_before(FAULT_WAIT))
+		return err_create(ERR_TIMEOUT, "thread %d did not stop within %.0f ms", (int)tid,
+				  (double)(l->deadline_ns - l->begin_ns) / 1e6);
+	for (;;) {
+		struct err *err = ptrace_wait_stop_until(tid, l->begin_ns, l->deadline_ns,
+							 ret_status);
+		uint64_t now = monotonic_ns();
+		if (!err || err->code != ERR_TIMEOUT || now >= l->patient_until_ns ||
+		    !threads_any_starved(t->pid))
+			return err;
+		err_destroy(err);
+		l->deadline_ns = now + GRACE_NS;
+	}
+}
+
 /* Let the thread, which is set up, run its list, up to the end of the last call. `at`: where its
  * struct stub_data is. */
-static struct err *run_list(pid_t tid, const struct remote_target *t, uint64_t deadline,
+static struct err *run_list(pid_t tid, const struct remote_target *t, struct limits *limits,
 			    uint64_t at, struct ended *ret)
 {
 	struct arch_regs regs;
@@ -57,9 +89,8 @@ static struct err *run_list(pid_t tid, const struct remote_target *t, uint64_t d
 		do
 			err = ptrace_continue_to_syscall(tid, deliver);
 		while (again(&err, &ret->n_tries));
-		uint64_t now = monotonic_ns();
 		if (!err)
-			err = ptrace_wait_stop(tid, deadline > now ? deadline - now : 0, &status);
+			err = wait_for_stop(tid, t, limits, &status);
 		if (err)
 			break;
 		deliver = 0;
@@ -101,7 +132,8 @@ struct err *at_stop_run(pid_t tid, const struct remote_target *t,
 {
 	CHECK(program->n_ops &&
 	      program->ops[program->n_ops - 1].op >> 32 < 1ull << REMOTE_SAVE_BASE);
-	uint64_t deadline = monotonic_ns() + timeout_ns, at;
+	uint64_t begin = monotonic_ns(), at;
+	struct limits limits = { begin, begin + timeout_ns, begin + timeout_ns + STARVED_NS };
 	struct arch_regs back;
 	struct ended ended = { .failed = 0 };
 	bool is_filtered, group_stopped = false;
@@ -118,7 +150,7 @@ struct err *at_stop_run(pid_t tid, const struct remote_target *t,
 		err_destroy(stub_clear(t, tid));
 		return err;
 	}
-	err = run_list(tid, t, deadline, at, &ended);
+	err = run_list(tid, t, &limits, at, &ended);
 	struct err *stopped = err && err->code == ERR_TIMEOUT
 				  ? ptrace_stop_for_change(tid, TAKE_BACK_NS, &group_stopped)
 				  : NULL;

@@ -248,7 +248,15 @@ static bool has_ended(pid_t tid)
 	return at.state == 'Z' || at.state == 'X';
 }
 
-struct err *ptrace_wait_stop(pid_t tid, uint64_t timeout_ns, int *ret_status)
+static struct err *did_not_stop(pid_t tid, uint64_t allowed_ns)
+{
+	return err_create(ERR_TIMEOUT, "thread %d did not stop within %.0f ms", (int)tid,
+			  (double)allowed_ns / 1e6);
+}
+
+/* Like ptrace_wait_stop(). allowed_ns: what the message calls the deadline, where this wait is the
+ * rest of a longer one. */
+static struct err *wait_stop(pid_t tid, uint64_t timeout_ns, uint64_t allowed_ns, int *ret_status)
 {
 	uint64_t start = monotonic_ns();
 	if (watch && watch->take && watch->take(watch->ctx, tid, ret_status))
@@ -275,8 +283,7 @@ struct err *ptrace_wait_stop(pid_t tid, uint64_t timeout_ns, int *ret_status)
 		if (got < 0 && errno != EINTR)
 			return err_create(ERR_TARGET_GONE, "thread %d is gone", (int)tid);
 		if (monotonic_ns() - start > timeout_ns)
-			return err_create(ERR_TIMEOUT, "thread %d did not stop within %.0f ms",
-					  (int)tid, (double)timeout_ns / 1e6);
+			return did_not_stop(tid, allowed_ns);
 		if (watch && timeout_ns && spins > 20)
 			watch->others(watch->ctx, tid);
 		/* The end of a first thread is not reported while other threads of its process run
@@ -290,6 +297,19 @@ struct err *ptrace_wait_stop(pid_t tid, uint64_t timeout_ns, int *ret_status)
 		else
 			poll(NULL, 0, 1);
 	}
+}
+
+struct err *ptrace_wait_stop(pid_t tid, uint64_t timeout_ns, int *ret_status)
+{
+	return wait_stop(tid, timeout_ns, timeout_ns, ret_status);
+}
+
+struct err *ptrace_wait_stop_until(pid_t tid, uint64_t begin_ns, uint64_t deadline_ns,
+				   int *ret_status)
+{
+	uint64_t now = monotonic_ns();
+	return wait_stop(tid, deadline_ns > now ? deadline_ns - now : 0, deadline_ns - begin_ns,
+			 ret_status);
 }
 
 struct err *ptrace_get_regs(pid_t tid, struct arch_regs *ret)
@@ -392,12 +412,12 @@ struct err *ptrace_event_message(pid_t tid, unsigned long *ret)
 
 struct err *ptrace_wait_event_stop(pid_t tid, uint64_t timeout_ns, bool *ret_group_stopped)
 {
-	uint64_t deadline = monotonic_ns() + timeout_ns;
+	uint64_t begin = monotonic_ns();
+	if (fault_before(FAULT_WAIT))
+		return did_not_stop(tid, timeout_ns);
 	for (unsigned i = 0; i < 64; i++) {
 		int status, signal;
-		uint64_t now = monotonic_ns();
-		struct err *err = ptrace_wait_stop(tid, deadline > now ? deadline - now : 0,
-						   &status);
+		struct err *err = ptrace_wait_stop_until(tid, begin, begin + timeout_ns, &status);
 		if (err)
 			return err;
 		if (status >> 16 == PTRACE_EVENT_STOP) {

@@ -25,6 +25,10 @@ MUST_CHECK struct err *ptrace_interrupt(pid_t tid);
 /* Wait until tid stops: *ret_status is the wait status. ERR_TIMEOUT after the deadline; the thread
  * is then still seized and running. */
 MUST_CHECK struct err *ptrace_wait_stop(pid_t tid, uint64_t timeout_ns, int *ret_status);
+/* The same for one of several waits that have a deadline together (monotonic_ns()). The message says
+ * how long that was, and not what was left of it. */
+MUST_CHECK struct err *ptrace_wait_stop_until(pid_t tid, uint64_t begin_ns, uint64_t deadline_ns,
+					      int *ret_status);
 struct arch_regs;
 MUST_CHECK struct err *ptrace_get_regs(pid_t tid, struct arch_regs *ret);
 /* Also ERR_TARGET_GONE if the thread has stopped again without being asked: it was killed, and the

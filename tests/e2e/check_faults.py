@@ -252,6 +252,24 @@ def each_denied_launched(ctx, python, site, action):
     expect(struck >= 1, f"struck {struck} times: the test is broken")
 
 
+def late_at_launch(ctx, python):
+    """A launched program whose thread does not make our calls in time runs on, is tried again, and is watched from then on. That its first
+    events are missing is said."""
+    for follow in ("--follow", "--no-follow"):
+        for n in range(1, 12) if ctx.full else (3,):
+            path = os.path.join(ctx.new_folder("late"), "capture.avc")
+            spec = f"wait:{n}:ENOMEM"
+            with Victim(ctx, python, "guest", env=dict(os.environ, AUDITVIEW_FAULT=spec),
+                        prefix=[ctx.auditview, "record", follow, "-o", path, "--"]) as v:
+                wait_for(lambda: hooks_of(ctx, v.pid) == 1, 40, f"{follow} {spec}: the program is watched")
+                expect(follow == "--follow" or status_of(v.pid, "TracerPid") == "0", f"{spec}: it is not followed, and traced")
+                v.stop(40)
+                text = open(v.stderr_path, encoding="utf-8").read()
+            expect(FIRED.search(text), lambda: f"{spec} did not strike: the test is broken")
+            expect("was not watched when it started: thread" in text and "did not stop within 2000 ms" in text and "lost: unknown" in text,
+                   lambda: f"{follow} {spec}: {text[-400:]}")
+
+
 def cells(ctx):
     full = ctx.full
     pythons = ctx.pythons if full else ctx.some_pythons(12)
@@ -266,6 +284,7 @@ def cells(ctx):
         for site, action in (("call", "ENOMEM"), ("write", "EPERM"), ("answer", "EPERM"), ("own", "EPERM"), ("read", "EPERM")):
             if full or site == "answer":
                 yield f"each {site} {action}, launched", python, lambda p=python, s=site, a=action: each_denied_launched(ctx, p, s, a)
+        yield "late at launch", python, lambda p=python: late_at_launch(ctx, p)
         for site in ("ptrace", "write") if full else ("ptrace",):
             for stopping in (False, True):
                 what = f"signals{' and SIGSTOP' if stopping else ''} after each {site}"

@@ -63,6 +63,18 @@ static void what_went_well(void **state)
 	assert_int_equal(session_end_status(&e), 0);
 }
 
+/* A launched program that ended well, but was not watched because of us. */
+static void an_unwatched_launch_has_failed(void **state)
+{
+	struct session_end e = good();
+	e.is_launched = e.is_launched_unwatched = true;
+	e.target_ended = END_YES;
+	e.exit_status = 0;
+	assert_int_equal(session_end_status(&e), 1);
+	e.exit_status = EXITED_5;
+	assert_int_equal(session_end_status(&e), 5);
+}
+
 static void losses_have_causes(void **state)
 {
 	struct session_end e = good();
@@ -172,6 +184,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_went_well),
+		cmocka_unit_test(an_unwatched_launch_has_failed),
 		cmocka_unit_test(losses_have_causes),
 		cmocka_unit_test(nothing_is_concluded_from_nothing),
 		cmocka_unit_test(no_beats_unknown_beats_yes),
