@@ -17,26 +17,50 @@
 #include "ui/keymap.h"
 #include "ui/pane_events.h"
 
+/* The action of a key in the focused pane; ACTION_NONE if a prompt, a question, the program or a
+ * typed number takes the key. */
+static enum action action_of(struct app *app, struct input in)
+{
+	struct pane *p = app_focused(app);
+	if (in.kind != INPUT_KEY || !p || app->count || app->asked_quit || app->dialog ||
+	    app->after_prefix || prompt_is_open(&app->prompt) || app_terminal_has_keys(app))
+		return ACTION_NONE;
+	return keymap_find(app->keys, p->id, in.key);
+}
+
+static bool is_among(enum action action, const enum action *all, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (all[i] == action)
+			return true;
+	return false;
+}
+
 /* Is it a key that acts on no event, and leaves the list in which the search goes on? */
 static bool is_for_screen(struct app *app, struct input in)
 {
 	static const enum action at_once[] = { ACTION_PANE_NEXT, ACTION_PANE_PREV, ACTION_NARROWER,
 					       ACTION_WIDER,     ACTION_ROTATE,    ACTION_REDRAW,
 					       ACTION_SUSPEND };
-	struct pane *p = app_focused(app);
-	if (in.kind != INPUT_KEY || !p || app->count || app->asked_quit || app->dialog ||
-	    app->after_prefix || prompt_is_open(&app->prompt) || app_terminal_has_keys(app))
-		return false;
-	enum action action = keymap_find(app->keys, p->id, in.key);
-	for (size_t i = 0; i < ARRAY_LEN(at_once); i++)
-		if (at_once[i] == action)
-			return true;
-	return false;
+	return is_among(action_of(app, in), at_once, ARRAY_LEN(at_once));
+}
+
+/* Is it a key that leaves focus, pages and prompts as they are, so that keys for the screen mean
+ * the same before it and after it? */
+static bool keeps_screen(struct app *app, struct input in)
+{
+	static const enum action all[] = {
+		ACTION_HIT_NEXT,   ACTION_HIT_PREV,   ACTION_DOWN,       ACTION_UP,
+		ACTION_PAGE_DOWN,  ACTION_PAGE_UP,    ACTION_HALF_DOWN,  ACTION_HALF_UP,
+		ACTION_TOP,        ACTION_BOTTOM,     ACTION_FIRST_NEXT, ACTION_FIRST_PREV,
+		ACTION_STORY_NEXT, ACTION_STORY_PREV, ACTION_MARK,       ACTION_MARK_NEXT,
+	};
+	return is_among(action_of(app, in), all, ARRAY_LEN(all));
 }
 
 /* Keys typed while a search runs wait, because they act on the hit. Esc and Ctrl-C stop the search
- * and drop the waiting keys. What concerns only the screen is done at once, unless another key
- * waits before it. */
+ * and drop the waiting keys. What concerns only the screen is done at once, unless a key waits
+ * after which it could mean something else. */
 static bool wait_for_search(struct app *app, struct input in)
 {
 	if (!pane_events_is_searching(app->panes[PANE_EVENTS]))
@@ -47,17 +71,33 @@ static bool wait_for_search(struct app *app, struct input in)
 		pane_events_search_stop(app->panes[PANE_EVENTS]);
 		return true;
 	}
-	if (!app->waiting.n && is_for_screen(app, in))
+	bool all_keep_screen = true;
+	for (size_t i = 0; i < app->waiting.n; i++)
+		all_keep_screen &= app->waiting.v[i].keeps_screen;
+	if (all_keep_screen && is_for_screen(app, in))
 		return false;
-	return app->waiting.n < 1000 && vec_push(&app->waiting, in);
+	struct waiting_input waits = { in, app_focused_id(app), keeps_screen(app, in) };
+	return app->waiting.n < 1000 && vec_push(&app->waiting, waits);
+}
+
+/* Act on a key in the pane that had the focus when it was typed. The focus stays where later keys
+ * have moved it, unless this key moves it. */
+static void act_late(struct app *app, struct waiting_input late)
+{
+	enum pane_id focus = app->focus;
+	if (late.keeps_screen)
+		app->focus = late.focus;
+	app_input(app, late.in);
+	if (late.keeps_screen)
+		app->focus = focus;
 }
 
 bool app_input_waiting(struct app *app)
 {
 	while (app->waiting.n && !app->quit && !pane_events_is_searching(app->panes[PANE_EVENTS])) {
-		struct input in = app->waiting.v[0];
-		memmove(app->waiting.v, app->waiting.v + 1, --app->waiting.n * sizeof(in));
-		app_input(app, in);
+		struct waiting_input late = app->waiting.v[0];
+		memmove(app->waiting.v, app->waiting.v + 1, --app->waiting.n * sizeof(late));
+		act_late(app, late);
 	}
 	return pane_events_is_searching(app->panes[PANE_EVENTS]);
 }

@@ -57,6 +57,13 @@ struct header { /* what the header shows; updated four times a second */
 	unsigned n_children;
 };
 
+/* A key that was typed while a search ran. */
+struct waiting_input {
+	struct input in;
+	enum pane_id focus; /* the pane that it is for */
+	bool keeps_screen;  /* focus, pages and prompts are the same after it */
+};
+
 struct app {
 	struct pane_host host; /* what the panes see of all this */
 	struct app_options options;
@@ -73,10 +80,10 @@ struct app {
 	uint64_t anchor_seq;     /* the cursor at that time */
 	char *prompt_old_search; /* likewise of the search prompt; NULL: there was none */
 
-	VEC(struct input) waiting; /* keys that wait for the end of a search */
-	bool filter_is_new;        /* set by a key, and no frame has shown it yet */
-	uint64_t count;            /* number typed before a key */
-	VEC(struct level) levels;  /* sessions below this one; the last is the nearest */
+	VEC(struct waiting_input) waiting; /* keys that wait for the end of a search */
+	bool filter_is_new;                /* set by a key, and no frame has shown it yet */
+	uint64_t count;                    /* number typed before a key */
+	VEC(struct level) levels;          /* sessions below this one; the last is the nearest */
 	struct toggles toggles;
 	struct search search;
 

@@ -217,7 +217,8 @@ static void press(struct app *app, int key)
 static void test_a_slow_search_blocks_nothing(void **state)
 {
 	struct app *app = drive_open(capture, NULL, 120, 40);
-	drive_keys(app, "G /");
+	drive_keys(app, "g /");
+	uint64_t before = app->host.cursor_seq;
 	for (const char *k = "[0-9] nowhere"; *k; k++)
 		press(app, *k);
 	look_ns = 1500000; /* 16 lines take that long */
@@ -231,15 +232,46 @@ static void test_a_slow_search_blocks_nothing(void **state)
 	assert_int_equal(app_focused_id(app), PANE_ARGUMENTS);
 	assert_true(shows(app, "searching "));
 	press(app, 'j');
-	press(app, KEY_TAB_); /* it waits behind the j */
-	assert_int_equal(app_focused_id(app), PANE_ARGUMENTS);
-	assert_int_equal(app->waiting.n, 2);
+	press(app, KEY_TAB_); /* it passes the j, which is for Arguments */
+	assert_int_equal(app_focused_id(app), PANE_STACK);
+	assert_int_equal(app->waiting.n, 1);
+	press(app, '\\'); /* this changes what the keys after it are for: Tab waits behind it */
+	press(app, KEY_TAB_);
+	assert_int_equal(app_focused_id(app), PANE_STACK);
+	assert_int_equal(app->waiting.n, 3);
 	assert_true(looked_ns < 8000000);
 	look_ns = 0;
 	drive_settle(app);
 	assert_int_equal(app->waiting.n, 0);
-	assert_int_equal(app_focused_id(app), PANE_STACK);
+	assert_int_equal(app->host.cursor_seq, before); /* the j did not move the list */
+	assert_int_equal(app_focused_id(app), PANE_CATEGORIES);
 	drive_keys(app, "Esc Esc");
+	app_destroy(app);
+}
+
+/* Tab does not wait for an n that waits. The n acts in the list, where it was typed. */
+static void test_tab_passes_a_waiting_n(void **state)
+{
+	struct app *app = drive_open(capture, NULL, 120, 40);
+	drive_keys(app, "G / =gzip Enter");
+	uint64_t first = app->host.cursor_seq;
+	drive_keys(app, "n");
+	uint64_t second = app->host.cursor_seq;
+	assert_int_not_equal(second, first);
+	drive_keys(app, "Esc Esc G /");
+	for (const char *k = "[g]zip"; *k; k++)
+		press(app, *k);
+	look_ns = 1500000;
+	press(app, KEY_ENTER_);
+	press(app, 'n');
+	press(app, KEY_TAB_);
+	assert_true(shows(app, "searching "));
+	assert_int_equal(app->waiting.n, 1);
+	assert_int_equal(app_focused_id(app), PANE_ARGUMENTS);
+	look_ns = 0;
+	drive_settle(app);
+	assert_int_equal(app->host.cursor_seq, second);
+	assert_int_equal(app_focused_id(app), PANE_ARGUMENTS);
 	app_destroy(app);
 }
 
@@ -308,6 +340,7 @@ int main(void)
 					    cmocka_unit_test(test_hits_are_counted),
 					    cmocka_unit_test(test_search_is_at_once),
 					    cmocka_unit_test(test_a_slow_search_blocks_nothing),
+					    cmocka_unit_test(test_tab_passes_a_waiting_n),
 					    cmocka_unit_test(test_a_filter_blocks_no_key),
 					    cmocka_unit_test(test_sorter) };
 	snprintf(capture, sizeof(capture), "/tmp/auditview-search-%d.avc", (int)getpid());
