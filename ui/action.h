@@ -70,6 +70,7 @@ struct strbuf;
 	X(FILTERS,       "filters",       NARROW, NONE,   SESSION, FILTERS,   page,         "filters and summaries, ready and kept")        \
 	X(INCLUDE,       "include",       NARROW, NONE,   SESSION, NONE,      term,         "only this")                                    \
 	X(EXCLUDE,       "exclude",       NARROW, NONE,   SESSION, NONE,      term,         "not this")                                     \
+	X(SAME,          "same",          NARROW, NONE,   SESSION, NONE,      same,         "same file, host, command")                     \
 	X(TOGGLE,        "toggle",        NARROW, NONE,   SESSION, NONE,      focused,      "toggle, or tag")                               \
 	X(SEARCH,        "search",        NARROW, TEXT,   FIRST,   NONE,      search,       "search, all columns")                          \
 	X(SEARCH_BACK,   "search-back",   NARROW, TEXT,   FIRST,   NONE,      search,       "search backwards")                             \

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "model/gathered_filter.h"
 #include "ui/app_keep.h"
 #include "ui/app_messages.h"
 #include "ui/app_panes.h"
@@ -319,6 +320,24 @@ static void act_term(struct app *app, struct pane *p, const struct call *c)
 		app_flash(app, "there is no value under the cursor to filter by");
 	}
 	strbuf_fini(&term);
+}
+
+/* All events that name the file, host or command of the event under the cursor: a new filter, not
+ * one more condition, so that nothing of it is missing. */
+static void act_same(struct app *app, struct pane *p, const struct call *c)
+{
+	struct strbuf filter = { 0 };
+	struct event e;
+	if (app->host.cursor_seq != SELECTION_NONE &&
+	    trace_event(app->host.view->trace, app->host.cursor_seq, &e) &&
+	    gathered_filter_same(app->host.view->trace, e.name, e.args, &filter)) {
+		if (app->pages.n)
+			app_close_all_pages(app);
+		app_set_filter(app, strbuf_str(&filter), true);
+	} else {
+		app_flash(app, "this event names no file, host or command");
+	}
+	strbuf_fini(&filter);
 }
 
 /* Show "hit 3 of 41" for the line under the cursor, unless the list is too long to count at

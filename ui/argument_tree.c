@@ -11,6 +11,7 @@
 #include "model/arguments.h"
 #include "model/environment.h"
 #include "model/filter.h"
+#include "model/gathered_filter.h"
 #include "model/gist.h"
 #include "model/looks.h"
 #include "model/selection.h"
@@ -462,6 +463,46 @@ static void add_node(struct argument_tree *t, struct value_iter *it, const struc
 		add_rest(t, v, indent);
 }
 
+/* What has a field of its own (file, host, port, command) is filtered by that, so that it is found
+ * in all events, whatever their arguments are called. The parts of an address have lines of their
+ * own while its tuple is open. A URL is more than its host. */
+static void gather(struct argument_tree *t, size_t line, const struct event *e, uint32_t arg,
+		   const struct value_node *v)
+{
+	bool is_list = v->tag == VALUE_TUPLE || v->tag == VALUE_LIST;
+	bool is_text = value_is_text(v->tag) || value_is_bytes(v->tag);
+	bool is_url = is_text && memmem(v->bytes, v->n_bytes, "://", 3);
+	const struct {
+		enum field_id field;
+		bool is_for;
+		size_t part; /* 0: the whole value; of an address: the line of its part */
+	} rows[] = {
+		{ FIELD_FILE, !is_list, 0 },
+		{ FIELD_COMMAND, true, 0 },
+		{ FIELD_PEER, !is_url, is_list },
+		{ FIELD_PORT, !is_url, is_list * 2 },
+	};
+	struct strbuf whole = { 0 };
+	for (size_t i = 0; i < ARRAY_LEN(rows) && line < t->lines.n; i++) {
+		struct strbuf b = { 0 };
+		size_t at = line + rows[i].part;
+		if (rows[i].is_for &&
+		    gathered_filter(t->view->trace, rows[i].field, e->name, e->args, arg, &b)) {
+			strbuf_addf(&whole, "%s%s", whole.n ? " and " : "", strbuf_str(&b));
+			if (rows[i].part && t->lines.v[line].is_open && at < t->lines.n) {
+				free(t->lines.v[at].term);
+				t->lines.v[at].term = take(&b);
+			}
+		}
+		strbuf_fini(&b);
+	}
+	if (whole.n) {
+		free(t->lines.v[line].term);
+		t->lines.v[line].term = take(&whole);
+	}
+	strbuf_fini(&whole);
+}
+
 uint32_t argument_tree_build(struct argument_tree *t, struct view *view, const struct event *e,
 			     int n_columns)
 {
@@ -487,6 +528,7 @@ uint32_t argument_tree_build(struct argument_tree *t, struct view *view, const s
 			continue;
 		}
 		add_node(t, &all.it, &value, name, path, 0, arg.index + 1, small || n_args == 1);
+		gather(t, line, e, arg.index, &value);
 		add_guesses(t, e, &value, all.event, arg.index);
 		unsigned reading = arg.value.tag == VALUE_INT
 				       ? catalog_arg_reading(all.event, arg.index)

@@ -35,8 +35,11 @@ static void end_text(struct gathered *to)
 		return;
 	if (to->n == GATHERED_MAX)
 		strbuf_cut(&to->text, start);
-	else
+	else {
+		to->arg[to->n] = to->at_arg;
+		to->is_cut[to->n] = to->at_cut;
 		to->ends[to->n++] = to->text.n;
+	}
 }
 
 static bool is_said(const char *word, const char *const *words, size_t n)
@@ -201,6 +204,9 @@ void gathered_read(struct trace *t, enum field_id field, uint32_t name, uint32_t
 	arguments_init_value(&a, t, name, 0, args);
 	while (arguments_next(&a, &arg)) {
 		struct value_iter look = a.it;
+		to->at_arg = arg.index;
+		to->at_cut = arg.value.tag == VALUE_STR_CUT || arg.value.tag == VALUE_BYTES_CUT ||
+			     arg.value.tag == VALUE_BYTEARRAY_CUT;
 		int position = a.is_dict ? catalog_arg_find(e, 0, arg.name, arg.n_name)
 					 : (int)arg.index;
 		enum catalog_reading reading = reading_of(e, position);

@@ -20,8 +20,12 @@ struct trace;
 
 struct gathered {
 	struct strbuf text;
-	size_t ends[GATHERED_MAX]; /* text i is [ends[i - 1], ends[i]) of text */
+	size_t ends[GATHERED_MAX];  /* text i is [ends[i - 1], ends[i]) of text */
+	uint32_t arg[GATHERED_MAX]; /* text i was in this argument */
+	bool is_cut[GATHERED_MAX];  /* text i is the beginning of a longer one */
 	size_t n;
+	uint32_t at_arg; /* while arguments are read: which one */
+	bool at_cut;
 };
 
 bool gathered_is(enum field_id field); /* is it one of the four fields? */

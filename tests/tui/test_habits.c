@@ -63,6 +63,52 @@ static void test_function_keys(void **state)
 	app_destroy(app);
 }
 
+/* * shows all events with the file, host or command of the one under the cursor, however they name
+ * it; in Arguments + asks for the same as a further condition. q shows again what was there. */
+static void test_same_file(void **state)
+{
+	static const struct {
+		const char *keys, *filter;
+	} rows[] = {
+		{ "/ =settings Enter *", "file == \"/srv/shop/settings.json\"" },
+		{ "/ =orders Enter *", "peer == \"127.0.0.1\"" },
+		{ "/ =Popen Enter *", "command == \"/usr/bin/gzip -9 *" },
+		{ "/ =os.remove Enter * ", "file == \"*" },
+		{ "f =exec Enter / =json Enter *", "exec" }, /* has none */
+		{ "f =open Enter / =settings Enter *", "file == \"/srv/shop/settings.json\"" },
+		{ "f =open Enter / =settings Enter * q", "open" },
+		{ "/ =settings Enter Tab +", "file == \"/srv/shop/settings.json\"" },
+		{ "/ =settings Enter Tab -", "not file == \"/srv/shop/settings.json\"" },
+		{ "/ =settings Enter Tab j +", "args.mode == \"r\"" },
+		{ "/ =POST Enter Tab +", "args.fullurl == \"http*" },
+		{ "/ =socket.connect Enter Tab / =address Enter +",
+		  "peer == \"127.0.0.1\" and port == 8077" },
+		{ "/ =socket.connect Enter Tab / =address Enter j +", "peer == \"127.0.0.1\"" },
+		{ "/ =socket.connect Enter Tab / =address Enter j j +", "port == 8077" },
+		{ "/ =socket.connect Enter Tab / =address Enter Enter +",
+		  "peer == \"127.0.0.1\" and port == 8077" },
+		/* the line below is not a part of the address then */
+		{ "/ =socket.connect Enter Tab / =address Enter Enter j +", "" },
+		{ "/ =Popen Enter Tab j +", "command == \"/usr/bin/gzip -9 *" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct app *app = drive_open(capture, NULL, 80, 24);
+		drive_keys(app, rows[i].keys);
+		size_t n = strcspn(rows[i].filter, "*");
+		const char *text = app->host.view->filter_text;
+		if (rows[i].filter[n] ? strncmp(text, rows[i].filter, n) != 0
+				      : strcmp(text, rows[i].filter) != 0)
+			fail_msg("%s: %s", rows[i].keys, text);
+		if (*text && !view_n_shown(app->host.view))
+			fail_msg("%s: %s shows nothing", rows[i].keys, text);
+		app_destroy(app);
+	}
+	struct app *app = drive_open(capture, NULL, 80, 24);
+	drive_keys(app, "/ =exec Enter *");
+	must_show(app, "this event names no file, host or command");
+	app_destroy(app);
+}
+
 /* What cannot be done in a pane says why, and where it can be done. */
 static void test_no_key_is_silent(void **state)
 {
@@ -501,6 +547,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_function_keys),
 		cmocka_unit_test(test_no_key_is_silent),
+		cmocka_unit_test(test_same_file),
 		cmocka_unit_test(test_space_pages),
 		cmocka_unit_test(test_few_keys),
 		cmocka_unit_test(test_key_line_takes_clicks),
