@@ -10,6 +10,7 @@
 #include "base/folder.h"
 #include "base/new_file.h"
 #include "base/strbuf.h"
+#include "base/tr.h"
 #include "model/lesson.h"
 #include "ui/area.h"
 #include "ui/keep.h"
@@ -63,17 +64,17 @@ void lesson_steps_draw(struct area a, int y, const struct lesson *l, unsigned do
 	struct strbuf b = { 0 };
 	strbuf_addf(&b, "%2d", l->number);
 	area_put(a, y, 2, 3, ROLE_DIM, strbuf_str(&b));
-	area_put_cut(a, y, 6, a.n_columns - 34, ROLE_TEXT, l->title);
+	area_put_cut(a, y, 6, a.n_columns - 34, ROLE_TEXT, tr(l->title));
 	strbuf_clear(&b);
-	strbuf_addf(&b, "%d min", l->minutes);
+	strbuf_addf(&b, tr("%d min"), l->minutes);
 	area_put_right(a, y, a.n_columns - 27, 7, ROLE_DIM, strbuf_str(&b));
 	strbuf_clear(&b);
 	if (done >= l->n_steps)
-		strbuf_adds(&b, "done");
+		strbuf_adds(&b, tr("done"));
 	else if (done)
-		strbuf_addf(&b, "step %u of %zu", done + 1, l->n_steps);
+		strbuf_addf(&b, tr("step %u of %zu"), done + 1, l->n_steps);
 	else
-		strbuf_adds(&b, l->second_program ? "runs two programs" : "runs a program");
+		strbuf_adds(&b, l->second_program ? tr("runs two programs") : tr("runs a program"));
 	area_put_cut(a, y, a.n_columns - 18, -1, ROLE_DIM, strbuf_str(&b));
 	strbuf_fini(&b);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/tr.h"
 #include "base/wrap.h"
 #include "model/lesson.h"
 #include "model/own.h"
@@ -54,7 +55,7 @@ static void run_program(struct lesson_pane *l, bool second)
 	struct app_source source = { .terminal_fd = -1 };
 	if (!ops || !ops->run) {
 		host_flash(host,
-			   "programs cannot be run here: auditview lesson %d holds it as text",
+			   tr("programs cannot be run here: auditview lesson %d holds it as text"),
 			   l->lesson->number);
 		l->failed = true;
 		return;
@@ -93,7 +94,8 @@ void pane_lesson_begin(const struct pane_host *host, int number)
 {
 	const struct lesson *lesson = lesson_find(number);
 	if (!lesson) {
-		host_flash(host, "there is no lesson %d: there are 1 to %zu", number, n_lessons);
+		host_flash(host, tr("there is no lesson %d: there are 1 to %zu"), number,
+			   n_lessons);
 		return;
 	}
 	struct lesson_pane *l = (struct lesson_pane *)host_pane(host, PANE_LESSON);
@@ -140,10 +142,11 @@ static bool is_right_with_startup(struct lesson_pane *l, const char *answer)
 	bool right = !err && lesson_is_right(s, strbuf_str(&all), answer);
 	err_destroy(err);
 	if (right)
-		snprintf(l->said, sizeof(l->said),
-			 "Right: the list shows %s, of which the program caused %s; Python's own "
-			 "start and end are the others.",
-			 strbuf_str(&all), strbuf_str(&l->truth));
+		snprintf(
+		    l->said, sizeof(l->said),
+		    tr("Right: the list shows %s, of which the program caused %s; Python's own "
+		       "start and end are the others."),
+		    strbuf_str(&all), strbuf_str(&l->truth));
 	strbuf_fini(&all);
 	return right;
 }
@@ -156,8 +159,10 @@ static void tell_truth(struct lesson_pane *l)
 	l->answered = true;
 	l->said[0] = 0;
 	if (l->lesson->steps[l->step].kind != LESSON_GUESS)
-		snprintf(l->said, sizeof(l->said), "It is %s.", strbuf_str(&l->truth));
-	snprintf(l->answer, sizeof(l->answer), "%s", strbuf_str(&l->truth));
+		snprintf(l->said, sizeof(l->said), tr("It is %s."),
+			 lesson_truth_shown(&l->lesson->steps[l->step], strbuf_str(&l->truth)));
+	snprintf(l->answer, sizeof(l->answer), "%s",
+		 lesson_truth_shown(&l->lesson->steps[l->step], strbuf_str(&l->truth)));
 	strbuf_clear(&l->after);
 	lesson_after(&l->after, &l->lesson->steps[l->step], strbuf_str(&l->truth));
 }
@@ -169,7 +174,7 @@ static bool answer_accept(const struct pane_host *host, const char *text)
 		return true;
 	const struct lesson_step *s = &l->lesson->steps[l->step];
 	if (!is_ready(l)) {
-		host_flash(host, "the program is still running");
+		host_flash(host, tr("the program is still running"));
 		return false;
 	}
 	snprintf(l->answer, sizeof(l->answer), "%s", text);
@@ -181,13 +186,13 @@ static bool answer_accept(const struct pane_host *host, const char *text)
 		if (++l->n_wrong >= TRIES)
 			tell_truth(l);
 		else
-			snprintf(
-			    l->said, sizeof(l->said),
-			    "No. h gives a hint, f filters the events below, → tells the answer.");
+			snprintf(l->said, sizeof(l->said),
+				 tr("No. h gives a hint, f filters the events below, → tells the "
+				    "answer."));
 		return true;
 	}
 	if (s->kind != LESSON_GUESS && !l->said[0])
-		snprintf(l->said, sizeof(l->said), "Right.");
+		snprintf(l->said, sizeof(l->said), "%s", tr("Right."));
 	l->answered = true;
 	strbuf_clear(&l->after);
 	lesson_after(&l->after, s, strbuf_str(&l->truth));
@@ -198,12 +203,12 @@ static bool answer_accept(const struct pane_host *host, const char *text)
 	return true;
 }
 
-static const struct prompt_ops answer_prompt = {
-	.label = "your answer: ", .history = -1, .accept = answer_accept
-};
-static const struct prompt_ops guess_prompt = {
-	.label = "your guess: ", .history = -1, .accept = answer_accept
-};
+static const struct prompt_ops answer_prompt = { .label = N_("your answer: "),
+						 .history = -1,
+						 .accept = answer_accept };
+static const struct prompt_ops guess_prompt = { .label = N_("your guess: "),
+						.history = -1,
+						.accept = answer_accept };
 
 static void update_lesson(struct pane *p, unsigned changes)
 {
@@ -236,12 +241,11 @@ static int draw_guess(const struct lesson_pane *l, struct area a, int y)
 	int width = a.n_columns - 12, at_guess = most > 0 ? (int)(guess / most * (width - 1)) : 0,
 	    at_truth = most > 0 ? (int)(truth / most * (width - 1)) : 0;
 	struct strbuf b = { 0 };
-	strbuf_addf(&b, "%.0f you said", guess);
+	strbuf_addf(&b, tr("%.0f you said"), guess);
 	area_put(a, y, 5 + (at_guess < width - 14 ? at_guess : width - 14), -1, ROLE_DIM,
 		 strbuf_str(&b));
 	strbuf_clear(&b);
-	strbuf_adds(&b, strbuf_str(&l->truth));
-	strbuf_adds(&b, truth == 1 ? " event" : " events");
+	strbuf_addf(&b, truth == 1 ? tr("%s event") : tr("%s events"), strbuf_str(&l->truth));
 	int x = 5 + (at_truth < width - 12 ? at_truth : width - 12);
 	area_put(a, abs(at_truth - at_guess) < 26 ? y + 2 : y, x, -1, ROLE_FOCUS, strbuf_str(&b));
 	strbuf_fini(&b);
@@ -261,13 +265,13 @@ static int draw_question(const struct lesson_pane *l, struct area a, int y, bool
 {
 	const struct lesson_step *s = &l->lesson->steps[l->step];
 	if (with_text)
-		y = put_text(a, y, 1, ROLE_TEXT, s->text) + 1;
+		y = put_text(a, y, 1, ROLE_TEXT, tr(s->text)) + 1;
 	if (l->failed)
 		return put_text(a, y, 1, ROLE_TROUBLE,
-				"the program could not be run; r tries again");
+				tr("the program could not be run; r tries again"));
 	if (!is_ready(l))
-		return put_text(a, y, 1, ROLE_DIM, "it is running; its events come in below");
-	y = put_text(a, y, 1, ROLE_TEXT, s->question);
+		return put_text(a, y, 1, ROLE_DIM, tr("it is running; its events come in below"));
+	y = put_text(a, y, 1, ROLE_TEXT, tr(s->question));
 	if (l->answered && s->kind == LESSON_GUESS) {
 		y = draw_guess(l, a, y);
 	} else if (l->answer[0]) {
@@ -279,7 +283,7 @@ static int draw_question(const struct lesson_pane *l, struct area a, int y, bool
 	if (l->answered)
 		y = put_text(a, y, 1, ROLE_TEXT, strbuf_str(&l->after));
 	else if (l->hint && s->hint)
-		y = put_text(a, y, 1, ROLE_DIM, s->hint);
+		y = put_text(a, y, 1, ROLE_DIM, tr(s->hint));
 	return y;
 }
 
@@ -288,7 +292,7 @@ static int draw_program(const struct lesson_pane *l, struct area a, int y)
 {
 	const char *program = l->on_second ? l->lesson->second_program : l->lesson->program;
 	if (l->step == 0 && !l->answered)
-		y = put_text(a, y, 1, ROLE_DIM, l->lesson->about) + 1;
+		y = put_text(a, y, 1, ROLE_DIM, tr(l->lesson->about)) + 1;
 	for (const char *q = program; *q; y++) {
 		size_t n = strcspn(q, "\n");
 		area_put_n(a, y, 5, -1, ROLE_FOCUS, q, n);
@@ -302,7 +306,7 @@ static void draw_lesson(const struct pane *p, struct area a)
 {
 	const struct lesson_pane *l = (const struct lesson_pane *)p;
 	if (!l->lesson) {
-		area_put(a, 1, 2, -1, ROLE_DIM, "no lesson was chosen; :lessons lists them");
+		area_put(a, 1, 2, -1, ROLE_DIM, tr("no lesson was chosen; :lessons lists them"));
 		return;
 	}
 	int n_program = draw_program(l, a, NOWHERE) - NOWHERE;
@@ -318,10 +322,11 @@ static void draw_lesson(const struct pane *p, struct area a)
 		draw_program(l, area_sub(a, 0, 0, room, a.n_columns), -top);
 		if (top < most)
 			area_printf(a, room, 5, -1, ROLE_DIM,
-				    "… PgDn: %d more line%s of the program", most - top,
-				    most - top == 1 ? "" : "s");
+				    most - top == 1 ? tr("… PgDn: %d more line of the program")
+						    : tr("… PgDn: %d more lines of the program"),
+				    most - top);
 		else if (most > 0)
-			area_put(a, room, 5, -1, ROLE_DIM, "… PgUp: the lines above");
+			area_put(a, room, 5, -1, ROLE_DIM, tr("… PgUp: the lines above"));
 	}
 	draw_question(l, a, room > 0 ? room + 1 : 0, with_text);
 }
@@ -341,7 +346,7 @@ static bool act_lesson(struct pane *p, enum action action, uint64_t count, const
 						   ? &guess_prompt
 						   : &answer_prompt);
 			else
-				host_flash(host, "the program is still running");
+				host_flash(host, tr("the program is still running"));
 			return true;
 		}
 		__attribute__((fallthrough));
@@ -353,13 +358,13 @@ static bool act_lesson(struct pane *p, enum action action, uint64_t count, const
 		if (l->step + 1 < l->lesson->n_steps) {
 			begin_step(l, l->step + 1);
 		} else if (lesson_find(l->lesson->number + 1)) {
-			host_flash(host, "that was lesson %d; the next one is %d, %s",
+			host_flash(host, tr("that was lesson %d; the next one is %d, %s"),
 				   l->lesson->number, l->lesson->number + 1,
-				   lesson_find(l->lesson->number + 1)->title);
+				   tr(lesson_find(l->lesson->number + 1)->title));
 			host_close_pages(host, PAGE_ON_TOP);
 			host_open_page(host, PANE_LESSONS);
 		} else {
-			host_flash(host, "that was the last lesson");
+			host_flash(host, tr("that was the last lesson"));
 			host_close_pages(host, PAGE_ON_TOP);
 		}
 		return true;
@@ -394,8 +399,8 @@ static void title_lesson(const struct pane *p, struct strbuf *subject, struct st
 	const struct lesson_pane *l = (const struct lesson_pane *)p;
 	if (!l->lesson)
 		return;
-	strbuf_addf(subject, "%d: %s", l->lesson->number, l->lesson->title);
-	strbuf_addf(facts, "step %zu of %zu", l->step + 1, l->lesson->n_steps);
+	strbuf_addf(subject, "%d: %s", l->lesson->number, tr(l->lesson->title));
+	strbuf_addf(facts, tr("step %zu of %zu"), l->step + 1, l->lesson->n_steps);
 }
 
 const struct pane_ops pane_lesson_ops = {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/strbuf.h"
+#include "base/tr.h"
 #include "model/lesson.h"
 #include "ui/area.h"
 #include "ui/lesson_steps.h"
@@ -71,13 +72,13 @@ static void title_lessons(const struct pane *p, struct strbuf *subject, struct s
 	for (size_t i = 0; i < n_lessons; i++)
 		done += lessons[i].number < LESSONS_MAX &&
 			l->done[lessons[i].number] >= lessons[i].n_steps;
-	strbuf_addf(facts, "%zu of %zu done", done, n_lessons);
+	strbuf_addf(facts, tr("%zu of %zu done"), done, n_lessons);
 }
 
 static void line_lessons(const struct pane *p, uint64_t entry, struct strbuf *to)
 {
 	if (entry < n_lessons)
-		strbuf_adds(to, lessons[entry].title);
+		strbuf_adds(to, tr(lessons[entry].title));
 }
 
 const struct pane_ops pane_lessons_ops = {

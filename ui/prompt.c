@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/tr.h"
 #include "base/utf8.h"
 #include "ui/area.h"
 #include "ui/event_text.h"
@@ -596,7 +597,7 @@ void prompt_draw(const struct prompt *p, struct area all, struct area last)
 		return;
 	area_clear(last);
 	const char *text = strbuf_str(&p->text);
-	int column = 1 + area_put(last, 0, 1, -1, ROLE_FOCUS, p->ops->label);
+	int column = 1 + area_put(last, 0, 1, -1, ROLE_FOCUS, tr(p->ops->label));
 	int facts = !p->verdict.is_error
 			? text_width(p->verdict.message, strlen(p->verdict.message))
 			: 0;

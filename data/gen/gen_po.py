@@ -68,7 +68,7 @@ def texts_of_records(data):
         for field, text, _ in stanza:
             if field in ("blind", "text"):
                 yield "blind_spots.rec", text
-    for lesson in () and gen_lessons.load(data):
+    for lesson in gen_lessons.load(data):
         where = f"lesson {lesson['lesson']}"
         yield where, lesson["title"]
         yield where, lesson["about"]
@@ -105,7 +105,6 @@ def texts(top):
     """{text: [places]}, in the order of reading"""
     found = {}
     for place, text in list(texts_of_records(os.path.join(top, "data"))) + list(texts_of_sources(top)):
-        text = text.rstrip("\n")
         if text and place not in found.setdefault(text, []):
             found[text].append(place)
     return found

@@ -13,6 +13,8 @@
 
 #include "base/say.h"
 #include "base/strbuf.h"
+#include "base/tr.h"
+#include "base/utf8.h"
 #include "base/wrap.h"
 #include "command.h"
 #include "commands/pythons.h"
@@ -105,6 +107,13 @@ static bool read_answer(char *to, size_t cap)
 	return true;
 }
 
+static void say_truth(const struct lesson_step *s, const char *truth)
+{
+	say("    ");
+	say(tr("It is %s."), lesson_truth_shown(s, truth));
+	say("\n");
+}
+
 /* Ask until the answer is right, the user gives up, or no try is left. */
 static void ask(struct class_room *room, const struct lesson_step *s, struct try_result *r,
 		const char *truth)
@@ -122,7 +131,7 @@ static void ask(struct class_room *room, const struct lesson_step *s, struct try
 			room->is_left = true;
 			return;
 		} else if (strcmp(answer, "h") == 0) {
-			say_wrapped(room, 4, s->hint);
+			say_wrapped(room, 4, tr(s->hint));
 		} else if (strcmp(answer, "s") == 0) {
 			struct strbuf list = { 0 };
 
@@ -131,19 +140,19 @@ static void ask(struct class_room *room, const struct lesson_step *s, struct try
 			strbuf_fini(&list);
 		} else if (lesson_is_right(s, truth, answer)) {
 			if (s->kind != LESSON_GUESS)
-				say("    Right.\n");
+				say("    %s\n", tr("Right."));
 			return;
 		} else if (s->kind == LESSON_GUESS) {
-			say("    A number, please guess one.\n");
+			say("    %s\n", tr("A number, please guess one."));
 		} else if (--tries == 0) {
-			say("    It is %s.\n", truth);
+			say_truth(s, truth);
 			return;
 		} else {
-			say("    No. h gives a hint, s shows the events, q leaves.\n");
+			say("    %s\n", tr("No. h gives a hint, s shows the events, q leaves."));
 		}
 	}
 	if (s->kind != LESSON_GUESS)
-		say("    It is %s.\n", truth);
+		say_truth(s, truth);
 }
 
 static struct err *hold_step(struct class_room *room, size_t index)
@@ -156,16 +165,16 @@ static struct err *hold_step(struct class_room *room, size_t index)
 	if (!err && truth.failed)
 		err = err_no_memory();
 	if (!err) {
-		say("Step %zu of %zu\n", index + 1, room->lesson->n_steps);
-		say_wrapped(room, 4, s->text);
+		say(tr("Step %zu of %zu\n"), index + 1, room->lesson->n_steps);
+		say_wrapped(room, 4, tr(s->text));
 		if (s->filter)
-			say("    In the viewer:  f  %s\n", s->filter);
+			say(tr("    In the viewer:  f  %s\n"), s->filter);
 		say("\n");
-		say_wrapped(room, 4, s->question);
+		say_wrapped(room, 4, tr(s->question));
 		ask(room, s, r, strbuf_str(&truth));
 		if (!lesson_is_as_expected(s, strbuf_str(&truth))) {
 			room->n_unlike++;
-			say("    (expected was %s: this Python does otherwise)\n", s->expected);
+			say(tr("    (expected was %s: this Python does otherwise)\n"), s->expected);
 		}
 		lesson_after(&after, s, strbuf_str(&truth));
 		if (!room->is_left)
@@ -189,20 +198,21 @@ static struct err *hold(const struct options *o, const struct lesson *lesson, in
 		return err;
 	if (room.width > WIDTH_MAX)
 		room.width = WIDTH_MAX;
-	say("Lesson %d: %s\n", lesson->number, lesson->title);
-	say_wrapped(&room, 4, lesson->about);
+	say(tr("Lesson %d: %s\n"), lesson->number, tr(lesson->title));
+	say_wrapped(&room, 4, tr(lesson->about));
 	say("\n");
-	show_program(lesson->second_program ? "The old version" : "The program", lesson->program);
+	show_program(lesson->second_program ? tr("The old version") : tr("The program"),
+		     lesson->program);
 	if (lesson->second_program)
-		show_program("The new version", lesson->second_program);
-	say("It is run on CPython %s now.\n\n", pythons.v[0].version);
+		show_program(tr("The new version"), lesson->second_program);
+	say(tr("It is run on CPython %s now.\n\n"), pythons.v[0].version);
 	err = say_flush() ? run_programs(&room, &pythons.v[0])
 			  : err_sys(errno, "cannot write to standard output");
 	for (size_t i = 0; !err && !room.is_left && i < lesson->n_steps; i++)
 		err = hold_step(&room, i);
 	if (!err && !room.is_left && lesson->number < (int)n_lessons)
-		say("Next: auditview lesson %d, %s\n", lesson->number + 1,
-		    lessons[lesson->number].title);
+		say(tr("Next: auditview lesson %d, %s\n"), lesson->number + 1,
+		    tr(lessons[lesson->number].title));
 	for (size_t i = 0; i < room.n_runs; i++)
 		try_result_fini(&room.runs[i]);
 	python_list_fini(&pythons);
@@ -221,10 +231,18 @@ struct err *cmd_lesson(const struct options *o, int *ret)
 		return err ? err : show_screen(o, &show, ret);
 	}
 	if (o->n_args == 0) {
-		for (size_t i = 0; i < n_lessons; i++)
-			say("%3d   %-44s %d min\n", lessons[i].number, lessons[i].title,
-			    lessons[i].minutes);
-		say("\n\"auditview lesson N\" holds one; answers are read from standard input.\n");
+		for (size_t i = 0; i < n_lessons; i++) {
+			const char *title = tr(lessons[i].title);
+			size_t cells = utf8_str_width(title, strlen(title));
+
+			say("%3d   %s%*s ", lessons[i].number, title,
+			    cells < 44 ? (int)(44 - cells) : 0, "");
+			say(tr("%d min"), lessons[i].minutes);
+			say("\n");
+		}
+		say("\n");
+		say(tr(
+		    "\"auditview lesson N\" holds one; answers are read from standard input.\n"));
 		*ret = 0;
 		return NULL;
 	}

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/strbuf.h"
+#include "base/tr.h"
 #include "model/catalog.h"
 #include "model/filter.h"
 #include "model/gist.h"
@@ -167,8 +168,12 @@ bool lesson_is_right(const struct lesson_step *s, const char *truth, const char 
 		return n_answer > 0 && strspn(answer, "0123456789") >= n_answer;
 	if (n_answer == 0)
 		return false;
-	if (s->kind == LESSON_YES) /* y, n, yes, no */
-		return n_answer <= n_truth && strncasecmp(truth, answer, n_answer) == 0;
+	if (s->kind == LESSON_YES) { /* y, n, yes, no; or the word of the reader's language */
+		const char *word = truth[0] == 'y' ? tr("yes") : tr("no");
+
+		return (n_answer <= n_truth && strncasecmp(truth, answer, n_answer) == 0) ||
+		       (n_answer == strlen(word) && strncmp(word, answer, n_answer) == 0);
+	}
 	if (s->kind == LESSON_NUMBER)
 		return n_answer == n_truth && strncmp(truth, answer, n_answer) == 0;
 	if (n_answer > n_truth || strncasecmp(truth + n_truth - n_answer, answer, n_answer) != 0)
@@ -185,15 +190,22 @@ bool lesson_is_as_expected(const struct lesson_step *s, const char *truth)
 	return strcmp(s->expected, truth) == 0;
 }
 
+const char *lesson_truth_shown(const struct lesson_step *s, const char *truth)
+{
+	return s->kind != LESSON_YES ? truth : truth[0] == 'y' ? tr("yes") : tr("no");
+}
+
 void lesson_after(struct strbuf *to, const struct lesson_step *s, const char *truth)
 {
 	static const char mark[] = "{answer}";
-	const char *text = s->after, *at;
+	const char *start = tr(s->after), *text = start, *at;
 
+	if (s->kind == LESSON_YES)
+		truth = lesson_truth_shown(s, truth);
 	while ((at = strstr(text, mark))) {
 		strbuf_add(to, text, (size_t)(at - text));
 		/* At the start of a sentence it is written as one. */
-		bool is_start = at == s->after;
+		bool is_start = at == start;
 
 		if (is_start && s->kind == LESSON_YES && truth[0] >= 'a' && truth[0] <= 'z') {
 			strbuf_addc(to, (char)(truth[0] - 'a' + 'A'));

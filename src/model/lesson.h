@@ -69,10 +69,13 @@ MUST_CHECK struct err *lesson_truth(const struct lesson_step *s, struct trace *t
 MUST_CHECK struct err *lesson_truth_of_all(const struct lesson_step *s, struct trace *t,
 					   struct strbuf *ret);
 
-/* Is an answer right? Case, surrounding spaces and quotes are ignored; "y" means yes; the last part
- * of a path or dotted name suffices. */
+/* Is an answer right? Case, surrounding spaces and quotes are ignored; "y" means yes, as does the
+ * word of the reader's language (tr.h); the last part of a path or dotted name suffices. */
 bool lesson_is_right(const struct lesson_step *s, const char *truth, const char *answer);
 /* Does the truth agree with s->expected? True if that is NULL. */
 bool lesson_is_as_expected(const struct lesson_step *s, const char *truth);
-/* Append s->after with the truth in it. */
+/* The truth as it is shown: yes and no are in the reader's language. It is `truth`, or lives
+ * forever. */
+const char *lesson_truth_shown(const struct lesson_step *s, const char *truth);
+/* Append s->after, in the reader's language, with the truth in it. */
 void lesson_after(struct strbuf *to, const struct lesson_step *s, const char *truth);

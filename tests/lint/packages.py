@@ -35,6 +35,8 @@ def main():
     if len(wanted) < 8:
         problems.append(f"only {len(wanted)} packages found: the check itself is broken")
     problems += [f"data/packaging/debian/control: Build-Depends has no {name}" for name in sorted(wanted - has)]
+    if "zsh/vendor-completions" not in text_of("data/packaging/debian/rules"):
+        problems.append("data/packaging/debian/rules: Debian's zsh finds completions in /usr/share/zsh/vendor-completions alone")
     print("\n".join(problems) or f"{len(wanted)} packages, {len(MANAGERS)} systems")
     return 1 if problems else 0
 
