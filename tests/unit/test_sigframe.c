@@ -25,15 +25,21 @@
 #include "system/remote_mem.h"
 #include "visit/sigframe.h"
 
-/* 1: cmpl $0, (%rdi); je 1b; ret */
-static const uint8_t wait_code[] = { 0x83, 0x3f, 0x00, 0x74, 0xfb, 0xc3 };
-enum { CODE_BYTES = 4096, ALTSTACK_BYTES = 64 * 1024, DEEP_BYTES = 8 * 1024 };
+enum { ALTSTACK_BYTES = 64 * 1024, DEEP_BYTES = 8 * 1024 };
 
 struct shared {
 	volatile int n_in_code, n_in_handler, go_back, leave_code, n_out;
 };
 static struct shared *s;
-static uint8_t *code;
+
+/* The code: a section of its own, so that the linker says where it begins and ends. */
+extern const uint8_t __start_wait_code[], __stop_wait_code[];
+__attribute__((noinline, section("wait_code"), no_sanitize("address", "undefined"))) static void
+wait_for(const volatile int *flag)
+{
+	while (!*flag)
+		;
+}
 
 static const struct way {
 	const char *name;
@@ -87,7 +93,7 @@ static NORETURN void child_main(void)
 	    sigaction(SIGUSR2, &second, NULL) < 0)
 		_exit(1);
 	s->n_in_code = 1;
-	((void (*)(volatile int *))code)(&s->leave_code);
+	wait_for(&s->leave_code);
 	s->n_out = 1;
 	for (;;)
 		pause();
@@ -102,8 +108,8 @@ static bool is_outside(pid_t pid)
 	struct remote_target t = { .pid = pid, .mem = mem, .place = &place };
 	do { /* on a loaded machine it may not stop in time */
 		err_destroy(err);
-		err = threads_outside_check(&t, (uint64_t)code, (uint64_t)code + CODE_BYTES,
-					    &outside);
+		err = threads_outside_check(&t, (uint64_t)__start_wait_code,
+					    (uint64_t)__stop_wait_code, &outside);
 	} while (err && err->code == ERR_TIMEOUT);
 	if (err)
 		fail_msg("%s", err->message);
@@ -120,11 +126,8 @@ static void wait_until(const volatile int *what)
 static void test_ways(void **state)
 {
 	(void)state;
-	code = mmap(NULL, CODE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	assert_true(code != MAP_FAILED && s != MAP_FAILED);
-	memcpy(code, wait_code, sizeof(wait_code));
-	assert_int_equal(mprotect(code, CODE_BYTES, PROT_READ | PROT_EXEC), 0);
+	assert_true(s != MAP_FAILED);
 	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
 		int status;
 		way = &ways[i];
