@@ -148,7 +148,7 @@ def attached(run, recorder):
     before = set(harness.foreign_maps(recorder.before))
     with contextlib.suppress(Fail):
         harness.wait_for(lambda: recorder.process.poll() is not None or set(harness.foreign_maps(harness.maps_of(recorder.target))) - before, 3,
-                         "the probe")
+                         "the probe", is_promise=True)
 
 
 def ended_in_time(run, recorder, seconds=LEAVING_S):
@@ -484,7 +484,7 @@ class Soak:
             # The processes that the resident recorder has started meanwhile do not count.
             return set(found) - {*harness.children_of(self.resident.process.pid)}
         try:
-            harness.wait_for(lambda: not left(), LEAVING_S, "recorders to end")
+            harness.wait_for(lambda: not left(), LEAVING_S, "recorders to end", is_promise=True)
         except Fail:
             states = "; ".join(harness.recorder_state(pid) for pid in left())
             for pid in left():

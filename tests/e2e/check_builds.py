@@ -32,7 +32,7 @@ def tool(name, *more):
 
 def executable_of(python):
     done = subprocess.run([*python.command, "-c", "import sys; print(sys.executable, sys.prefix)"], stdout=subprocess.PIPE, text=True,
-                          timeout=60)
+                          timeout=harness.GUARD)
     path, prefix = done.stdout.split()
     return os.path.realpath(path), prefix
 
@@ -208,10 +208,10 @@ def build(ctx, source, *options):
 
 def run_both(ctx, program, *arguments):
     """A program run alone and a launched one have the same output and exit status."""
-    done = subprocess.run([program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+    done = subprocess.run([program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.GUARD)
     capture = harness.Capture(ctx, program + ".avc")
     launched = subprocess.run([ctx.auditview, "record", "-o", capture.path, "--", program, *arguments], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.GUARD)
     expect((launched.returncode, launched.stdout) == (done.returncode, done.stdout),
            lambda: f"alone {done.returncode} {done.stdout!r}, launched {launched.returncode} {launched.stdout!r}: {launched.stderr[-300:]}")
     return done, capture
@@ -227,7 +227,7 @@ def stands_alone(ctx, *options):
 def static_python(ctx, python):
     """libpython in a static position-independent program is recorded from the first event to the last."""
     code = "import sysconfig as s; v = s.get_config_var; print(v('INCLUDEPY'), v('LIBPL'), v('LDVERSION'))"
-    include, folder, version = subprocess.run([*python.command, "-c", code], stdout=subprocess.PIPE, text=True, timeout=60).stdout.split()
+    include, folder, version = subprocess.run([*python.command, "-c", code], stdout=subprocess.PIPE, text=True, timeout=harness.GUARD).stdout.split()
     library = os.path.join(folder, f"libpython{version}-pic.a")
     if not os.path.exists(library):
         raise Skip(f"no {library}")
@@ -237,7 +237,7 @@ def static_python(ctx, python):
     _, capture = run_both(ctx, program, *arguments)
     usual = harness.Capture(ctx, program + ".usual.avc")
     subprocess.run([ctx.auditview, "record", "-o", usual.path, "--", *python.command, *arguments], stdin=subprocess.DEVNULL,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=harness.GUARD)
     names, other = ([e["event"] for e in c.events()] for c in (capture, usual))
     expect(names[0] == other[0] and names[-1] == other[-1] and names.count("static.mark") == 1,
            lambda: f"{names[:3]} … {names[-3:]}, as a rule {other[:3]} … {other[-3:]}")

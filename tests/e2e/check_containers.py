@@ -50,7 +50,7 @@ def need_root():
 def try_contained(ctx, python, namespaces, root, more):
     """Skip if the kernel does not allow the container; returns Python's version."""
     done = subprocess.run([*contained(ctx, namespaces, root, more), *python.command, "-S", "-c", "import platform; print(platform.python_version())"],
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.GUARD)
     if done.returncode == 125:
         raise Skip(f"the kernel does not allow it: {done.stderr.strip()[-200:]}")
     expect(done.returncode == 0, lambda: f"contain.py: {done.returncode}: {done.stderr[-300:]}")
@@ -71,9 +71,9 @@ def inner_pids(events):
 
 
 def doctor(ctx, pid):
-    done = subprocess.run([ctx.auditview, "doctor", "--json", str(pid)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+    done = subprocess.run([ctx.auditview, "doctor", "--json", str(pid)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.GUARD)
     expect(done.returncode == 0, lambda: f"doctor ended with {done.returncode}: {done.stdout[-300:]} {done.stderr[-300:]}")
-    text = subprocess.run([ctx.auditview, "doctor", str(pid)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60).stdout
+    text = subprocess.run([ctx.auditview, "doctor", str(pid)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=harness.GUARD).stdout
     return done.stdout, text
 
 
@@ -191,7 +191,7 @@ def from_inside(ctx, python):
     with Victim(ctx, python, "busy") as v:
         before = v.maps()
         done = subprocess.run([sys.executable, "-S", CONTAIN, "--ns", "user", "--", ctx.auditview, "record", "-p", str(v.pid), "-o",
-                               os.path.join(v.folder, "capture.avc")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+                               os.path.join(v.folder, "capture.avc")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=harness.GUARD)
         if done.returncode == 125:
             raise Skip(f"the kernel does not allow it: {done.stdout.strip()[-200:]}")
         expect(done.returncode == 1 and "user namespace" in done.stdout, lambda: f"{done.returncode}: {done.stdout[-400:]}")
@@ -292,7 +292,7 @@ def rootless(ctx):
                 expect(len(recorder.capture.named("victim.mark")) > 1 and inner_pids(events) == {pid: 1}, lambda: f"{len(events)} events, {inner_pids(events)}")
             expect(not foreign_maps(maps_of(pid)), "left behind")
             open(stop, "w").close()
-            process.wait(30)
+            process.wait(harness.GUARD)
             if process.returncode != harness.STATUS:
                 raise Fail(f"the target ended with {process.returncode}: {process.stderr.read()[-300:]}")
         finally:

@@ -132,7 +132,7 @@ def attached(ctx, python, options):
         try:
             wait_for(lambda: os.path.exists(out) and open(out, encoding="utf-8").read().count('"key":"count.tick"') > 2, 30, "three tables")
             process.send_signal(signal.SIGINT)
-            stderr = process.communicate(timeout=60)[1]
+            stderr = process.communicate(timeout=harness.GUARD)[1]
         finally:
             process.kill()
             process.wait()
@@ -165,7 +165,7 @@ def killed(ctx, python):
             wait_for(lambda: os.path.exists(out) and "count.tick" in open(out, encoding="utf-8").read(), 30, "the first table")
             recorders = harness.children_of(process.pid)
             os.kill(next(iter(recorders)), signal.SIGKILL)
-            stderr = process.communicate(timeout=60)[1]
+            stderr = process.communicate(timeout=harness.GUARD)[1]
         finally:
             process.kill()
             process.wait()
@@ -202,11 +202,11 @@ def refused(ctx):
                           (["-Y", "args.mode == \"w\""], "-Y"), (["-Y", "open and pid == 5"], "-Y"), (["-Y", "time > 2s"], "-Y"),
                           (["-Y", "\"word\""], "-Y")):
         done = subprocess.run([ctx.auditview, "stat", "--count", *options, "--", "touch", witness], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.GUARD)
         expect(done.returncode == 2 and word in done.stderr and not done.stdout, lambda: f"{options}: {done.returncode} {done.stderr!r}")
         expect(not os.path.exists(witness), f"{options}: the program was started")
     done = subprocess.run([ctx.auditview, "stat", "--count", os.devnull], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, timeout=60)
+                          stderr=subprocess.PIPE, text=True, timeout=harness.GUARD)
     expect(done.returncode == 2 and re.search("--count", done.stderr), lambda: f"a capture: {done.returncode} {done.stderr!r}")
 
 

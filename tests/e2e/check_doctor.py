@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 
-from harness import AS_NOBODY, BECOME_NOBODY, FILTERED, FILTERED_IF, STRICT, Child, Skip, Victim, expect, kill, maps_of, status_of, victim_path, wait_for
+from harness import GUARD, AS_NOBODY, BECOME_NOBODY, FILTERED, FILTERED_IF, STRICT, Child, Skip, Victim, expect, kill, maps_of, status_of, victim_path, wait_for
 
 # Hooks of every kind. The native one is a harmless function of CPython itself that has a name in every build.
 HOOKED = """
@@ -42,7 +42,7 @@ time.sleep(60)
 def doctor(ctx, *words, command=None):
     """Run doctor; returns (exit status, parsed JSON)."""
     done = subprocess.run([*(command or [ctx.auditview]), "doctor", "--json", *map(str, words)], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30)
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=GUARD)
     expect(done.stdout.startswith("{"), lambda: f"no JSON: status {done.returncode}, {done.stderr[-300:]!r}")
     return done.returncode, json.loads(done.stdout)
 
@@ -54,7 +54,7 @@ def judged(ctx, pid, verdict, cause, in_why="", in_cure="", command=None):
     expect(status == (0 if verdict == "ready" else 1), f"status {status}")
     expect(in_why in report["why"] and in_cure in report["cure"], lambda: f"{report['why']!r}, {report['cure']!r}")
     text = subprocess.run([*(command or [ctx.auditview]), "doctor", str(pid)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, timeout=30).stdout
+                          stderr=subprocess.PIPE, text=True, timeout=GUARD).stdout
     expect(verdict in text and report["why"] in text and "\033" not in text, lambda: f"as text: {text!r}")
     expect(before is None or maps_of(pid) == before, "the target was changed")
     return report
@@ -239,7 +239,7 @@ def agrees(ctx, make, prefix):
         status, report = doctor(other, process.pid, command=[*prefix, other.auditview])
         out = os.path.join(other.new_folder("agrees"), "capture.avc")
         done = subprocess.run([*prefix, other.auditview, "record", "-p", str(process.pid), "-o", out, "--duration", "0.1"],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=GUARD)
         expect((done.returncode == 0) == report["ready"] == (status == 0),
                lambda: f"doctor: {status}, {report['verdict']}, {report['why']!r}; record: {done.returncode}, {done.stderr!r}")
         expect(report["ready"] or report["why"] in done.stderr, lambda: f"doctor: {report['why']!r}; record: {done.stderr!r}")
@@ -327,7 +327,7 @@ def stacks(ctx, python, times):
         expect(all(counts["S", name] == counts["readings"] for name in truth) and len(truth) == 2, lambda: f"{counts}")
         expect(counts["E", "rounds"] == counts["N", "rounds"] == 0, lambda: f"{counts}")
         victim.stdin.close()
-        expect(victim.wait(20) == 0, lambda: f"the program ended with {victim.returncode}")
+        expect(victim.wait(GUARD) == 0, lambda: f"the program ended with {victim.returncode}")
     finally:
         kill(victim)
 

@@ -17,7 +17,7 @@ from harness import Capture, Fail, Recorder, Skip, expect, expect_goodbye, expec
     status_of, wait_for
 
 MARK = "import sys; sys.audit('embed.life', {0})"
-PATIENCE = 30
+PATIENCE = harness.GUARD
 
 
 class Library:
@@ -35,7 +35,7 @@ def libraries(ctx):
     for python in ctx.pythons:
         code = ("import sysconfig as s; v = s.get_config_var; "
                 "print(v('INSTSONAME') or '', v('LIBDIR') or '', v('MULTIARCH') or '', __import__('sys').executable)")
-        done = subprocess.run([*python.command, "-c", code], stdout=subprocess.PIPE, text=True, timeout=60)
+        done = subprocess.run([*python.command, "-c", code], stdout=subprocess.PIPE, text=True, timeout=harness.GUARD)
         words = done.stdout.split(" ")
         if done.returncode or not words[0].startswith("libpython"):
             continue
@@ -534,7 +534,7 @@ def loaded_by_a_thread(ctx, library):
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
                                env={key: value for key, value in os.environ.items() if key not in ("PYTHONHOME", "PYTHONPATH")})
     try:
-        said = process.communicate(timeout=40)[0]
+        said = process.communicate(timeout=harness.GUARD)[0]
     except subprocess.TimeoutExpired:
         raise Fail(f"not ended: {harness.session_state(process.pid)}") from None
     finally:
@@ -553,7 +553,7 @@ def nothing_there_yet(ctx, library):
     with Host(ctx, library) as host:
         before = maps_of(host.pid)
         done = subprocess.run([ctx.auditview, "record", "-p", str(host.pid), "-o", os.path.join(host.folder, "x.avc")],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30)
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.GUARD)
         expect(done.returncode == 1 and "_PyRuntime" in done.stderr, lambda: f"{done.returncode}: {done.stderr!r}")
         expect(maps_of(host.pid) == before, "the host was changed")
         host.load(0, library)

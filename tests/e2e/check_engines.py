@@ -131,7 +131,7 @@ def server(ctx):
 
     def query(text, stdin=b"", status=0):
         done = subprocess.run([client, "--host", "127.0.0.1", "--port", str(ports[0]), "-q", text], input=stdin, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, timeout=60, cwd=folder, env={"PATH": os.environ["PATH"], "HOME": folder})
+                              stderr=subprocess.PIPE, timeout=harness.GUARD, cwd=folder, env={"PATH": os.environ["PATH"], "HOME": folder})
         expect(status is None or done.returncode == status, lambda: f"{text[:200]}: {done.returncode} {done.stderr[-400:]!r}")
         return done
 
@@ -148,7 +148,7 @@ def server(ctx):
     finally:
         process.terminate()
         try:
-            process.wait(20)
+            process.wait(harness.GUARD)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -228,7 +228,7 @@ def shipper(ctx, python):
     recipe = recipe.replace("/run/auditview.fifo", fifo)
     recipe = re.sub(r"(?s)(destination d_kafka \{).*?\};", lambda m: f'{m.group(1)} file("{out}" template("{message}\\n")); file("{keys}" template("{key}\\n")); }};',
                     recipe)
-    version = re.search(r"\((\d+\.\d+)", subprocess.run([syslog_ng, "--version"], stdout=subprocess.PIPE, text=True, timeout=30).stdout).group(1)
+    version = re.search(r"\((\d+\.\d+)", subprocess.run([syslog_ng, "--version"], stdout=subprocess.PIPE, text=True, timeout=harness.GUARD).stdout).group(1)
     with open(config, "w", encoding="utf-8") as f:
         f.write(f"@version: {version}\n{recipe}\n")
     with open(sample(ctx, python, folder), "rb") as f:

@@ -27,7 +27,7 @@ subprocess.run(['true']); os.wait(); os.wait()
 """
 
 
-def run(ctx, *arguments, status=0, timeout=60, **more):
+def run(ctx, *arguments, status=0, timeout=harness.GUARD, **more):
     more.setdefault("stdin", subprocess.DEVNULL) if "input" not in more else None
     done = subprocess.run([ctx.auditview, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, **more)
     expect(status is None or done.returncode == status, lambda: f"{arguments}: {done.returncode} {done.stderr[-400:]!r}")
@@ -95,7 +95,7 @@ def several(ctx, python):
         begun = time.monotonic()
         done = run(ctx, "print", "-f", "-F", "json", a, growing, "-Y", "event == \"victim.tick\"")
         ticks = [json.loads(line)["args"]["0"] for line in done.stdout.splitlines()]
-        session.wait(60)
+        session.wait(harness.GUARD)
     expect(ticks == list(range(30)), lambda: f"{len(ticks)} ticks of a capture that grows: {ticks[:3]} in {time.monotonic() - begun:.1f} s")
     run(ctx, "merge", a, growing, "-q", "-o", out)
     for words in (["print", "-F", "json"], ["export", "-F", "csv"], ["stat", "--by", "process"], ["export", "-F", "chrome"]):
@@ -177,7 +177,7 @@ def damaged(ctx, python):
             with open(bad, "wb") as f:
                 f.write(data)
             begun = time.monotonic()
-            done = run(ctx, "merge", a, bad, "-o", out, status=None, timeout=60)
+            done = run(ctx, "merge", a, bad, "-o", out, status=None, timeout=harness.GUARD)
             expect(done.returncode in (0, 1), lambda: f"at {at}: {done.returncode} {done.stderr[-200:]!r}")
             if done.returncode == 0:
                 got = len(lines_of(ctx, "export", out, "-F", "jsonl"))
@@ -270,7 +270,7 @@ def lnav(ctx, python):
     folder = ctx.new_folder("lnav")
     path = sample(ctx, python, folder)
     home = {"PATH": os.environ["PATH"], "HOME": folder, "TERM": "dumb", "LC_ALL": "C.UTF-8"}
-    done = subprocess.run(["lnav", "-i", os.path.join(DATA, "auditview.lnav.json")], env=home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+    done = subprocess.run(["lnav", "-i", os.path.join(DATA, "auditview.lnav.json")], env=home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=harness.GUARD)
     expect(done.returncode == 0, lambda: f"lnav -i: {done.stdout[-400:]!r}")
     rows = [json.loads(row) for row in open(path, encoding="utf-8")]
     query = ";select count(*) as n, count(distinct pid) as pids, sum(event = 'open') as opens from auditview_log"

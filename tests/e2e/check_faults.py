@@ -14,7 +14,7 @@ import re
 import signal
 import time
 
-from harness import Fail, Recorder, Victim, expect, foreign_maps, hooks_of, maps_of, status_of, wait_for
+from harness import GUARD, Fail, Recorder, Victim, expect, foreign_maps, hooks_of, maps_of, status_of, wait_for
 
 FIRED = re.compile(r"^fault: (\S+) (\d+) (\S+)$", re.M)
 VISIT = "40ms"
@@ -102,7 +102,7 @@ def visit(ctx, v, spec, meanwhile=None, duration=VISIT):
     with Recorder(ctx, v.pid, "--duration", duration, env=env) as recorder:
         if meanwhile:
             meanwhile(recorder)
-        status = recorder.process.wait(30)
+        status = recorder.process.wait(GUARD)
         text = recorder.stderr()
     expect(status in (0, 1, -signal.SIGKILL), lambda: f"{spec}: the recorder ended with {status}: {text[-300:]}")
     return bool(FIRED.search(text)), status, text
@@ -189,7 +189,7 @@ def signals_in_each_window(ctx, python, site, stopping, step, leaving=False):
                 os.kill(v.pid, signal.SIGSTOP)
             os.kill(recorder.process.pid, signal.SIGCONT)
             if stopping:
-                recorder.process.wait(30)
+                recorder.process.wait(GUARD)
                 wait_for(lambda: status_of(v.pid, "State")[0] == "T", 5, "the target to rest in its stop")
                 os.kill(v.pid, signal.SIGCONT)
 

@@ -12,7 +12,7 @@ import subprocess
 import time
 
 from check_options import MARK, TERMINAL, Place, on_screen, run
-from harness import Skip, expect, wait_for
+from harness import GUARD, Skip, expect, wait_for
 
 FORMATS = "text jsonl csv tsv perfetto chrome folded speedscope sqlite".split()
 F_SETPIPE_SZ = 1031  # fcntl(2); the module has the name since 3.10
@@ -78,7 +78,7 @@ def full_from_the_first_byte(ctx, python):
     for line in writers(place, os.path.join(folder, "old")):
         for has_old in (0, 1):
             done = subprocess.run(["unshare", *([] if os.getuid() == 0 else ["-Ur"]), "-m", "sh", "-c", FULL, "sh", folder, str(has_old), ctx.auditview, *line],
-                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=GUARD)
             said = done.stderr.decode()
             if done.returncode == 77 or "unshare" in said:
                 raise Skip(f"no file system can be mounted here: {said[-200:]!r}")
@@ -162,7 +162,7 @@ def two_recorders(ctx, python):
             done = run(ctx, *line)
             expect(done.returncode == 1 and "another process" in done.stderr, lambda: f"{line}: {done.returncode} {done.stderr!r}")
         open(place.path("go"), "w", encoding="utf-8").close()
-        first.wait(60)
+        first.wait(GUARD)
         events = run(ctx, "print", "-F", "json", out).stdout
         expect(first.returncode == 0 and "victim.mark" in events and not os.path.exists(out + ".part"), lambda: first.stderr.read())
 
@@ -249,7 +249,7 @@ def dash(ctx, python):
     capture, lines = open(place.capture, "rb").read(), open(place.lines, "rb").read()
 
     def piped(given, *line):
-        return subprocess.run([ctx.auditview, *line], input=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, cwd=place.folder)
+        return subprocess.run([ctx.auditview, *line], input=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=GUARD, cwd=place.folder)
 
     for given in (capture, lines):
         for line in (["print", "-F", "json", "-"], ["-F", "json", "-"], ["export", "-", "-F", "jsonl"], ["export", "-", "-F", "jsonl", "-o", "-"]):
@@ -260,7 +260,7 @@ def dash(ctx, python):
         done = piped(given, "diff", "-", place.capture)
         expect(done.returncode == 0, lambda: f"diff: {done.stderr!r}")
     with open(place.capture, "rb") as f:
-        done = subprocess.run([ctx.auditview, "print", "-F", "json", "-"], stdin=f, stdout=subprocess.PIPE, timeout=60, check=False)
+        done = subprocess.run([ctx.auditview, "print", "-F", "json", "-"], stdin=f, stdout=subprocess.PIPE, timeout=GUARD, check=False)
     expect(done.stdout == lines, "from a file on standard input")
     done = piped(lines, "import", "-", "-o", "-")
     expect(done.stdout[:4] == b"\x89AVC" and piped(done.stdout, "print", "-F", "json", "-").stdout == lines, lambda: f"import: {done.stderr!r}")
@@ -281,7 +281,7 @@ def closed_output(ctx, python):
                  ["--help"], ["--version"], ["--list-fields"], ["record", "-o", "-", *program], ["import", place.lines, "-o", "-"]):
         for words in (">&-", ">/dev/full"):
             done = subprocess.run(["/bin/sh", "-c", 'exec "$@" ' + words, "sh", ctx.auditview, *line], stdin=subprocess.DEVNULL,
-                                  stderr=subprocess.PIPE, text=True, timeout=60)
+                                  stderr=subprocess.PIPE, text=True, timeout=GUARD)
             expect(done.returncode == 1 and "cannot write" in done.stderr, lambda: f"{line} {words}: {done.returncode} {done.stderr!r}")
 
 

@@ -33,7 +33,7 @@ def unwatched(python, folder, mode):
     go = os.path.join(folder, "alone")
     open(go, "w").close()
     done = subprocess.run(victim(python, go, mode, 3), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          timeout=60)
+                          timeout=harness.GUARD)
     if done.returncode != 5 or "SKIP" in done.stdout:
         raise Skip(f"not to be had here: {done.returncode}, {done.stdout[-200:]!r}")
 
@@ -78,7 +78,7 @@ def attached(ctx, python, mode, n, *options, stop_recorder=False):
                 open(go, "w").close()
                 started = time.monotonic()
                 said = process.stdout.read()
-                status = process.wait(60)
+                status = process.wait(harness.GUARD)
                 spent = time.monotonic() - started
                 if stop_recorder:
                     os.kill(recorder.process.pid, signal.SIGCONT)
@@ -116,7 +116,7 @@ def left(ctx, python, mode):
                    "something is left behind")
             open(go + ".leave", "w").close()
             said = process.stdout.read()
-            expect(process.wait(30) == 5, lambda: f"status {process.returncode}: {said!r}")
+            expect(process.wait(harness.GUARD) == 5, lambda: f"status {process.returncode}: {said!r}")
         finally:
             harness.kill(process)
 
@@ -147,7 +147,7 @@ def late(ctx, python, mode, *options, prefix=(), then=None):
                 text = recorder.stop() if then == "many" else ""
                 process.stdin.close()
                 said += process.stdout.read()
-                status = process.wait(60)
+                status = process.wait(harness.GUARD)
                 recorder.process.send_signal(signal.SIGCONT)
                 expect(status == 5 and b"DONE" in said, lambda: f"status {status}: {said!r}")
                 text = text or recorder.wait()

@@ -100,7 +100,7 @@ def run_block(text, folder, env, port):
 
 def has_pip(python):
     return not subprocess.run([*python.command, "-c", "import pip, setuptools"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                              timeout=60).returncode
+                              timeout=harness.GUARD).returncode
 
 
 def follow_guide(ctx, python, page="guide.md", least=9):

@@ -128,7 +128,7 @@ class Attached:
         expect_output(self.output(), places)
 
     def end_recorder(self):
-        status = self.recorder.wait(60)
+        status = self.recorder.wait(harness.GUARD)
         expect(status == 0, lambda: f"the recorder ended with {status}: {self.stderr()[-400:]}")
         return self.stderr()
 
@@ -257,7 +257,7 @@ def refused(ctx, python):
     for options, word in ((["--hold", "evnt == 3"], "evnt"), (["--hold", "open", "--may-drop"], "--may-drop"), (["--do", "stacks"], "--hold"),
                           (["--hold-ignore", "3"], "--hold")):
         done = subprocess.run([ctx.auditview, "record", "-o", os.path.join(place.folder, "x"), *options, "--", *python.command, "-c",
-                               f"open({place.go!r}, 'w')"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+                               f"open({place.go!r}, 'w')"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=harness.GUARD)
         expect(done.returncode == 2 and word in done.stderr, lambda: f"{options}: {done.returncode} {done.stderr}")
         expect(not os.path.exists(place.go), f"{options}: the program was started")
 

@@ -103,7 +103,7 @@ def ring(ctx, python, mode, how="duration"):
                 wait_for(lambda: harness.foreign_maps(harness.maps_of(said["ready"])), 15, "the ring")
                 time.sleep(0.8)
                 record.process.send_signal(how)
-            status, peak = record.wait(25)
+            status, peak = record.wait(harness.GUARD)
             text = record.stderr()
             expect(status == 0, lambda: f"status {status}: {text[-400:]}")
             expect(peak < MEMORY_MAX, lambda: f"{peak >> 20} MiB of memory")
@@ -126,7 +126,7 @@ def claim(ctx, python, whose):
         number = {"beside": beside.pid, "init": 1, "recorder's parent": os.getpid()}[whose]
         with program(python, "ring", "claim", number) as (_, said):
             with Record(ctx, "-p", said["ready"], "-p", beside.pid, "--duration", "1s") as record:
-                status, _ = record.wait(20)
+                status, _ = record.wait(harness.GUARD)
                 expect(status == 0, lambda: f"status {status}: {record.stderr()[-300:]}")
                 shown = {e["pid"] for e in record.named("hostile.ring")}
                 expect(number not in shown, f"events of {said['ready']} are shown of process {number}")
@@ -147,7 +147,7 @@ def mappings(ctx, python, mode):
             expect(changed.get("result") == 0, lambda: f"it could not change the mappings: {changed} {process.poll()}")
             time.sleep(0.2)
             record.process.send_signal(signal.SIGINT)
-            status, _ = record.wait(25)
+            status, _ = record.wait(harness.GUARD)
             text = record.stderr()
         left = [m for pid in (said["ready"], child) if pid for m in harness.foreign_maps(harness.maps_of(pid)) if m not in before]
         expect(process.poll() is None, lambda: f"the target has ended: {process.returncode}")
@@ -209,7 +209,7 @@ def kin(ctx, python, how):
             time.sleep(0.3)
             maps = harness.maps_of(said["parent"])
             with Record(ctx, "-p", said["ready"], "--duration", "500ms") as record:
-                status, _ = record.wait(20)
+                status, _ = record.wait(harness.GUARD)
                 expect(status in (0, 1), lambda: f"status {status}: {record.stderr()[-300:]}")
                 if status == 0:
                     expect("left alone" in record.text(), "what looks like an earlier probe is not reported")
@@ -217,7 +217,7 @@ def kin(ctx, python, how):
             harness.expect_same_maps(maps, harness.maps_of(said["parent"]), False)
             os.kill(said["ready"], signal.SIGKILL)
             last = json.loads(process.stdout.readline() or "null")
-            expect(process.wait(10) == 7 and last == {"intact": True}, lambda: f"the parent: {process.returncode}, {last}")
+            expect(process.wait(harness.GUARD) == 7 and last == {"intact": True}, lambda: f"the parent: {process.returncode}, {last}")
             after = os.stat("/etc/passwd")
             expect((before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size), "a file that is only read was written")
         finally:
@@ -250,7 +250,7 @@ def swap(ctx, python, how):
                 time.sleep(0.05)
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(said["ready"], signal.SIGUSR2)
-                status, _ = record.wait(25)
+                status, _ = record.wait(harness.GUARD)
                 expect(status in (0, 1), lambda: f"step {step}: the recorder ended with {status}: {record.stderr()[-300:]}")
         after = os.stat(path)
         expect((before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size) and open(path, "rb").read(11) == b"root:x:0:0\n",
@@ -267,7 +267,7 @@ def locks(ctx, python, how, whose):
         _, said = stack.enter_context(program(python, "lock", how, *([beside.pid] if beside else [])))
         maps = harness.maps_of(said["ready"])
         with Record(ctx, "-p", said["ready"], "--duration", "500ms") as record:
-            status, _ = record.wait(20)
+            status, _ = record.wait(harness.GUARD)
             text = record.stderr()
             expect(status == 0, lambda: f"status {status}: {text[-400:]}")
             expect("restored: yes" in text, lambda: f"not restored: {text[-400:]}")
@@ -287,7 +287,7 @@ def leases(ctx, python, how):
         expect((status, report["cause"], report["verdict"]) == (1, "leased", "busy"), lambda: f"doctor: {status}, {report}")
         expect(f"process {said['ready']} holds a lease on it" in report["why"] and "seconds" in report["cure"], lambda: f"doctor: {report}")
         with Record(ctx, "-p", said["ready"], "--duration", "500ms") as record:
-            status, _ = record.wait(15)
+            status, _ = record.wait(harness.GUARD)
             expect(status == 1 and report["why"] in record.stderr(), lambda: f"status {status}: {record.stderr()[-400:]}")
         expect(process.poll() is None, "the program was harmed")
 
@@ -341,7 +341,7 @@ def unread_context(ctx, python):
             time.sleep(3.5)
             note_readers(record)
             record.process.send_signal(signal.SIGINT)
-            status, _ = record.wait(25)
+            status, _ = record.wait(harness.GUARD)
             text = record.stderr()
             expect(status == 1, lambda: f"status {status}: {text[-500:]}")
             expect("does not answer" in text and "restored: unknown" in text and "lost: unknown" in text,
@@ -365,7 +365,7 @@ def unread_file(ctx, python):
         expect((status, report["cause"], report["verdict"]) == (1, "no-answer", "busy"), lambda: f"doctor: {status}, {report}")
         expect("does not answer" in report["why"] and "FUSE" in report["cure"], lambda: f"doctor: {report}")
         with Record(ctx, "-p", said["ready"], "--duration", "500ms") as record:
-            status, _ = record.wait(15)
+            status, _ = record.wait(harness.GUARD)
             expect(status == 1 and report["why"] in record.stderr(), lambda: f"status {status}: {record.stderr()[-400:]}")
         expect(not is_harmed(process), "the program was harmed")
 
@@ -378,7 +378,7 @@ def unread_words(ctx, python):
         expect(time.monotonic() - begun < 12, "doctor took more than 12 s")
         expect((status, report["cause"]) in ((0, "fine"), (1, "no-answer")), lambda: f"doctor: {status}, {report}")
         with Record(ctx, "-p", said["ready"], "--duration", "1s") as record:
-            status, _ = record.wait(30)
+            status, _ = record.wait(harness.GUARD)
             text = record.stderr()
             expect((status == 0 and "restored: yes" in text) or (status == 1 and "does not answer" in text), lambda: f"status {status}: {text[-400:]}")
             expect("is gone" not in text and "has ended" not in text, lambda: f"it says that the process has ended: {text[-400:]}")
@@ -396,7 +396,7 @@ def unread_tree(ctx, python):
             expect(json.loads(process.stdout.readline() or "{}").get("done"), "the child did not take its page away: the test is broken")
             time.sleep(3.5)
             record.process.send_signal(signal.SIGINT)
-            status, _ = record.wait(30)
+            status, _ = record.wait(harness.GUARD)
             text = record.stderr()
             expect(status == 1 and "restored: unknown" in text and "lost: unknown" in text, lambda: f"status {status}: {text[-500:]}")
             numbers = [e["args"]["0"] for e in record.named("hostile.parent")]
@@ -436,7 +436,7 @@ def unread_kin(ctx, python):
                 server = json.loads(process.stdout.readline())["server"]
                 child = [p for p in children_of(said["ready"]) if p != server]
                 record.process.send_signal(signal.SIGINT)
-                status, _ = record.wait(30)
+                status, _ = record.wait(harness.GUARD)
                 is_in_time = is_running(server)
                 text = record.stderr()
                 expect(not is_harmed(process), "the parent was harmed")
@@ -461,13 +461,13 @@ def unread_exit(ctx, python, *options):
             expect(time.monotonic() - begun < 12, "doctor took more than 12 s")
             expect((status, report["cause"]) == (1, "no-process") and "ending" in report["why"], lambda: f"doctor: {status}, {report}")
             begun = time.monotonic()
-            listed = subprocess.run([ctx.auditview, "doctor", "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=20)
+            listed = subprocess.run([ctx.auditview, "doctor", "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=harness.GUARD)
             expect(time.monotonic() - begun < 10, "the list of processes took more than 10 s")
             pids = [p["pid"] for p in json.loads(listed.stdout)["processes"]]
             expect(beside.pid in pids and pid not in pids, lambda: f"{pid} and {beside.pid}: in the list are {pids}")
             note_readers(record)
             record.process.send_signal(signal.SIGINT)
-            status, _ = record.wait(15)
+            status, _ = record.wait(harness.GUARD)
             text = record.stderr()
             expect(is_running(server), "the recorder ended only when the close was over, or the test is too slow")
             expect(status == 0 and " 0 lost" in text and "restored: yes" in text, lambda: f"status {status}: {text[-500:]}")
@@ -482,7 +482,7 @@ def unread_close(ctx, python, *options):
     left all the same."""
     with unread(ctx, python, "close") as (process, said, _):
         with Record(ctx, *options, "-p", said["ready"], "--limit", "20") as record:
-            status, _ = record.wait(15)
+            status, _ = record.wait(harness.GUARD)
             text = record.stderr()
             expect(is_running(said["server"]), "the recorder ended only when the close was over, or the test is too slow")
             expect(status == 0 and " 0 lost" in text and "restored: yes" in text, lambda: f"status {status}: {text[-500:]}")
@@ -523,15 +523,15 @@ def check_exec(ctx, process, pid, beside):
     expect(time.monotonic() - begun < 12, "doctor took more than 12 s")
     expect((status, report["cause"], report["verdict"]) == (1, "no-answer", "busy"), lambda: f"doctor: {status}, {report}")
     begun = time.monotonic()
-    listed = subprocess.run([ctx.auditview, "doctor", "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=20)
+    listed = subprocess.run([ctx.auditview, "doctor", "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=harness.GUARD)
     expect(time.monotonic() - begun < 10, "the list of processes took more than 10 s")
     pids = [p["pid"] for p in json.loads(listed.stdout)["processes"]]
     expect(beside.pid in pids and pid not in pids, lambda: f"{pid} and {beside.pid}: in the list are {pids}")
     with Record(ctx, "-p", beside.pid, "--duration", "500ms") as record:
-        status, _ = record.wait(30)
+        status, _ = record.wait(harness.GUARD)
         expect(status == 0 and "restored: yes" in record.stderr(), lambda: f"beside it, status {status}: {record.stderr()[-400:]}")
     with Record(ctx, "-p", pid, "--duration", "500ms") as record:
-        status, _ = record.wait(30)
+        status, _ = record.wait(harness.GUARD)
         expect(status == 1 and report["why"] in record.stderr(), lambda: f"status {status}: {record.stderr()[-400:]}")
     expect(not is_harmed(process), "the program was harmed")
     expect(beside.stop() is not None, "the program beside it was harmed")
@@ -541,7 +541,7 @@ def unread_image(ctx, python):
     """The rest of a library that is no Python does not come: the program is recorded all the same, and restored."""
     with unread(ctx, python, "image") as (process, said, _), harness.Victim(ctx, python, "busy") as beside:
         with Record(ctx, "-p", said["ready"], "-p", beside.pid, "--stack", "both", "--duration", "2s") as record:
-            status, _ = record.wait(30)
+            status, _ = record.wait(harness.GUARD)
             text = record.stderr()
             expect(status == 0 and "restored: yes" in text, lambda: f"status {status}: {text[-400:]}")
             expect(record.named("victim.mark"), "nothing of the program beside it was recorded")
@@ -567,12 +567,12 @@ def lock_of_auditview(ctx, python):
                 is_locked = first.process.poll() is None and holds_lock(first.process.pid, victim.pid)
                 if is_locked:
                     with Record(ctx, "-p", victim.pid, "--duration", "100ms") as second:
-                        status, _ = second.wait(20)
+                        status, _ = second.wait(harness.GUARD)
                         expect(status == 1 and f"another auditview (process {first.process.pid})" in second.stderr(),
                                lambda: f"status {status}: {second.stderr()[-400:]}")
                 with contextlib.suppress(ProcessLookupError):
                     first.process.send_signal(signal.SIGCONT)
-                first.wait(20)
+                first.wait(harness.GUARD)
             expect(victim.stop() is not None, "the program was harmed")
         if is_locked:
             return

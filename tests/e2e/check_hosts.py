@@ -92,7 +92,7 @@ class Host:
 
     def wait(self):
         try:
-            status = self.process.wait(60)
+            status = self.process.wait(harness.GUARD)
         except subprocess.TimeoutExpired:
             raise harness.Fail(f"the host did not end: {harness.session_state(self.pid)}; {self.said()[-400:]}") from None
         expect(status == self.status, lambda: f"the host ended with {status}, expected {self.status}: {self.said()[-600:]}")
@@ -230,7 +230,7 @@ class Web(Host):
 
     def ask(self, n):
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=harness.GUARD)
             connection.request("GET", f"/{n}")
             return connection.getresponse().read() == b"/%d" % n
         except OSError:

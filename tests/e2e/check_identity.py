@@ -38,7 +38,7 @@ def leader(ctx, python, mode, options, number):
             image = next(e["process"] for e in recorder.capture.events() if "process" in e)
             expect(image.get("argv") and image.get("exe"), lambda: f"the process is {image}")
         tell("end")
-        status = process.wait(30)
+        status = process.wait(harness.GUARD)
         expect(status == 5, f"status {status}")
         left = open(os.path.join(folder, "told")).read()
         expect(left == "nothing", lambda: f"left in it: {left}")
@@ -93,7 +93,7 @@ def watched(ctx, python, program, is_attached):
             recorder.wait_linked()
             open(go, "w").close()
             text = process.stdout.read()
-            return process.pid, process.wait(60), text, recorder.wait(), recorder.capture
+            return process.pid, process.wait(harness.GUARD), text, recorder.wait(), recorder.capture
 
 
 def namespaces(ctx, python, is_attached):
@@ -130,7 +130,7 @@ def clones(ctx, python, is_attached):
     if os.geteuid():
         raise harness.Skip("not root: no namespaces can be made")
     program = victim_command(python, "clones")
-    by_itself = subprocess.run(program, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, timeout=60)
+    by_itself = subprocess.run(program, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, timeout=harness.GUARD)
     expect(by_itself.returncode == 7, lambda: f"by itself: {by_itself}")
     root, status, text, said, capture = watched(ctx, python, program, is_attached)
     expect((status, text) == (7, by_itself.stdout), lambda: f"status {status}, by itself {by_itself.stdout!r}, watched {text!r}")

@@ -26,7 +26,7 @@ OURS = re.compile(r"^argv|^environment \('(_|OLDPWD|SHLVL)'")  # argv: the name 
 def inherited(folder, name, first, command):
     path = os.path.join(folder, name)
     with open(os.path.join(folder, "said"), "wb") as said:
-        done = subprocess.run([*first, *command, path], stdin=subprocess.DEVNULL, stdout=said, stderr=said, timeout=60, cwd=folder)
+        done = subprocess.run([*first, *command, path], stdin=subprocess.DEVNULL, stdout=said, stderr=said, timeout=harness.GUARD, cwd=folder)
     if not os.path.exists(path):
         raise Fail(f"{name}: status {done.returncode}, nothing written: {open(said.name).read()[-300:]!r}")
     return [line for line in open(path).read().splitlines() if not OURS.match(line)]

@@ -9,7 +9,7 @@ import time
 
 from check_pipes import Screen, quote
 from check_rotate import said, storm
-from harness import Capture, expect, kill, wait_for
+from harness import GUARD, Capture, expect, kill, wait_for
 
 # noise, so that the pieces fill: nothing of it can be compressed
 TICKS = """
@@ -97,7 +97,7 @@ def by_time(ctx, python):
     folder, script = ticking(ctx)
     out = os.path.join(folder, "run.avc")
     done = subprocess.run([ctx.auditview, "record", "-o", out, "--keep", "2s", "--", *python.command, "-S", script, "5", "20"],
-                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=60)
+                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=GUARD)
     expect(done.returncode == 0, lambda: done.stderr)
     events = list(Capture(ctx, out).each())
     expect_no_gap(events)
@@ -128,7 +128,7 @@ def on_request(ctx, python):
             expect(newest > asked - 0.2, lambda: f"the newest is {asked - newest:.2f} s older than the request")
             time.sleep(0.5)
         recorder.send_signal(signal.SIGINT)
-        expect(recorder.wait(20) == 0 and target.poll() is None, "the recorder failed, or the target ended")
+        expect(recorder.wait(GUARD) == 0 and target.poll() is None, "the recorder failed, or the target ended")
         expect(os.path.exists(out) and not glob.glob(os.path.join(folder, "run_keep_*")), lambda: f"{os.listdir(folder)}")
         expect_no_gap(Capture(ctx, out).events())
     finally:
@@ -149,7 +149,7 @@ def one_family(ctx, python):
             subprocess.run([ctx.auditview, "record", "-q", "-o", path, "--keep", keep, "--", *python.command, "-S", script, "3000", "1"],
                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True, timeout=100)
         rows = subprocess.run([ctx.auditview, "stat", "--json", "--by", "process", path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              text=True, timeout=30).stdout
+                              text=True, timeout=GUARD).stdout
         keys = [r["key"] for r in json.loads(rows)["rows"]]
         expect(len(keys) == 3 and len(set(keys)) == 3, lambda: f"{keep}: {keys}")
     last = Capture(ctx, out).events()[-1]

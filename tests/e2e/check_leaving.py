@@ -65,7 +65,7 @@ def held(ctx, path):
 class Ticks:
     """A target that ends by itself with status 7."""
 
-    def __init__(self, ctx, python, seconds=60, prefix=()):
+    def __init__(self, ctx, python, seconds=300, prefix=()):
         self.stop_file = os.path.join(ctx.new_folder("ticks"), "stop")
         self.process = subprocess.Popen([*prefix, *python.command, "-S", "-c", TICKS, str(seconds), self.stop_file], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, text=True, start_new_session=True)
@@ -76,7 +76,7 @@ class Ticks:
 
     def end(self):
         open(self.stop_file, "w").close()
-        status = self.process.wait(60)
+        status = self.process.wait(harness.GUARD)
         expect(status == 7, f"the target ended with {status}, expected 7")
 
     def __exit__(self, *error):
@@ -110,7 +110,7 @@ class Screen:
         self.out += data
         return bool(data)
 
-    def wait(self, text, seconds=60):
+    def wait(self, text, seconds=harness.GUARD):
         end, start = time.monotonic() + seconds, len(self.out)
         while text not in self.out:
             if time.monotonic() > end or not self.pump(0.1) and text not in self.out:
@@ -119,7 +119,7 @@ class Screen:
     def send(self, keys):
         os.write(self.master, keys)
 
-    def wait_end(self, seconds=60):
+    def wait_end(self, seconds=harness.GUARD):
         """Return (exit status, the text on the terminal after the screen)."""
         end = time.monotonic() + seconds
         while self.status is None:
@@ -302,7 +302,7 @@ def reader_leaves(ctx, python):
             p.stdout.read(100)
             p.stdout.close()
             err = p.stderr.read().decode()
-            p.wait(60)
+            p.wait(harness.GUARD)
         expect(p.returncode == status and "roken pipe" not in err and said(err)[2] == "yes", lambda: f"status {p.returncode}: {err!r}")
 
 
@@ -318,7 +318,7 @@ def hang_up(ctx, python):
                     os.close(stdout)
                     os.read(master, 100)
                     os.close(master)
-                    err = p.communicate(timeout=60)[1]
+                    err = p.communicate(timeout=harness.GUARD)[1]
                 expect(p.returncode == 0 and said(err)[2] == "yes" and "cannot write" not in err, lambda: f"{way}: status {p.returncode}: {err!r}")
                 t.end()
 
@@ -333,7 +333,7 @@ def recorder_killed(ctx, python):
             wait_for(lambda: foreign_maps(maps_of(t.pid)), 20, "the probe")
             time.sleep(0.7)
             os.kill(recorder_of(viewer.pid), signal.SIGKILL)
-            out, err = viewer.communicate(timeout=60)
+            out, err = viewer.communicate(timeout=harness.GUARD)
         events, lost, restored = said(err)
         expect((events, lost, restored) == (len(out.splitlines()), None, "unknown"), lambda: f"{len(out.splitlines())} lines came; {err!r}")
         expect(viewer.returncode == 1 and "SIGKILL" in err and f"-p {t.pid}" in err, lambda: f"status {viewer.returncode}: {err!r}")
@@ -367,7 +367,7 @@ while "/dev/zero" not in open("/proc/%d/maps" % process.pid).read() and time.mon
 time.sleep(0.2)
 first.kill(); first.wait()
 second = record(["-o", path, "--limit", "20"])
-text = second.communicate(timeout=60)[1]
+text = second.communicate(timeout=120)[1]
 process.kill()
 print(first.pid, second.pid, second.returncode, text)
 """
@@ -390,14 +390,19 @@ def recorder_with_same_pid(ctx, python):
 
 def recorder_of_try_killed(ctx, python):
     """If the recorder of try or of a lesson is killed, what is shown must not pass for everything that was raised."""
-    for command in (["try", "-c", "import time\nfor i in range(30): time.sleep(0.1)"],):
-        with subprocess.Popen([ctx.auditview, *command, "--python", python.command[0]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True) as p:
+    folder = ctx.new_folder("try-killed")
+    runs, stop = (os.path.join(folder, name) for name in ("runs", "stop"))
+    code = f"import os, time\nopen({runs!r}, 'w')\nwhile not os.path.exists({stop!r}): time.sleep(0.05)"
+    with subprocess.Popen([ctx.auditview, "try", "-c", code, "--python", python.command[0]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True) as p:
+        try:
             recorder = recorder_of(p.pid)
-            time.sleep(0.5)
+            wait_for(lambda: os.path.exists(runs), harness.GUARD, "the code to run")
             os.kill(recorder, signal.SIGKILL)
-            out, err = p.communicate(timeout=60)
-        expect(p.returncode == 1 and said(err)[1:] == (None, "unknown") and "SIGKILL" in err, lambda: f"status {p.returncode}: {err!r}, {out[-200:]!r}")
+        finally:
+            open(stop, "w").close()
+        out, err = p.communicate(timeout=harness.GUARD)
+    expect(p.returncode == 1 and said(err)[1:] == (None, "unknown") and "SIGKILL" in err, lambda: f"status {p.returncode}: {err!r}, {out[-200:]!r}")
 
 
 def recorder_stopped(ctx, python):
@@ -414,7 +419,7 @@ def recorder_stopped(ctx, python):
             os.kill(recorder, signal.SIGSTOP)
             try:
                 viewer.terminate()
-                viewer.wait(60)
+                viewer.wait(harness.GUARD)
                 err = open(path, encoding="utf-8").read()
                 expect(viewer.returncode == 1 and said(err)[1:] == (None, "unknown") and str(recorder) in err, lambda: f"status {viewer.returncode}: {err!r}")
             finally:
@@ -426,7 +431,7 @@ def recorder_stopped(ctx, python):
 
 def killed_in_an_event(ctx, python):
     """The target is killed while it waits for room in the ring: that event was raised, and is not in the file."""
-    for _ in range(5):
+    for _ in range(20):  # on a busy machine the ring may not be full in time
         if killed_while_waiting(ctx, python):
             return
     raise Fail("it never waited when it was killed")
@@ -447,7 +452,7 @@ def killed_while_waiting(ctx, python):
             finally:
                 target.kill()
                 recorder.send_signal(signal.SIGCONT)
-            err = recorder.communicate(timeout=60)[1]
+            err = recorder.communicate(timeout=harness.GUARD)[1]
     events, lost, restored = said(err)
     expect((events, restored) == (held(ctx, path), "yes"), lambda: f"{held(ctx, path)} events are held: {err!r}")
     return lost == 1 and "killed while writing" in err
@@ -470,12 +475,13 @@ def viewer_killed(ctx, python):
 
 EXEC = """
 import os, sys, time
-if sys.argv[1:2] == ["again"]:
-    for i in range(100): sys.audit("victim.again", i); time.sleep(0.01)
+go, stop = sys.argv[1:3]
+if sys.argv[3:] == ["again"]:
+    while not os.path.exists(stop): sys.audit("victim.again"); time.sleep(0.01)
     sys.exit(7)
 print("ready", os.getpid(), flush=True)
-for i in range(40): sys.audit("victim.mark", i); time.sleep(0.01)
-os.execv(sys.executable, [sys.executable, "-S", __file__, "again"])
+while not os.path.exists(go): sys.audit("victim.mark"); time.sleep(0.01)
+os.execv(sys.executable, [sys.executable, "-S", __file__, go, stop, "again"])
 """
 
 
@@ -487,18 +493,27 @@ def exec_unfollowed(ctx, python):
     with open(script, "w") as f:
         f.write(EXEC)
     for way in ("attached", "launched"):
-        path = os.path.join(folder, way + ".avc")
+        path, go, stop = (os.path.join(folder, way + end) for end in (".avc", ".go", ".stop"))
         if way == "attached":
-            with subprocess.Popen([*python.command, "-S", script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as target:
-                target.stdout.readline()
-                done = run(ctx, "record", "-o", path, "-p", str(target.pid))
-                expect(target.poll() is None, "the recorder ended after the target: the test is broken")
-                expect(target.wait(60) == 7, lambda: f"the target ended with {target.returncode}")
-            expect(done.returncode == 0 and "(it executed another program)" in done.stderr, lambda: f"{done.returncode}: {done.stderr!r}")
+            with subprocess.Popen([*python.command, "-S", script, go, stop], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as target:
+                try:
+                    target.stdout.readline()
+                    with Recorder(ctx, target.pid) as recorder:
+                        recorder.wait_linked()
+                        open(go, "w").close()
+                        text, path = recorder.wait(), recorder.path  # while the other program runs
+                finally:
+                    for name in (go, stop):
+                        open(name, "w").close()
+                expect(target.wait(harness.GUARD) == 7, lambda: f"the target ended with {target.returncode}")
+            expect("(it executed another program)" in text, lambda: f"{text!r}")
         else:
-            done = run(ctx, "record", "-o", path, "--no-follow", "--", *python.command, "-S", script)
+            for name in (go, stop):
+                open(name, "w").close()
+            done = run(ctx, "record", "-o", path, "--no-follow", "--", *python.command, "-S", script, go, stop)
             expect(done.returncode == 7, lambda: f"{done.returncode}: {done.stderr!r}")
-        expect("it has executed another program, and is not followed" in done.stderr and said(done.stderr)[2] == "yes", lambda: f"{way}: {done.stderr!r}")
+            text = done.stderr
+        expect("it has executed another program, and is not followed" in text and said(text)[2] == "yes", lambda: f"{way}: {text!r}")
         expect(not Capture(ctx, path).named("victim.again"), f"{way}: a part of the other program is recorded")
 
 
@@ -508,13 +523,14 @@ UNREADABLE = """
 import ctypes, os, subprocess, sys, time
 how, stop, tool = sys.argv[1:4]
 print("ready", os.getpid(), flush=True)
-for i in range(12):
-    sys.audit("victim.mark", i); time.sleep(0.05)
+while not os.path.exists(stop + "-go"):
+    sys.audit("victim.mark", 0); time.sleep(0.02)
 def undumpable(): ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
 if how == "itself": undumpable()
 elif how == "child" and os.fork() == 0: undumpable()
-elif how == "exec": os.execv(tool, [tool, "20"])
-elif how == "tool": child = subprocess.Popen([tool, "20"])
+elif how == "exec": os.execv(tool, [tool, "1000"])
+elif how == "tool": child = subprocess.Popen([tool, "1000"])
+print("done", flush=True)
 while not os.path.exists(stop):
     sys.audit("victim.mark", 1); time.sleep(0.02)
 if how == "tool": child.kill()
@@ -525,6 +541,23 @@ os._exit(7)
 def runs_as_nobody(python):
     return subprocess.run([*BECOME_NOBODY, *python.command, "-S", "-c", ""], stdin=subprocess.DEVNULL,
                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+
+
+def left_when_unreadable(ctx, binary, pid, how, stop, target):
+    """Record the target until it has done that. Returns the recorder's status, and what it said."""
+    with subprocess.Popen([*BECOME_NOBODY, binary, "record", "-p", str(pid), "-o", os.path.join(os.path.dirname(binary), how + ".avc")],
+                          stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as recorder:
+        try:
+            wait_for(lambda: harness.hooks_of(ctx, pid) or recorder.poll() is not None, harness.GUARD, "the hook")
+            open(stop + "-go", "w").close()
+            if how == "exec":  # the recorder ends with the program
+                wait_for(lambda: harness.status_of(pid, "Name") == "set-uid-sleep", harness.GUARD, "the exec")
+            else:
+                expect(target.stdout.readline() == "done\n", f"{how}: the target has ended")
+                recorder.send_signal(signal.SIGINT)
+            return recorder.wait(harness.GUARD), recorder.stderr.read()
+        finally:
+            kill(recorder)
 
 
 def unreadable(ctx, python):
@@ -544,21 +577,19 @@ def unreadable(ctx, python):
                               stdout=subprocess.PIPE, text=True, start_new_session=True) as target:
             try:
                 pid = int(target.stdout.readline().split()[1])
-                path = os.path.join(folder, how + ".avc")
-                done = subprocess.run([*BECOME_NOBODY, binary, "record", "-p", str(pid), "-o", path, "--duration", "1500ms"],
-                                      stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=60)
-                restored = said(done.stderr)[2]
+                status, text = left_when_unreadable(ctx, binary, pid, how, stop, target)
+                restored = said(text)[2]
                 ours = foreign_maps(maps_of(pid))
-                expect(restored == answer, lambda: f"{how}: restored: {restored}, expected {answer}: {done.stderr!r}")
-                expect(done.returncode == (0 if answer == "yes" else 1), lambda: f"{how}: status {done.returncode}: {done.stderr!r}")
+                expect(restored == answer, lambda: f"{how}: restored: {restored}, expected {answer}: {text!r}")
+                expect(status == (0 if answer == "yes" else 1), lambda: f"{how}: status {status}: {text!r}")
                 expect(bool(ours) == (how == "itself"), lambda: f"{how}: the test is broken: {ours}")
-                expect(answer == "yes" or str(pid) in done.stderr or how == "child", lambda: f"{how}: {done.stderr!r}")
+                expect(answer == "yes" or str(pid) in text or how == "child", lambda: f"{how}: {text!r}")
                 if how == "itself": # root removes what is left
                     with Recorder(ctx, pid, "--duration", "200ms") as last:
                         harness.expect_goodbye(last.wait(), min_events=0)
                     expect(not foreign_maps(maps_of(pid)), lambda: f"left behind: {foreign_maps(maps_of(pid))}")
                 open(stop, "w").close()
-                status = target.wait(60) if how != "exec" else 7
+                status = target.wait(harness.GUARD) if how != "exec" else 7
                 expect(status == 7, f"{how}: the target ended with {status}")
             finally:
                 with contextlib.suppress(ProcessLookupError):
@@ -580,7 +611,7 @@ def signals(ctx, python):
                     time.sleep(0.2)
                     p.send_signal(signal.SIGPIPE) # SIGPIPE does not end it
                     p.send_signal(number)
-                    err = p.communicate(timeout=60)[1]
+                    err = p.communicate(timeout=harness.GUARD)[1]
                 expect(p.returncode == 0 and said(err)[1:] == (0, "yes"), lambda: f"{name}, {number.name}: status {p.returncode}: {err!r}")
                 expect(not foreign_maps(maps_of(t.pid)), lambda: f"{name}, {number.name}: left behind: {foreign_maps(maps_of(t.pid))}")
                 t.end()
@@ -590,20 +621,31 @@ def interrupted_at_terminal(ctx, python):
     """Ctrl-C on the terminal that the program shares: the program's end is recorded; on a second Ctrl-C, the recorder
     detaches."""
     # The end of the terminal's session sends it a SIGHUP.
-    code = "import sys, time, signal\nsignal.signal(2, signal.SIG_IGN)\nsignal.signal(1, signal.SIG_IGN)\nfor i in range(80): sys.audit('victim.mark', i); time.sleep(0.05)\nsys.exit(7)"
+    code = "import sys, time, signal\nsignal.signal(2, signal.SIG_IGN)\nsignal.signal(1, signal.SIG_IGN)\nfor i in range(4000): sys.audit('victim.mark', i); time.sleep(0.05)\nsys.exit(7)"
     for command in (["record", "-o", os.path.join(ctx.new_folder("ctrl-c"), "x.avc")], ["print"]):
         with Screen([ctx.auditview, *command, "--", *python.command, "-S", "-c", code]) as s:
             program = wait_for(lambda: next((p for p in all_below(s.pid) if "python" in (harness.status_of(p, "Name") or "")), None), 20, "the program")
             wait_for(lambda: foreign_maps(maps_of(program)), 20, "the probe")
-            time.sleep(0.3)
+            wait_for(lambda: int(harness.status_of(program, "SigIgn"), 16) & 3 == 3, harness.GUARD, "the program to ignore signals")
+            # Each of two signals counts if the first one has been taken when the second one comes.
+            recorders = [p for p in [s.pid, *all_below(s.pid)] if harness.status_of(p, "Name") in ("auditview", "auditview-rec")]
             s.send(b"\x03")
             time.sleep(0.3)
+            wait_for(lambda: not any(is_pending(p, signal.SIGINT) for p in recorders), harness.GUARD, "the signal to be taken")
             expect(foreign_maps(maps_of(program)), f"{command[0]}: the first Ctrl-C left a program that continues")
             s.send(b"\x03")
             status, text = s.wait_end()
             expect(status == 0 and said(text)[1:] == (0, "yes"), lambda: f"{command[0]}: status {status}: {text!r}")
             expect(os.path.exists(f"/proc/{program}") and not foreign_maps(maps_of(program)), f"{command[0]}: the program was not left")
             os.kill(program, signal.SIGKILL)
+
+
+def is_pending(pid, number):
+    """Has the process, or its first thread, a signal that it has not taken yet?"""
+    try:
+        return any(int(harness.status_of(pid, field) or "0", 16) >> number - 1 & 1 for field in ("SigPnd", "ShdPnd"))
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def all_below(pid):
@@ -656,8 +698,10 @@ import os, signal, sys, time
 log = open(sys.argv[1], "w", buffering=1)
 signal.signal(signal.SIGHUP, lambda *a: log.write("SIGHUP\\n"))
 print("pid", os.getpid(), file=log)
-end = time.monotonic() + float(sys.argv[2])
-while time.monotonic() < end:
+n, count = 0, os.open(sys.argv[1] + ".n", os.O_RDWR | os.O_CREAT)
+while not os.path.exists(sys.argv[1] + ".stop"):
+    n += 1
+    os.pwrite(count, b"%9d" % n, 0)
     sys.audit("victim.mark", 1)
     try:
         print("a line that fills the queue of a terminal that nobody reads " * 4, flush=True)
@@ -665,7 +709,7 @@ while time.monotonic() < end:
         log.write("failed: %s\\n" % what)
     if not os.isatty(1) or not os.isatty(0):
         log.write("no terminal\\n")
-    time.sleep(0.01)
+    time.sleep(0.002)
 log.write("done\\n")
 """
 
@@ -676,7 +720,7 @@ def lives_on(ctx, python):
     for way in ("d", "SIGKILL", "SIGHUP", "--on-exit=detach"):
         log = os.path.join(ctx.new_folder("writer"), "log")
         options = [way] if way.startswith("-") else []
-        with Screen([ctx.auditview, "--no-config", *options, "--", *python.command, "-S", "-c", WRITER, log, "6"], screen_home(ctx)) as s:
+        with Screen([ctx.auditview, "--no-config", *options, "--", *python.command, "-S", "-c", WRITER, log], screen_home(ctx)) as s:
             s.wait(b"victim.mark")
             program = int(open(log).readline().split()[1])
             keeper = wait_for(lambda: next((p for p in children_of(s.pid) if harness.status_of(p, "Name") == "auditview-tty"), None), 10, "the keeper")
@@ -693,6 +737,13 @@ def lives_on(ctx, python):
         wait_for(lambda: not foreign_maps(maps_of(program)), 20, f"{way}: the probe to be taken out")
         rss = int(harness.status_of(keeper, "VmRSS").split()[0])
         expect(rss < 8192 or os.environ.get("ASAN_OPTIONS"), f"{way}: the keeper takes {rss} kB")
+
+        def n_written():
+            return int(open(log + ".n").read() or 0)
+        n = n_written()
+        # More than a terminal holds: it would wait for ever if nobody read.
+        wait_for(lambda: n_written() > n + 500, harness.GUARD, f"{way}: the program to write on")
+        open(log + ".stop", "w").close()
         wait_for(lambda: "done" in open(log).read(), 60, f"{way}: the program to end by itself")
         lines = open(log).read().split("\n")[1:]
         expect(lines == ["done", ""], lambda: f"{way}: the program noticed: {lines[:5]}")
@@ -744,7 +795,7 @@ def other_processes(ctx, python):
             began = time.time()
             with open(f"/proc/{recorder.process.pid}/task/{recorder.process.pid}/children", encoding="ascii") as file:
                 os.kill(int(file.read().split()[0]), signal.SIGINT)
-            recorder.wait(60)
+            recorder.wait(harness.GUARD)
             v.stop()
     finally:
         for process in others:

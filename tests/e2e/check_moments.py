@@ -93,7 +93,7 @@ def stopped_meanwhile(ctx, python, steps):
                     expect(state_of(held.pid) != "Z", f"{step}: stopped by SIGSTOP, it ran on to its end")
                     n_stopped += 1
                     os.kill(held.pid, signal.SIGCONT)
-            out, err = held.process.communicate(timeout=60)
+            out, err = held.process.communicate(timeout=harness.GUARD)
             expect(held.process.returncode == 0 and out == b"fine\n", lambda: f"{step}: {held.process.returncode}, {out!r}, {err[-300:]!r}")
     expect(n_stopped, "not once was there a target to stop: the test is broken")
 
@@ -107,7 +107,7 @@ def interrupted_meanwhile(ctx, python):
             wait_for(lambda: state_of(v.pid) == "Z", 20, "the target to end")
             recorder.process.send_signal(signal.SIGINT)
             recorder.process.send_signal(signal.SIGCONT)
-            status, text = recorder.process.wait(60), recorder.stderr()
+            status, text = recorder.process.wait(harness.GUARD), recorder.stderr()
             expect(status == 1 and "auditview: " in text, lambda: f"the recorder ended with {status}, and said {text!r}")
 
 
@@ -149,7 +149,7 @@ def waits_meanwhile(ctx, python):
                 recorder.process.send_signal(signal.SIGCONT)
                 wait_for(lambda: recorder.process.poll() is not None or harness.hooks_of(ctx, target.pid), 30, "the hook")
                 target.stdin.close()  # this ends its wait
-                said, status = target.stdout.read(), recorder.process.wait(30)
+                said, status = target.stdout.read(), recorder.process.wait(harness.GUARD)
                 expect(status == 0 and said == b"1 0\n", lambda: f"write {n}: status {status}, it printed {said!r}: {recorder.stderr()[-500:]}")
                 expect(len(recorder.capture.named("moments.waited")) == 1, "its event is missing")
                 return
@@ -219,7 +219,7 @@ def execs_meanwhile(ctx, python, module, steps, more):
             if held.pid:
                 n_execed += exec_meanwhile(held)
                 held.go_on()
-            out, err = held.process.communicate(b"" if held.pid else b"!", timeout=60)
+            out, err = held.process.communicate(b"" if held.pid else b"!", timeout=harness.GUARD)
             # What one thread prints and when the other one calls exec is a race of the program itself.
             expect(held.process.returncode == 0 and out in (b"go\nfine\n", b"gofine\n", b"fine\n"), lambda: f"{step}: {held.process.returncode}, {out!r}, {err[-500:]!r}")
             expect(len(held.capture.named("moments.after")) == 1, lambda: f"{step}: the event of the new program is missing: {err[-500:]!r}")
@@ -303,7 +303,7 @@ def killed_while_loading(ctx, times):
     """The recorder waits for a Python in a program without Python that loads modules without end; then the recorder is
     killed."""
     done = subprocess.run([sys.executable, KILL_LOADS, ctx.auditview, ctx.new_folder("kills"), loads_program(ctx), "libm.so.6", str(times), "1"],
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60 + 5 * times)
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.GUARD + 5 * times)
     expect(done.returncode == 0, lambda: f"the test is broken: {done.stderr[-500:]}")
     told = json.loads(done.stdout)
     expect(told["killed"] == times, lambda: f"{told['killed']} of {times} recorders were killed: the test is broken")

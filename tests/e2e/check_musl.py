@@ -60,7 +60,7 @@ class Here:
 
 def doctor(ctx, python):
     with harness.Victim(ctx, python, "sleeping") as v:
-        done = subprocess.run([ctx.auditview, "doctor", str(v.pid)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+        done = subprocess.run([ctx.auditview, "doctor", str(v.pid)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=harness.GUARD)
         expect(done.returncode == 0 and "3.13" in done.stdout, lambda: f"{done.returncode}: {done.stdout[-400:]}")
         v.stop()
 

@@ -23,7 +23,7 @@ LIVE = ("record", "print", "-")
 TERMINAL = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "ASAN_OPTIONS": "detect_leaks=0"}
 
 
-def run(ctx, *arguments, timeout=60, **more):
+def run(ctx, *arguments, timeout=harness.GUARD, **more):
     return subprocess.run([ctx.auditview, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True, errors="replace", timeout=timeout, cwd=more.pop("cwd", ctx.folder), **more)
 
@@ -147,7 +147,7 @@ def wrong_values(ctx, python):
 class Live:
     """A program under one of the three commands that record one; and its events."""
 
-    def __init__(self, ctx, python, command, options, code, timeout=60, program=None):
+    def __init__(self, ctx, python, command, options, code, timeout=harness.GUARD, program=None):
         place = Place(ctx, python, "live")
         out = place.path("events")
         head = {"record": ["record", "-o", out], "print": ["print", "-F", "json", "-o", out], "-": ["-F", "json", "-o", out]}[command]
@@ -691,7 +691,7 @@ def check_live(*options):
                 wait_for(lambda: harness.hooks_of(ctx, target.pid) > 0, 30, "check to attach")
                 target.stdin.write("\n")
                 target.stdin.flush()
-            out, err = checker.communicate(timeout=60)
+            out, err = checker.communicate(timeout=harness.GUARD)
             expect(checker.returncode == 3 and re.search(r"(?m)^\+ .* event  victim[.]mark", out), lambda: f"{words}: {checker.returncode} {out} {err}")
         finally:
             for process in (checker, target):

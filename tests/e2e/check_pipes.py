@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 
-from harness import Skip, expect, kill, maps_of, expect_same_maps, wait_for
+from harness import GUARD, Skip, expect, kill, maps_of, expect_same_maps, wait_for
 
 EVENT = "event == \"{}\"".format
 TICKS = """
@@ -70,12 +70,12 @@ def every_reader(ctx, python):
             for how in (f"cat {quote(source)} | {quote(av, *words)} -", f"{quote(av, *words)} - < {quote(source)}",
                         f"{quote(av, *words)} <(cat {quote(source)})",
                         f"cat {quote(source)} > {quote(fifo)} & {quote(av, *words, fifo)}", quote(av, *words, source)):
-                got = shell(ctx, how, timeout=30)
+                got = shell(ctx, how, timeout=GUARD)
                 expect(got.returncode == 0, lambda: f"{how}: {got.returncode} {got.stderr!r}")
                 expect(got.stdout == want.stdout, lambda: f"{how}: {len(got.stdout)} bytes, expected {len(want.stdout)}")
-    cut = shell(ctx, f"head -c -40 {quote(capture)} | {quote(av)} stat -", timeout=30)
+    cut = shell(ctx, f"head -c -40 {quote(capture)} | {quote(av)} stat -", timeout=GUARD)
     expect(cut.returncode == 0 and "ended before its recorder" in cut.stderr, lambda: f"cut off: {cut.stderr!r}")
-    nothing = shell(ctx, f"true | {quote(av)} stat -", timeout=30)
+    nothing = shell(ctx, f"true | {quote(av)} stat -", timeout=GUARD)
     expect(nothing.returncode == 1 and nothing.stderr, lambda: f"nothing: {nothing.returncode} {nothing.stderr!r}")
 
 
@@ -163,7 +163,7 @@ def lines_live(ctx, python):
         expect(b"torn" not in seen, "a part of a line is shown")
         reader.stdin.close()
         out, err = reader.stdout.read(), bytes(texts) + reader.stderr.read()
-        expect(reader.wait(20) == 0 and not out, lambda: f"{reader.returncode} {out} {err}")
+        expect(reader.wait(GUARD) == 0 and not out, lambda: f"{reader.returncode} {out} {err}")
         for text in (b"line 5 not taken", b"line 7 taken in part: it is earlier than the first lines", b"line 10 not taken",
                      b"2 lines not taken in all"):
             expect(text in err, lambda: f"{text} was not reported: {err}")
@@ -211,9 +211,9 @@ def several(ctx, python):
         recorder.stdin.write(b"\n")
         recorder.stdin.close()
         shown(b"several.recorded()")
-        rest, text = reader.communicate(timeout=60)
+        rest, text = reader.communicate(timeout=GUARD)
         expect(reader.returncode == 0 and not rest and not text, lambda: f"{reader.returncode} {rest} {text}")
-        expect(recorder.wait(60) == 0, lambda: f"record: {recorder.returncode}")
+        expect(recorder.wait(GUARD) == 0, lambda: f"record: {recorder.returncode}")
     finally:
         kill(reader)
         kill(recorder)
@@ -246,7 +246,7 @@ def several_cut(ctx, python):
 
 def lines_unread(ctx, python):
     """The reader of what is printed leaves: all end, quietly, also the writer of the lines."""
-    done = shell(ctx, f"yes '{{\"event\": \"a\"}}' | {quote(ctx.auditview, 'print', '-')} | head -n 3; echo ${{PIPESTATUS[*]}}", timeout=60)
+    done = shell(ctx, f"yes '{{\"event\": \"a\"}}' | {quote(ctx.auditview, 'print', '-')} | head -n 3; echo ${{PIPESTATUS[*]}}", timeout=GUARD)
     expect(done.stdout.count("a()") == 3 and done.stdout.endswith("\n141 0 0\n") and not done.stderr, lambda: f"{done.stdout!r} {done.stderr!r}")
 
 
@@ -270,7 +270,7 @@ class Sshd:
             s.bind(("127.0.0.1", 0))
             port = s.getsockname()[1]
         for name in ("host", "user"):
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", os.path.join(self.folder, name)], check=True, timeout=30)
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", os.path.join(self.folder, name)], check=True, timeout=GUARD)
         shutil.copy(os.path.join(self.folder, "user.pub"), os.path.join(self.folder, "authorized"))
         config = os.path.join(self.folder, "config")
         with open(config, "w", encoding="utf-8") as f:
@@ -284,7 +284,7 @@ class Sshd:
 
         def answers():
             expect(self.process.poll() is None, lambda: open(os.path.join(self.folder, "log"), encoding="utf-8").read()[-500:])
-            return subprocess.run([*self.words, "true"], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30).returncode == 0
+            return subprocess.run([*self.words, "true"], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=GUARD).returncode == 0
         wait_for(answers, 20, "sshd to answer")
 
     def __enter__(self):
@@ -310,11 +310,11 @@ class Screen:
         env = {**os.environ, "LC_ALL": "C.UTF-8", "ASAN_OPTIONS": "detect_leaks=0"}
         env.pop("TMUX", None)
         subprocess.run(["tmux", "-S", self.socket, "-f", "/dev/null", "new-session", "-d", "-x", "150", "-y", "40", "bash", "-c", command],
-                       check=True, env=env, timeout=30)
+                       check=True, env=env, timeout=GUARD)
 
     def tmux(self, *words):
         return subprocess.run(["tmux", "-S", self.socket, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                              timeout=30).stdout
+                              timeout=GUARD).stdout
 
     def __enter__(self):
         return self
@@ -402,7 +402,7 @@ def stopped_reader(ctx, python):
             if f.tell() > 24 << 20 and not os.path.exists(enough):  # by now the target does not lose anything any more
                 open(enough, "w").close()
     os.close(read_end)
-    expect(recorder.wait(60) == 0, "the recorder failed")
+    expect(recorder.wait(GUARD) == 0, "the recorder failed")
     text = open(os.path.join(folder, "stderr"), encoding="utf-8").read()
     truth = json.load(open(truth_path, encoding="utf-8"))
     expect(truth["worst"] < 4, f"the target waited for {truth['worst']:.1f} s, which must end after about one second")
@@ -432,7 +432,7 @@ def reader_gone(ctx, python):
             expect(len(os.read(ours, 50)) == 50, "nothing came")
             wait_for(lambda: len(maps_of(target.pid)) > len(before), 20, "the probe")
             os.close(ours)
-            _, text = recorder.communicate(timeout=20)
+            _, text = recorder.communicate(timeout=GUARD)
             expect(recorder.returncode == 0 and "restored: yes" in text, lambda: f"{ends}: {recorder.returncode} {text[-300:]}")
             expect_same_maps(before, maps_of(target.pid), True)
             expect(target.poll() is None, "the target has ended")

@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 
-from harness import expect, victim_path
+from harness import GUARD, expect, victim_path
 
 DISTRIBUTION = {"METADATA": "Metadata-Version: 2.1\nName: greeter\nVersion: {version}\n", "top_level.txt": "greeter\n",
                 "RECORD": "greeter/__init__.py,,\ngreeter/_telemetry.py,,\n"}
@@ -117,7 +117,7 @@ def found(ctx, python):
         expect({n["package"] for n in news} == {"greeter"}, lambda: f"other packages: {news}")
         with open(case.profile, "rb") as profile: # what can be read once only
             done = subprocess.run([ctx.auditview, "check", "-q", "/dev/stdin", os.path.join(case.folder, "old.avc")], input=profile.read(),
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=GUARD)
         expect(done.returncode == 0 and done.stdout.startswith(b"0 new, "), lambda: f"from a pipe: {done}")
 
 
@@ -130,7 +130,7 @@ def refused(ctx, python):
                 f.write(text)
             witness = os.path.join(case.folder, "ran")
             done = subprocess.run([ctx.auditview, "check", path, "--", *python.command, "-c", f"open({witness!r}, 'w')"], stdout=subprocess.PIPE,
-                                  stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, timeout=60)
+                                  stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, timeout=GUARD)
             expect(done.returncode == 1 and "profile" in done.stderr and not os.path.exists(witness), lambda: f"{name}: {done}")
 
 

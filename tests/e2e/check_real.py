@@ -224,7 +224,7 @@ def pestered(ctx, program, follow):
             target = targets[visits % len(targets)]
             done = subprocess.run([ctx.auditview, "record", "-p", str(target), "--follow" if follow else "--no-follow", "--duration",
                                    f"{int(pause * 1000)}ms", "-o", os.path.join(stage.top, "capture.avc")],
-                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=harness.GUARD)
             if done.returncode == 0:
                 events += expect_goodbye(done.stdout, min_events=0)
                 visits += 1

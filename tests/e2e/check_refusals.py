@@ -91,7 +91,7 @@ os.execv(sys.argv[2], sys.argv[2:])
 def in_landlock(folder):
     """Return what runs a program in such a domain."""
     prefix = [sys.executable, "-c", LANDLOCK, folder]
-    done = subprocess.run([*prefix, "/bin/true"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30)
+    done = subprocess.run([*prefix, "/bin/true"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.GUARD)
     if done.returncode:
         raise Skip("this kernel has no Landlock: " + done.stderr.strip()[-100:])
     return prefix
@@ -109,7 +109,7 @@ def landlock_launching(ctx, python):
     folder = ctx.new_folder("landlock")
     done = subprocess.run([*in_landlock(folder), ctx.auditview, "record", "-o", os.path.join(folder, "capture.avc"), "--", *python.command, "-S",
                            "-c", "import sys; sys.audit('a.b'); sys.exit(5)"],
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.GUARD)
     expect(done.returncode == 5, lambda: f"status {done.returncode}: {done.stderr[-400:]}")
     expect(re.search(r"is not watched: cannot open /proc/\d+/mem to write to it: Permission denied", done.stderr) and "lost: unknown" in done.stderr,
            lambda: f"{done.stderr[-500:]}")
@@ -123,7 +123,7 @@ def refused(ctx, pid, words, cure, command=None, untouched=True):
     os.chmod(folder, 0o777)
     out = os.path.join(folder, "capture.avc")
     done = subprocess.run([*(command or [ctx.auditview]), "record", "-p", str(pid), "-o", out], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30)
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.GUARD)
     text = done.stderr
     expect(done.returncode == 1, lambda: f"status {done.returncode}, expected 1: {text[-300:]!r}")
     expect(done.stdout == "", lambda: f"stdout: {done.stdout[:200]!r}")
@@ -203,7 +203,7 @@ def stopped(ctx, python):
         wait_for(lambda: status_of(v.pid, "State").startswith("T"), 5, "the target to stop")
         out = os.path.join(ctx.new_folder("stopped"), "capture.avc")
         done = subprocess.run([ctx.auditview, "record", "-p", str(v.pid), "-o", out, "--duration", "300ms"], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30)
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.GUARD)
         expect(done.returncode in (0, 1), lambda: f"status {done.returncode}: {done.stderr[-300:]}")
         if done.returncode == 1:
             for word in (str(v.pid), "stopped", "cont"):
@@ -224,7 +224,7 @@ def itself(ctx):
     with Victim(ctx, ctx.pythons[0], "sleeping") as v:
         before = v.maps()
         done = subprocess.run([ctx.auditview, "record", "-p", str(v.pid), "-o", "/nonexistent/folder/x.avc"], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30)
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.GUARD)
         expect(done.returncode == 1 and "/nonexistent/folder/x.avc" in done.stderr, lambda: f"{done.returncode}: {done.stderr!r}")
         expect(v.maps() == before, "the target was changed")
         v.stop()
@@ -384,7 +384,7 @@ def frozen_midway(ctx, python, steps):
                 try:
                     group.put(v.pid)
                     recorder.process.send_signal(signal.SIGCONT)
-                    recorder.process.wait(60)
+                    recorder.process.wait(harness.GUARD)
                 finally:
                     group.set(False)
                 text = recorder.stderr()
@@ -393,7 +393,7 @@ def frozen_midway(ctx, python, steps):
             left = v.maps() != before
             expect(not left or "is left" in text or "restored: no" in text, lambda: f"{n}: left without a word: {text[-300:]!r}")
             with Recorder(ctx, v.pid, "--duration", "0.1") as recorder:
-                expect_goodbye(recorder.wait(30), min_events=0)
+                expect_goodbye(recorder.wait(harness.GUARD), min_events=0)
             expect_same_maps(before, v.maps(), exactly=False)
         v.stop()
 
@@ -409,7 +409,7 @@ def interrupted(ctx, python, number):
                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as recorder:
                 time.sleep(0.02 * i)
                 recorder.send_signal(number)
-                text = recorder.communicate(timeout=30)[1]
+                text = recorder.communicate(timeout=harness.GUARD)[1]
             expect(recorder.returncode == -number or (recorder.returncode == 1 and "vfork" in text), lambda: f"{recorder.returncode}: {text!r}")
             expect(maps_of(process.pid) == before, "something is left")
             expect(status_of(process.pid, "TracerPid") == "0", "it is still traced")
@@ -436,7 +436,7 @@ def a_thread(ctx, python):
 def its_own_pid(ctx):
     out = os.path.join(ctx.new_folder("self"), "capture.avc")
     done = subprocess.run(["sh", "-c", f"exec {ctx.auditview} record -p $$ -o {out}"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, timeout=30)
+                          stderr=subprocess.PIPE, text=True, timeout=harness.GUARD)
     expect(done.returncode == 1 and "itself" in done.stderr, lambda: f"{done.returncode}: {done.stderr!r}")
 
 

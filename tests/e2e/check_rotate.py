@@ -6,7 +6,7 @@ import re
 import subprocess
 
 import refhook
-from harness import Capture, Skip, expect, kill, wait_for
+from harness import GUARD, Capture, Skip, expect, kill, wait_for
 
 # arguments: events of each of the six that raise them, and how long they take at least
 STORM = """
@@ -81,7 +81,7 @@ def said(text):
 
 def count(ctx, path):
     done = subprocess.run([ctx.auditview, "stat", "--json", path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True, timeout=60)
+                          text=True, timeout=GUARD)
     expect(done.returncode == 0, lambda: f"{path}: {done.stderr}")
     return json.loads(done.stdout)["events"], done.stderr
 
@@ -137,7 +137,7 @@ def refused(ctx, python):
     folder, script = storm(ctx, "refused")
     for options in (["-o", "-", "-C", "1"], ["-o", "/dev/null", "-G", "1"], ["-o", "x.avc", "-W", "3"], ["-o", "x.avc", "-C", "0"]):
         done = subprocess.run([ctx.auditview, "record", *options, "--", *python.command, script, "1", "0"], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30, cwd=folder)
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=GUARD, cwd=folder)
         expect(done.returncode == 2 and done.stderr and not done.stdout, lambda: f"{options}: {done.returncode} {done.stderr!r}")
 
 
@@ -154,7 +154,7 @@ def killed(ctx, python):
             wait_for(lambda: len(files_in(folder)) > 1 + i % 5 or recorder.poll() is not None, 20, "files")
             recorder.kill()
             recorder.wait()
-            expect(target.wait(30) == 0, lambda: f"the target ended with {target.returncode}")
+            expect(target.wait(GUARD) == 0, lambda: f"the target ended with {target.returncode}")
             files = files_in(folder)
             if os.path.getsize(files[-1]) == 0: # it had been created, and nothing more
                 files.pop()
@@ -175,7 +175,7 @@ def disk_full(ctx, python):
     record = " ".join([ctx.auditview, "record", "-C", "20k", "-o", f"{disk}/run.avc", "--", *python.command, "-S", script, "3000", "1"])
     done = subprocess.run(["unshare", "-m", "sh", "-c", f"mount -t tmpfs -o size=64k none {disk} && {{ {record}; echo $? > {folder}/status; "
                            f"cp {disk}/* {folder}; }}"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          timeout=60)
+                          timeout=GUARD)
     expect(os.path.exists(f"{folder}/status"), lambda: f"no disk could be made: {done.stderr}")
     expect(open(f"{folder}/status", encoding="utf-8").read().strip() == "1", lambda: done.stderr[-300:])
     total = sum(count(ctx, path)[0] for path in files_in(folder))

@@ -71,7 +71,7 @@ def refused(ctx, python, what, words, prefix=(), command=(), options=()):
         folder = ctx.new_folder("refused")
         os.chmod(folder, 0o777)
         done = subprocess.run([*(command or [ctx.auditview]), "record", "-p", str(v.pid), "-o", os.path.join(folder, "x.avc"), *options],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30)
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.GUARD)
         expect(done.returncode == 1, lambda: f"status {done.returncode}, expected 1: {done.stderr!r}")
         for word in words:
             expect(re.search(word, done.stderr, re.I), lambda: f"no {word!r} in {done.stderr!r}")
@@ -93,12 +93,12 @@ def strict(ctx, python):
         before = harness.maps_of(process.pid)
         out = os.path.join(ctx.new_folder("strict"), "x.avc")
         done = subprocess.run([ctx.auditview, "record", "-p", str(process.pid), "-o", out], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30)
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.GUARD)
         expect(done.returncode == 1 and "strict" in done.stderr, lambda: f"{done.returncode}: {done.stderr!r}")
         expect(harness.maps_of(process.pid) == before, "the target was changed")
         process.stdin.write(b"me")
         stdout = process.stdout.read()
-        expect(process.wait(20) == harness.STATUS and b'"strict": true' in stdout,
+        expect(process.wait(harness.GUARD) == harness.STATUS and b'"strict": true' in stdout,
                lambda: f"it ended with {process.returncode}: {stdout!r} {process.stderr.read()[-300:]!r}")
     finally:
         harness.kill(process)

@@ -122,7 +122,7 @@ def attached(ctx, python):
                 expect_none(texts, secrets())
             open(stop, "w").close()
             process.stdout.read()
-            expect(process.wait(30) == harness.STATUS, "the target did not end well")
+            expect(process.wait(harness.GUARD) == harness.STATUS, "the target did not end well")
         finally:
             harness.kill(process)
 

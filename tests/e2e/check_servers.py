@@ -48,7 +48,7 @@ class Load:
             sent = time.monotonic()
             try:
                 if not connection:
-                    connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+                    connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=harness.GUARD)
                 connection.request("GET", f"/{n}", headers={} if self.keep else {"Connection": "close"})
                 body = connection.getresponse().read()
                 if body != answers.expected(n):
@@ -106,7 +106,7 @@ class Server:
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(60)
+            self.process.wait(harness.GUARD)
         except subprocess.TimeoutExpired:
             raise Fail(f"the server does not end: {harness.session_state(self.process.pid)}") from None
         expect(self.process.returncode == self.status, lambda: f"the server ended with {self.process.returncode}: {self.stderr()}")

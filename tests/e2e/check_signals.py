@@ -12,7 +12,7 @@ import subprocess
 import time
 
 from check_faults import code_digest
-from harness import AS_NOBODY, Recorder, Skip, Victim, expect, expect_goodbye, foreign_maps, maps_of, wait_for
+from harness import GUARD, AS_NOBODY, Recorder, Skip, Victim, expect, expect_goodbye, foreign_maps, maps_of, wait_for
 
 QUICK = "nanosleep poll select futex read_pipe accept waitpid epoll_for_ever recv sigwaitinfo semop py_epoll py_sigtimedwait".split()
 CALLS = QUICK + ("clock_nanosleep clock_nanosleep_until ppoll pselect pause connect read_inotify read_timerfd flock lock_region msgrcv "
@@ -81,7 +81,7 @@ def no_eintr(ctx, python, call, times, *options):
                     if v.fact("call") is None:
                         n += 1
                     recorder.process.send_signal(2)
-                    recorder.process.wait(20)
+                    recorder.process.wait(GUARD)
             v.wait()
             expect_as_alone(v, call)
         if n > 0:
@@ -120,7 +120,7 @@ def left_in_a_long_wait(ctx, python):
                 wait_for(lambda: open(f"/proc/{process.pid}/syscall").read().startswith("232 "), 10, "the wait")
                 time.sleep(.2)
                 recorder.process.send_signal(2)
-                expect(recorder.process.wait(25) == 1, "its status says that all is well")
+                expect(recorder.process.wait(GUARD) == 1, "its status says that all is well")
                 text = recorder.stderr()
                 expect(re.search(r"restored: no \(.*waits in a call.* KiB of it stay mapped and unused", text), lambda: f"it says {text[-300:]}")
             with Recorder(ctx, process.pid) as recorder:
@@ -132,7 +132,7 @@ def left_in_a_long_wait(ctx, python):
                 lost = int(re.sub(r"\D", "", passed.group(1))) if passed else 0
                 expect_goodbye(said, min_events=1, lost=lost)
                 expect(foreign_maps(maps_of(process.pid)) == before, "something is left behind")
-            expect(process.wait(30) == 0, lambda: f"its status is {process.returncode}")
+            expect(process.wait(GUARD) == 0, lambda: f"its status is {process.returncode}")
         finally:
             process.kill()
 

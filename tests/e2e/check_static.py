@@ -86,7 +86,7 @@ def from_inside(ctx, python):
     root = empty_root(ctx)
 
     def there(*words):
-        return run(*EMPTY, root, "/auditview", *words, timeout=60, env={"HOME": "/"})
+        return run(*EMPTY, root, "/auditview", *words, timeout=harness.GUARD, env={"HOME": "/"})
     with Victim(ctx, python, "busy") as v:
         before = v.maps()
         done = there("doctor", str(v.pid))
@@ -111,7 +111,7 @@ def from_outside(ctx):
 
 def launches(ctx, python):
     """It launches, with names of C++ functions, as the other one does."""
-    done = run(built(ctx), "print", "--stack", "both", "-F", "json", "--", *python.command, victim_path("busy"), "--rounds", "3", timeout=60)
+    done = run(built(ctx), "print", "--stack", "both", "-F", "json", "--", *python.command, victim_path("busy"), "--rounds", "3", timeout=harness.GUARD)
     expect("victim.mark" in done.stdout and "target restored: yes" in done.stdout, done.stdout[-500:])
 
 

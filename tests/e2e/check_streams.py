@@ -12,7 +12,7 @@ from harness import Capture, Launch, Recorder, Victim, expect, expect_goodbye, v
 PROGRAM = "import sys; sys.audit('victim.mark', 1); print('out'); print('err', file=sys.stderr); sys.exit(5)"
 
 
-def run(ctx, *arguments, stdin=subprocess.DEVNULL, env=None, timeout=60, cwd=None):
+def run(ctx, *arguments, stdin=subprocess.DEVNULL, env=None, timeout=harness.GUARD, cwd=None):
     return subprocess.run([ctx.auditview, *arguments], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           env=env, timeout=timeout, errors="replace", cwd=cwd or ctx.folder)
 
@@ -86,7 +86,7 @@ def closed_pipe(ctx, python):
         process.stdout.readline()
         process.stdout.close()
         stderr = process.stderr.read().decode()
-        process.wait(60)
+        process.wait(harness.GUARD)
     expect("roken pipe" not in stderr and "rror" not in stderr, lambda: f"stderr: {stderr[-300:]!r}")
     harness.wait_for(lambda: os.path.exists(out), 20, "the program to finish its work")
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 
-from harness import Fail, Recorder, Victim, expect, expect_goodbye, expect_same_maps, foreign_maps, status_of, wait_for
+from harness import GUARD, Fail, Recorder, Victim, expect, expect_goodbye, expect_same_maps, foreign_maps, status_of, wait_for
 
 MOST_REQUESTS = 80
 KILL_LAUNCHES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs", "kill_launches.py")
@@ -39,7 +39,7 @@ def killed_after_each_request(ctx, python, victim, times):
             died = 0
             for _ in range(times):
                 with Recorder(ctx, v.pid, "--duration", "300ms", env=dict(os.environ, AUDITVIEW_FAULT=f"ptrace:{request}:kill")) as recorder:
-                    status = recorder.process.wait(20)
+                    status = recorder.process.wait(GUARD)
                     died += status == -signal.SIGKILL
                     if v.process.poll() is not None:
                         raise Fail(f"the target died ({v.process.returncode}) after request {request}")
@@ -73,7 +73,7 @@ def killed_at_random(ctx, python, times):
 def many_cycles(ctx, python, times):
     """Attach and detach many times, with eight busy threads; the mappings are the same after each."""
     with Victim(ctx, python, "threads8") as v:
-        time.sleep(0.3)
+        v.settle()
         before = v.maps()
         for n in range(times):
             with Recorder(ctx, v.pid) as recorder:
@@ -86,23 +86,27 @@ def many_cycles(ctx, python, times):
 
 
 def cost_after(ctx, python):
-    """sys.audit() takes as long after a visit as before; the same program measures both."""
+    """sys.audit() costs no more after a visit than before, as a multiple of a call that no hook changes; the same program measures
+    both, before and after. That it is faster afterwards is no fault: machines change their speed."""
     with Victim(ctx, python, "cost") as v:
-        def collect(seconds):
+        def collect():
+            measured = []
+
+            def is_enough():
+                measured[:] = [f for f in v.facts[start:] if "ns" in f]
+                return len(measured) > 8 or v.process.poll() is not None
             start = len(v.facts)
-            time.sleep(seconds)
-            return [f["ns"] for f in v.facts[start:] if "ns" in f]
-        wait_for(lambda: len(v.facts) > 3, 10, "a measurement")
-        before = collect(1.0)
+            wait_for(is_enough, GUARD, "measurements")
+            return sorted(f["ns"] / f["call_ns"] for f in measured[1:])  # the first one may have begun before
+        before = collect()
         with Recorder(ctx, v.pid) as recorder:
-            recorder.wait_attached()
-            during = collect(0.5)
+            recorder.wait_linked()
+            watched = collect()
             expect_goodbye(recorder.stop())
-        after = collect(1.0)
-        expect(before and during and after, "not measured: the test is broken")
-        ratio = min(after) / min(before)
-        expect(statistics.median(during) > 1.3 * min(before), f"{statistics.median(during):.0f} ns while watched, {min(before):.0f} before: it was not watched")
-        expect(0.6 < ratio < 1.5, f"{min(before):.0f} ns before, {statistics.median(during):.0f} while watched, {min(after):.0f} after")
+        after = collect()
+        said = f"{before[0]:.2f} calls before, {statistics.median(watched):.2f} while watched, {after[0]:.2f} after"
+        expect(statistics.median(watched) > 1.5 * before[0], f"{said}: a hook is not measured, the test is broken")
+        expect(after[0] < 1.7 * before[0], said)  # a hook that stays, even if it does nothing: 2.3 to 3.5
         v.stop()
 
 
@@ -113,13 +117,13 @@ def second_recorder(ctx, python):
         with Recorder(ctx, v.pid) as first:
             first.wait_attached()
             with Recorder(ctx, v.pid) as second:
-                status = second.process.wait(20)
+                status = second.process.wait(GUARD)
                 text = second.stderr()
                 expect(status == 1, lambda: f"the second one ended with {status}: {text[-300:]}")
                 expect("auditview" in text.replace("auditview: ", "", 1) and str(first.process.pid) in text or "already" in text,
                        lambda: f"the message does not name the first one ({first.process.pid}): {text!r}")
             expect(first.process.poll() is None, "the first one ended")
-            time.sleep(0.3)
+            first.wait_events(2, "victim.mark")
             expect_goodbye(first.stop())
             numbers = [e["args"]["0"] for e in first.capture.named("victim.mark")]
             expect(numbers == list(range(numbers[0], numbers[0] + len(numbers))), "marks have gaps")
@@ -129,7 +133,7 @@ def second_recorder(ctx, python):
 def launcher_killed(ctx, python, how, times):
     """The recorder is killed while programs start: each program prints and ends as it does alone."""
     done = subprocess.run([sys.executable, KILL_LAUNCHES, ctx.auditview, ctx.new_folder("kills"), how, str(times), python.name, *python.command],
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60 + 5 * times)
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=GUARD + 5 * times)
     expect(done.returncode == 0, lambda: f"the test is broken: {done.stderr[-500:]}")
     told = json.loads(done.stdout)
     print(f"note  {python.name}, by {how}: {told['killed']} recorders killed, {told['harmed']} programs harmed", flush=True)

@@ -47,7 +47,7 @@ def example(ctx, python, event, measured):
     script = os.path.join(folder, "example.py")
     with open(script, "w", encoding="utf-8") as out:
         out.write(event["example"])
-    run = Launch(ctx, python, script, options=["-s", "1M", "--stack=off"], reference=True, timeout=60)
+    run = Launch(ctx, python, script, options=["-s", "1M", "--stack=off"], reference=True, timeout=harness.GUARD)
     reference = refhook.read(run.reference_folder)
     if not any(key[2] == name for key in reference):
         raise Skip("the example does not raise it on this build; the reference hook saw none either")
@@ -72,7 +72,7 @@ def misspelt(ctx, python, event):
     """A wrong name from the documentation finds the real event, in the catalogue and in -e."""
     for command in (["events", event["alias"]], ["explain", event["alias"]]):
         done = subprocess.run([ctx.auditview, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              stdin=subprocess.DEVNULL, timeout=20)
+                              stdin=subprocess.DEVNULL, timeout=harness.GUARD)
         expect(done.returncode == 0 and event["name"] in done.stdout, lambda: f"{' '.join(command)}: {done.stdout[:200]!r}")
     run = Launch(ctx, python, ["-S", "-c", event["example"]], options=["-e", event["alias"]])
     expect({e["event"] for e in run.capture.events()} == {event["name"]},

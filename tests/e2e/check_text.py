@@ -35,7 +35,7 @@ def clean(what, data):
 
 
 def run(ctx, *args):
-    done = subprocess.run([ctx.auditview, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+    done = subprocess.run([ctx.auditview, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=harness.GUARD)
     clean(f"{args[0]}: stderr", done.stderr)
     return done.stdout
 
@@ -59,12 +59,12 @@ def hostile_program(ctx, python):
                 clean("the goodbye", said.encode("utf-8", "surrogateescape"))
                 path = recorder.path
             live = subprocess.run([ctx.auditview, "print", "-p", str(process.pid), "--limit", "3"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                  stderr=subprocess.PIPE, timeout=60)
+                                  stderr=subprocess.PIPE, timeout=harness.GUARD)
             clean("print -p", live.stdout + live.stderr)
         finally:
             open(stop, "w").close()
             process.stdout.read()
-            process.wait(30)
+            process.wait(harness.GUARD)
     for name in ("text", "jsonl", "csv", "tsv", "chrome", "folded", "speedscope"):
         text = clean(name, run(ctx, "export", path, "-F", name))
         expect("bad." in text, f"{name} does not have the event")

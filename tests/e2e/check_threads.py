@@ -45,8 +45,8 @@ def attach(ctx, python, *options):
             recorder.wait_linked()
             process.stdin.write("go\n")
             process.stdin.flush()
-            recorder.wait(60)
-            expect(process.wait(30) == 0, lambda: f"the target ended with {process.returncode}")
+            recorder.wait(harness.GUARD)
+            expect(process.wait(harness.GUARD) == 0, lambda: f"the target ended with {process.returncode}")
             check_names(recorder.capture, python.minor, {"short": 64, "held": 20})
     finally:
         harness.kill(process)

@@ -135,11 +135,11 @@ def strace_comes_later(ctx, python, seconds):
                 recorder.process.send_signal(signal.SIGINT)
                 time.sleep(seconds)
                 if seconds > 1:
-                    recorder.process.wait(20)
+                    recorder.process.wait(harness.GUARD)
             finally:
                 strace.terminate()
         harness.wait_for(lambda: harness.status_of(v.pid, "TracerPid") == "0", 10, "strace to leave")
-        status, text = recorder.process.wait(20), recorder.stderr()
+        status, text = recorder.process.wait(harness.GUARD), recorder.stderr()
         if seconds > 1:
             expect(status == 1 and "restored: no" in text and "traces it; the probe is disarmed" in text and "root can" not in text,
                    lambda: f"status {status}: {text!r}")

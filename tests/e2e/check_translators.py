@@ -59,7 +59,7 @@ def refused(ctx, command, text, word, seconds=6, words=()):
         expect(word in report["why"] and report["cure"], lambda: f"doctor: {report['why']!r}, {report['cure']!r}")
         out = os.path.join(ctx.new_folder("translated"), "capture.avc")
         done = subprocess.run([ctx.auditview, "record", "-p", str(process.pid), "-o", out, "--duration", "0.2"], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.GUARD)
         expect(done.returncode == 1 and report["why"] in done.stderr and report["cure"] in done.stderr,
                lambda: f"record: {done.returncode}, {done.stderr!r}")
         after = harness.foreign_maps(maps_of(process.pid))
@@ -78,7 +78,7 @@ def watched(ctx, command, text, seconds=30):
         status, report = doctor(ctx, process.pid)
         expect(status == 0, lambda: f"doctor: {report}")
         with harness.Recorder(ctx, process.pid, "--duration", "0.3") as recorder:
-            harness.expect_goodbye(recorder.wait(30))
+            harness.expect_goodbye(recorder.wait(harness.GUARD))
         expect(process.poll() is None, "the target ended")
 
 
@@ -100,14 +100,14 @@ def said(ctx, command, words, how):
     expect(("(and 1 more)" in lines[0]) == (times == 2), lambda: f"{times} of them: {lines[0]!r}")
     expect(" 0 events, lost: unknown," in done.stderr, lambda: f"the end: {done.stderr!r}")
     expect(how == "alone" or ", 2 children, 2 children not followed," in done.stderr, lambda: f"the end: {done.stderr!r}")
-    text = subprocess.run([ctx.auditview, "print", out], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60).stdout
+    text = subprocess.run([ctx.auditview, "print", out], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.GUARD).stdout
     expect(text.count(" is not watched: ") == 1, lambda: f"in the capture: {text!r}")
 
 
 def no_python_ran(ctx):
     out = os.path.join(ctx.new_folder("launched"), "capture.avc")
     done = subprocess.run([ctx.auditview, "record", "-o", out, "--", "true"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, timeout=60)
+                          stderr=subprocess.PIPE, text=True, timeout=harness.GUARD)
     expect(done.returncode == 0 and "no CPython ran" in done.stderr and " 0 events, 0 lost," in done.stderr, lambda: f"{done.returncode}: {done.stderr!r}")
 
 
@@ -132,7 +132,7 @@ def unreadable(ctx, python):
     shutil.copy(os.path.realpath(python.command[0]), program)
     os.chmod(program, 0o711)
     done = subprocess.run([ctx.copy_for_all(), "record", "-o", os.path.join(folder, "capture.avc"), "--", program, "-S", "-c", "raise SystemExit(5)"],
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, user=65534, group=65534,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.GUARD, user=65534, group=65534,
                           extra_groups=[], cwd="/")
     expect(done.returncode == 5 and "whether it is a Python is not known" in done.stderr and "lost: unknown," in done.stderr,
            lambda: f"{done.returncode}: {done.stderr!r}")

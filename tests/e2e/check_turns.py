@@ -15,7 +15,7 @@ import subprocess
 
 from check_pipes import quote
 from check_rotate import said
-from harness import Capture, Skip, expect, wait_for
+from harness import GUARD, Capture, Skip, expect, wait_for
 
 CALLS = "write,ftruncate,rename,renameat,renameat2,unlink,unlinkat,link,linkat"
 PROGRAM = """
@@ -39,7 +39,7 @@ def chosen(ctx, moments):
 def events_in(ctx, path):
     """The events of a capture; none if nothing is in it yet."""
     done = subprocess.run([ctx.auditview, "print", "-q", "-F", "json", path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=60)
+                          stderr=subprocess.PIPE, timeout=GUARD)
     if done.returncode:
         expect(os.path.getsize(path) < 1000, lambda: f"{path}, {os.path.getsize(path)} bytes: {done.stderr}")
         return []
@@ -69,7 +69,7 @@ def moments_of(ctx, words, folder):
         raise Skip("no strace here")
     log = os.path.join(folder, "log")
     done = subprocess.run([*traced(log), *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=ENVIRONMENT,
-                          cwd=folder, timeout=60, text=True)
+                          cwd=folder, timeout=GUARD, text=True)
     if not os.path.exists(log) or os.path.getsize(log) == 0:
         raise Skip(f"strace cannot trace here: {done.stderr[-200:]}")
     expect(done.returncode == 0, lambda: f"{words}: {done.returncode} {done.stderr[-500:]}")
@@ -87,7 +87,7 @@ def kill_at(words, folder, moment):
     """Run the command, and kill it when it makes this call. False: it came to its end before."""
     name, n = moment
     done = subprocess.run([*traced("/dev/null", "-e", f"inject={name}:signal=KILL:when={n}"), *words], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT, cwd=folder, timeout=60)
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT, cwd=folder, timeout=GUARD)
     return done.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL)
 
 
@@ -150,7 +150,7 @@ def two_captures(ctx, python):
     folder, words = recorded(ctx, python)
     for name in ("a.avc", "b.avc"):
         done = subprocess.run([name if word == "run.avc" else word for word in words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.PIPE, cwd=folder, timeout=60)
+                              stderr=subprocess.PIPE, cwd=folder, timeout=GUARD)
         expect(done.returncode == 0, lambda: f"{done.stderr}")
     return folder
 
@@ -189,7 +189,7 @@ def on_a_small_disk(ctx, words, folder, n_bytes):
     os.makedirs(disk, exist_ok=True)
     command = f"mount -t tmpfs -o size={n_bytes} none {quote(disk)} || exit 77; cd {quote(disk)}; {quote(*words)}; s=$?; cp -a . {quote(copy)}; exit $s"
     done = subprocess.run(["unshare", "-m", "sh", "-c", command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                          text=True, timeout=60)
+                          text=True, timeout=GUARD)
     if done.returncode == 77 or "unshare" in done.stderr:
         raise Skip(f"no file system can be mounted here: {done.stderr.strip()[-100:]}")
     return done.returncode, done.stderr, copy
@@ -232,7 +232,7 @@ def reader_gone(ctx, python):
     words = ["-" if word == "run.avc" else word for word in words]
     for n_bytes in chosen(ctx, [0, 1, 55, 56, 57, 100, 1000, 20000, 65536, 100000, 200000]):
         done = subprocess.run(["bash", "-c", f"{quote(*words)} | head -c {n_bytes} > head; exit ${{PIPESTATUS[0]}}"], stdin=subprocess.DEVNULL,
-                              stderr=subprocess.PIPE, text=True, cwd=folder, timeout=60)
+                              stderr=subprocess.PIPE, text=True, cwd=folder, timeout=GUARD)
         head = os.path.join(folder, "head")
         expect(done.returncode == 0, lambda: f"{n_bytes}: {done.returncode} {done.stderr}")
         expect(os.path.exists(os.path.join(folder, "done")), lambda: f"{n_bytes}: the program did not run: {done.stderr}")

@@ -151,11 +151,11 @@ def killed(ctx, library, site):
         for lead in ("", "leave-"):
             for n in range(1, 100, 1 if ctx.full else 3):
                 with Recorder(ctx, host.pid, "--duration", "0.1", env=dict(os.environ, AUDITVIEW_FAULT=f"{lead}{site}:{n}:kill")) as recorder:
-                    status = recorder.process.wait(30)
+                    status = recorder.process.wait(harness.GUARD)
                 if status == 0:
                     break
                 with Recorder(ctx, host.pid, "--duration", "0.1") as recorder:
-                    expect("target restored: yes" in recorder.wait(30), lambda: f"behind {lead}{site}:{n}: {recorder.stderr()[-300:]}")
+                    expect("target restored: yes" in recorder.wait(harness.GUARD), lambda: f"behind {lead}{site}:{n}: {recorder.stderr()[-300:]}")
                 left = foreign_maps(maps_of(host.pid))
                 expect(not left, lambda: f"killed after {lead}{site}:{n}, then left behind: {left}")
             expect(3 < n < 99, f"killed {n - 1} times: the test is broken")

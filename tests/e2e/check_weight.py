@@ -148,7 +148,7 @@ def unfollowed(ctx, python):
                 for pid in (process.pid, *kids):
                     expect(not harness.foreign_maps(harness.maps_of(pid)), f"something is left in {pid}")
             process.stdin.close()
-            expect(process.wait(20) == harness.STATUS, f"the target ended with {process.returncode}")
+            expect(process.wait(harness.GUARD) == harness.STATUS, f"the target ended with {process.returncode}")
         finally:
             process.kill()
 
@@ -179,7 +179,7 @@ def taken_over(ctx, python):
             for pid in (process.pid, *kids):
                 expect(not harness.foreign_maps(harness.maps_of(pid)), f"something is left in {pid}")
             process.stdin.close()
-            expect(process.wait(30) == harness.STATUS, f"the target ended with {process.returncode}")
+            expect(process.wait(harness.GUARD) == harness.STATUS, f"the target ended with {process.returncode}")
         finally:
             process.kill()
 
@@ -194,7 +194,7 @@ def few_descriptors(ctx, python, limit, n):
         command = [ctx.auditview, "record", "--duration", "500ms", "-o", path]
         for t in targets:
             command += ["-p", str(t.pid)]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60,
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.GUARD,
                               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limit))
         expect(done.returncode in (0, 1), lambda: f"status {done.returncode}: {done.stderr[-300:]}")
         expect(done.returncode == 0 or "oo many open files" in done.stderr, lambda: f"the cause is not reported: {done.stderr[-300:]}")

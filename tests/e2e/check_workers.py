@@ -136,14 +136,14 @@ def attached(ctx, python, n, killed, prefix=()):
             if killed:
                 started = time.monotonic()
                 with Recorder(ctx, process.pid, "-f", "--duration", "100ms", prefix=prefix) as recorder:
-                    expect_goodbye(recorder.wait(60), min_events=0)
+                    expect_goodbye(recorder.wait(harness.GUARD), min_events=0)
                 # The recorder waits half a second for a heartbeat of the first recorder, once and not for each ring.
                 expect(time.monotonic() - started < 0.4 * n, f"taken over in {time.monotonic() - started:.1f} s")
             for pid in (process.pid, *kids):
                 expect(not harness.foreign_maps(harness.maps_of(pid)), f"something is left in {pid}")
             process.stdin.write("\n")
             process.stdin.flush()
-            expect(process.wait(60) == STATUS, f"the target ended with {process.returncode}")
+            expect(process.wait(harness.GUARD) == STATUS, f"the target ended with {process.returncode}")
         finally:
             process.kill()
 
@@ -204,7 +204,7 @@ def descriptors(ctx, python, limit):
                 recorder.wait_linked()
                 resource.prlimit(recorder.process.pid, resource.RLIMIT_NOFILE, (limit, limit))
                 open(go, "w").close()
-                expect(target.wait(60) == 7, lambda: f"the target ended with {target.returncode}")
+                expect(target.wait(harness.GUARD) == 7, lambda: f"the target ended with {target.returncode}")
                 text = recorder.wait()
                 marks = [(e["pid"], e["args"]["0"], e["args"]["1"]) for e in recorder.capture.named("victim.mark")]
         finally:

@@ -45,6 +45,10 @@ STATUS = 7  # victims/victim.py
 GOODBYE = re.compile(r"^(?:auditview: )?([\d ,]+) events?, ([\d ,]+) lost\b(.*)$", re.M)
 
 
+# Seconds after which something hangs, if nothing else is promised. A wait for what works ends at once; a short guard would only
+# fail on a machine that is busy.
+GUARD = 90
+
 # An emulated machine (tests/arm64) is so many times slower than a usual one: waits and the victims' calls take longer.
 SLOW = float(os.environ.get("AUDITVIEW_TEST_SLOW", "1"))
 
@@ -182,16 +186,20 @@ class Context:
 
 # ---- processes ----
 
-def wait_for(condition, seconds, what):
-    """Poll until the condition is true; returns its value. `what` is a text, or a function that makes one of what is there at the end."""
-    end = time.monotonic() + seconds * SLOW
+def wait_for(condition, seconds, what, is_promise=False):
+    """Poll until the condition is true; returns its value. `what` is a text, or a function that makes one of what is there at the end.
+    It waits for GUARD seconds at least, unless the time is promised."""
+    begun = now = time.monotonic()
+    seconds = (seconds if is_promise else max(seconds, GUARD)) * SLOW
     while True:
         value = condition()
         if value:
             return value
-        if time.monotonic() > end:
+        if now > begun + seconds:
             raise Fail(f"waited {seconds} s for {what() if callable(what) else what}")
-        time.sleep(0.005)
+        # A condition may take a process to find out: look less often the longer it takes.
+        time.sleep(min(0.05, 0.005 + (now - begun) / 50))
+        now = time.monotonic()
 
 
 def kill(process):
@@ -248,7 +256,7 @@ def no_python():
     """An idle process that is not Python: its mappings do not change any more."""
     with subprocess.Popen(["sleep", "600"]) as process:
         try:
-            wait_for(lambda: "nanosleep" in open(f"/proc/{process.pid}/wchan").read(), 10, "sleep to sleep")
+            wait_for(lambda: status_of(process.pid, "Name") == "sleep" and status_of(process.pid, "State")[0] == "S", GUARD, "sleep to sleep")
             yield process
         finally:
             process.kill()
@@ -328,11 +336,24 @@ class Victim:
 
     def __enter__(self):
         try:
-            wait_for(lambda: any("ready" in f for f in self.facts) or self.process.poll() is not None, 30, "a victim to be ready")
+            wait_for(lambda: self.is_ready() or self.process.poll() is not None, GUARD, "a victim to be ready")
+            if not self.is_ready():  # it has ended: what it wrote may not have been read yet
+                self.reader.join(GUARD)
+                expect(self.is_ready(), lambda: f"the victim ended with {self.process.returncode}: {self.errors()}")
         except Fail:
             kill(self.process)
             raise
         return self
+
+    def is_ready(self):
+        return self.fact("ready") is not None
+
+    def errors(self):
+        return open(self.stderr_path, encoding="utf-8", errors="replace").read()[-600:]
+
+    def settle(self):
+        """Wait until its rounds allocate no memory for the first time any more: its mappings then stay as they are."""
+        wait_for(lambda: self.fact("settled") is not None or self.process.poll() is not None, GUARD, "a victim to settle")
 
     @property
     def pid(self):
@@ -344,21 +365,21 @@ class Victim:
     def fact(self, key):
         return next((f[key] for f in self.facts if key in f), None)
 
-    def stop(self, seconds=30):
+    def stop(self, seconds=GUARD):
         """Tell it to stop; returns the facts that it prints about itself. Fails if it does not end as a healthy victim
         does."""
         open(self.stop_file, "w").close()
         return self.wait(seconds)
 
-    def wait(self, seconds=30):
+    def wait(self, seconds=GUARD):
         try:
-            self.process.wait(seconds)
+            self.process.wait(max(seconds, GUARD))
         except subprocess.TimeoutExpired:
             where = open(f"/proc/{self.pid}/wchan").read() if os.path.exists(f"/proc/{self.pid}/wchan") else "?"
             raise Fail(f"the target did not end within {seconds} s (state {status_of(self.pid, 'State')}, {where})") from None
-        self.reader.join(5)
-        stderr = open(self.stderr_path, encoding="utf-8", errors="replace").read()[-600:]
-        expect(self.process.returncode == STATUS, f"the target ended with {self.process.returncode}, expected {STATUS}: {stderr}")
+        expect(self.process.returncode == STATUS, lambda: f"the target ended with {self.process.returncode}, expected {STATUS}: {self.errors()}")
+        # Its children may keep its output open: do not wait for the end of that.
+        wait_for(lambda: self.fact("truth") is not None or not self.reader.is_alive(), GUARD, "the truth")
         truth = self.fact("truth")
         expect(truth is not None, "the target reported no truth")
         return truth
@@ -501,7 +522,7 @@ class Recorder:
     def stderr(self):
         return open(self.stderr_path, encoding="utf-8", errors="replace").read()
 
-    def wait_attached(self, seconds=15):
+    def wait_attached(self, seconds=GUARD):
         """Wait until the probe's shared memory is in the target."""
         def is_there():
             if self.process.poll() is not None:
@@ -509,30 +530,34 @@ class Recorder:
             return len(foreign_maps(maps_of(self.target))) > len(foreign_maps(self.before))
         wait_for(is_there, seconds, "the probe to appear in the target")
 
-    def wait_linked(self, seconds=15):
+    def wait_linked(self, seconds=GUARD):
         """Wait until the hook is in the list, too."""
         self.wait_attached(seconds)
         wait_for(lambda: hooks_of(self.ctx, self.target), seconds, "the hook to be in the list")
 
-    def wait_events(self, n, name=None, seconds=30):
-        """Wait until the capture, which grows, holds n events, or n of this name."""
+    def count_events(self, name=None):
+        """Return how many events the capture, which may grow, holds, in all or of this name; None if it cannot be read yet."""
         which = ["-Y", f'event == "{name}"'] if name else []
+        done = subprocess.run([self.ctx.auditview, "stat", "--json", *which, self.path], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=GUARD)
+        return json.loads(done.stdout)["events"] if done.returncode == 0 else None
 
+    def wait_events(self, n, name=None, seconds=GUARD):
+        """Wait until the capture, which grows, holds n events, or n of this name."""
         def are_there():
             time.sleep(0.1)
-            done = subprocess.run([self.ctx.auditview, "stat", "--json", *which, self.path], stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=60)
+            count = self.count_events(name)
             if self.process.poll() is not None:
                 raise Fail(f"the recorder ended with {self.process.returncode}: {self.stderr()[-500:]}")
-            return done.returncode == 0 and json.loads(done.stdout)["events"] >= n
+            return count is not None and count >= n
         wait_for(are_there, seconds, f"{n} events {name or ''}")
 
-    def stop(self, number=signal.SIGINT, seconds=20):
+    def stop(self, number=signal.SIGINT, seconds=GUARD):
         """Detach; returns the messages. Fails unless the recorder ends with 0 and says that the target is restored."""
         self.process.send_signal(number)
         return self.wait(seconds)
 
-    def wait(self, seconds=20):
+    def wait(self, seconds=GUARD):
         started = time.monotonic()
         try:
             status = self.process.wait(seconds)

@@ -1,5 +1,5 @@
-"""threads8: eight threads that raise marks as fast as they can; ARG: marks of each (default 20000). Marks: (thread, n,
-text)."""
+"""threads8: eight threads that raise marks, ARG of each (default 20000) as fast as they can; with --until some thousand a second.
+Marks: (thread, n, text)."""
 import sys
 import threading
 import time
@@ -18,7 +18,7 @@ def work(thread):
         audit("victim.thread", thread, n, "payload %d" % (n & 15))
         n += 1
         if ENDLESS and n % 16 == 0:
-            time.sleep(0.001)
+            time.sleep(0.004)
     counts[thread] = n
 
 

@@ -3,13 +3,14 @@
 NAME.py [--rounds N | --until FILE] [ARG…]
 
 With --until a victim continues until FILE exists, so that there is time to attach; looking for a file raises no audit
-event. Lines on stdout: {"ready": pid} before the first round, then facts, and last {"truth": …}. Runs on 3.8 and
-later.
+event. Lines on stdout: {"ready": pid} before the first round, {"settled": pid} when some rounds are over, facts, and
+last {"truth": …}. Runs on 3.8 and later.
 """
 import json
 import os
 import sys
 
+SETTLED = 8  # rounds
 STATUS = 7  # the exit status of a victim if all went well: no accident ends with it
 
 
@@ -24,8 +25,16 @@ def arguments():
 
 
 def rounds(default=100):
-    """Yield 0, 1, 2 … as often as the command line says. Prints that the victim is ready before the first."""
+    """Yield 0, 1, 2 … as often as the command line says. Prints that the victim is ready before the first, and later that it has
+    settled: what a round needs for the first time is there."""
     say(ready=os.getpid())
+    for n in numbers(default):
+        if n == SETTLED:
+            say(settled=os.getpid())
+        yield n
+
+
+def numbers(default):
     kind, value = (sys.argv[1], sys.argv[2]) if len(sys.argv) > 2 and sys.argv[1].startswith("--") else ("--rounds", default)
     n = 0
     if kind == "--until":
