@@ -8,6 +8,7 @@
 
 #include "base/roff.h"
 #include "base/strbuf.h"
+#include "base/tr.h"
 #include "ui/keymap.h"
 #include "ui/keys.h"
 
@@ -19,8 +20,8 @@ const struct action_row actions[ACTION_COUNT] = {
 };
 
 const char *const action_group_names[] = {
-	[HELP_MOVE] = "Move", [HELP_LOOK] = "Look", [HELP_NARROW] = "Narrow",
-	[HELP_KEEP] = "Keep", [HELP_LIVE] = "Live", [HELP_SCREEN] = "Screen",
+	[HELP_MOVE] = N_("Move"), [HELP_LOOK] = N_("Look"), [HELP_NARROW] = N_("Narrow"),
+	[HELP_KEEP] = N_("Keep"), [HELP_LIVE] = N_("Live"), [HELP_SCREEN] = N_("Screen"),
 };
 static_assert(sizeof(action_group_names) / sizeof(action_group_names[0]) == HELP_GROUP_COUNT,
 	      "a group has no name");

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/monotonic.h"
+#include "base/tr.h"
 #include "ui/app_actions.h"
 #include "ui/app_header.h"
 #include "ui/app_input.h"
@@ -393,7 +394,7 @@ static void draw_pane(struct app *app, enum pane_id id)
 		p->ops->title(p, &subject, &facts);
 	bool is_held = app->is_dragging && app->drag_pane == id;
 	frame_draw_title(area_sub(a, 0, 0, 1, a.n_columns), app_focused(app) == p || is_held,
-			 panes[id].title, strbuf_str(&subject), strbuf_str(&facts));
+			 tr(panes[id].title), strbuf_str(&subject), strbuf_str(&facts));
 	strbuf_fini(&subject);
 	strbuf_fini(&facts);
 	p->ops->draw(p, area_sub(a, 1, 0, a.n_lines - 1, a.n_columns));

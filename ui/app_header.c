@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "base/tr.h"
 #include "base/utf8.h"
 #include "ui/app_panes.h"
 #include "ui/app_session.h"
@@ -260,8 +261,8 @@ static const char *label_now(const struct app *app, const struct key_row *row)
 {
 	if (row->action == ACTION_FOLLOW)
 		return !view_is_live(app->host.view) ? NULL
-		       : app->host.following         ? "hold still"
-						     : "follow";
+		       : app->host.following         ? N_("hold still")
+						     : N_("follow");
 	if (row->action == ACTION_TERMINAL && row->pane == PANE_EVENTS &&
 	    app->host.view->terminal_fd < 0 && !app->host.view->shows_terminal)
 		return NULL;
@@ -270,10 +271,11 @@ static const char *label_now(const struct app *app, const struct key_row *row)
 		struct fold fold;
 		if (p && app->host.cursor_seq != SELECTION_NONE &&
 		    folds_find(app->host.view->folds, app->host.cursor_seq, &fold))
-			return folds_is_open(app->host.view->folds, fold.head) ? "fold" : "unfold";
+			return folds_is_open(app->host.view->folds, fold.head) ? N_("fold")
+									       : N_("unfold");
 	}
 	if (row->action == ACTION_BACK && app_back_quits(app) && !strcmp(row->key, "q"))
-		return "quit";
+		return N_("quit");
 	return row->label;
 }
 
@@ -287,6 +289,7 @@ static void one_key(void *ctx, const struct key_row *row)
 							   : row->label;
 	if (!label)
 		return;
+	label = tr(label);
 	bool arrows = !strncmp(label, "← →", strlen("← →"));
 	int from = k->x;
 	int w = (arrows ? 0 : (int)strlen(row->key) + 1) + text_width(label, strlen(label));
@@ -306,16 +309,16 @@ static void draw_terminal_keys(struct app *app, struct key_line *k)
 {
 	k->only = PANE_TERMINAL;
 	if (app->after_prefix) {
-		k->x += area_put(k->a, 0, k->x, -1, ROLE_DIM, "the terminal:") + 2;
+		k->x += area_put(k->a, 0, k->x, -1, ROLE_DIM, tr("the terminal:")) + 2;
 		k->seen[ACTION_TERMINAL]++;
 	} else {
 		k->x += area_put(k->a, 0, k->x, -1, ROLE_FOCUS, "C-]") + 1;
-		k->x += area_put(k->a, 0, k->x, -1, ROLE_DIM, "to the events, then") + 2;
+		k->x += area_put(k->a, 0, k->x, -1, ROLE_DIM, tr("to the events, then")) + 2;
 		k->seen[ACTION_TERMINAL]++;
 	}
 	keymap_each(app->keys, PANE_TERMINAL, one_key, k);
 	if (app->after_prefix)
-		area_put_cut(k->a, 0, k->x, -1, ROLE_DIM, "others: the events");
+		area_put_cut(k->a, 0, k->x, -1, ROLE_DIM, tr("others: the events"));
 }
 
 void app_header_draw_keys(struct app *app, struct area a)

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/nearest.h"
+#include "base/tr.h"
 #include "base/utf8.h"
 #include "model/filter_ready.h"
 #include "model/summary_ready.h"
@@ -116,7 +117,7 @@ static void filter_complete_prompt(const struct pane_host *host, const char *tex
 		if (c.v[i].n_events != UINT64_MAX)
 			text_count(&doc, c.v[i].n_events, 14);
 		else if (c.v[i].doc)
-			strbuf_adds(&doc, c.v[i].doc);
+			strbuf_adds(&doc, tr(c.v[i].doc));
 		size_t n = text_head(strbuf_str(&doc), doc.n, 44);
 		strbuf_cut(&doc, n);
 		prompt_add_choice(ret, c.v[i].text, strlen(c.v[i].text), strbuf_str(&doc),

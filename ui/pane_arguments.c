@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/tr.h"
+#include "base/wrap.h"
 #include "ui/area.h"
 #include "ui/argument_tree.h"
 #include "ui/pane_events.h"
@@ -58,14 +60,9 @@ static void info(struct arguments_pane *a, const char *name, const char *text, u
 static void info_wrapped(struct arguments_pane *a, const char *text, int width, int max_lines)
 {
 	for (int i = 0; i < max_lines && *text; i++) {
-		size_t n = text_head(text, strlen(text), width);
-		if (text[n]) {
-			size_t at = n;
-			while (at > 0 && text[at] != ' ')
-				at--;
-			if (at > 0)
-				n = at;
-		}
+		size_t n = wrap_line(text, (size_t)width);
+		if (!n)
+			n = text_head(text, strlen(text), width);
 		char *line = strndup(text, n);
 		if (line)
 			info(a, NULL, line, SELECTION_NONE, NULL);
@@ -163,12 +160,13 @@ static void add_facts(struct arguments_pane *a, const struct event *e)
 		info(a, NULL, "", SELECTION_NONE, NULL);
 	if (!f->event) {
 		info_wrapped(a,
-			     f->is_own ? "The program's own event: it raised it with sys.audit()."
-				       : "Not in the catalogue: this Python may be newer than it.",
+			     f->is_own
+				 ? tr("The program's own event: it raised it with sys.audit().")
+				 : tr("Not in the catalogue: this Python may be newer than it."),
 			     width, 3);
 	} else {
 		if (roomy)
-			info_wrapped(a, f->event->description, width, 3);
+			info_wrapped(a, tr(f->event->description), width, 3);
 		if (f->event->raised_by && f->event->raised_by[0]) {
 			struct strbuf b = { 0 };
 			for (int i = 0; i < 3 && f->event->raised_by[i]; i++)

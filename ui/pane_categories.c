@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "model/tally.h"
+#include "base/tr.h"
 #include "ui/area.h"
 #include "ui/pane_host.h"
 #include "ui/text.h"
@@ -70,7 +71,7 @@ static const char *theme_text(const struct categories *c, enum catalog_theme the
 		const struct name_facts *f = view_name(s, i);
 		all_own = f->event || f->is_own;
 	}
-	return all_own ? "own events" : catalog_theme_name(theme);
+	return all_own ? tr("own events") : tr(catalog_theme_name(theme));
 }
 
 static bool category_is_open(const struct categories *c, const char *name, size_t n)

@@ -7,11 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/tr.h"
 #include "model/fields.h"
 #include "ui/area.h"
 #include "ui/keymap.h"
 #include "ui/keys.h"
 #include "ui/pane_host.h"
+#include "ui/text.h"
 
 struct help_cell {
 	char *left, *right;
@@ -58,7 +60,7 @@ static void add(struct help_lines *lines, const char *left, const char *right, b
 static void add_group(struct help *h, struct help_lines *to, enum action_group group)
 {
 	const struct pane_host *host = h->pane.host;
-	add(to, action_group_names[group], "", true);
+	add(to, tr(action_group_names[group]), "", true);
 	for (int a = 0; a < ACTION_COUNT; a++) {
 		if (actions[a].group != group)
 			continue;
@@ -66,9 +68,10 @@ static void add_group(struct help *h, struct help_lines *to, enum action_group g
 		keymap_keys_of(host->keys, h->about, (enum action)a, &keys);
 		for (int p = 0; h->all && p < PANE_COUNT && !keys.n; p++)
 			keymap_keys_of(host->keys, (enum pane_id)p, (enum action)a, &keys);
-		strbuf_adds(&right, actions[a].doc);
+		strbuf_adds(&right, tr(actions[a].doc));
 		if (h->all) {
-			strbuf_add_repeat(&right, ' ', right.n < 44 ? 44 - right.n : 1);
+			int used = text_width(strbuf_str(&right), right.n);
+			strbuf_add_repeat(&right, ' ', used < 44 ? (size_t)(44 - used) : 1);
 			strbuf_addf(&right, ":%s", actions[a].name);
 		}
 		if (keys.n || h->all)
@@ -81,18 +84,18 @@ static void add_group(struct help *h, struct help_lines *to, enum action_group g
 static void build(struct help *h)
 {
 	static const char *const legend[][2] = {
-		{ "▌", "cursor" },
-		{ "▏", "shown in the other panes" },
-		{ "▸ ▾", "folded, open" },
-		{ "•", "first of its kind: no earlier event had these arguments" },
-		{ "◆ ◈", "your mark, a mark with a note" },
-		{ "…", "the screen hid something: widen, or press Enter" },
-		{ "[cut]", "the capture holds only the beginning" },
-		{ "[lost]", "events are missing at this very place" },
-		{ "[unknown]", "no entry in the catalogue: shown raw" },
-		{ "own", "the program's own event, by sys.audit()" },
-		{ "??", "could not be read" },
-		{ "◂", "caller: the innermost frame that is yours" },
+		{ "▌", N_("cursor") },
+		{ "▏", N_("shown in the other panes") },
+		{ "▸ ▾", N_("folded, open") },
+		{ "•", N_("first of its kind: no earlier event had these arguments") },
+		{ "◆ ◈", N_("your mark, a mark with a note") },
+		{ "…", N_("the screen hid something: widen, or press Enter") },
+		{ "[cut]", N_("the capture holds only the beginning") },
+		{ "[lost]", N_("events are missing at this very place") },
+		{ "[unknown]", N_("no entry in the catalogue: shown raw") },
+		{ "own", N_("the program's own event, by sys.audit()") },
+		{ "??", N_("could not be read") },
+		{ "◂", N_("caller: the innermost frame that is yours") },
 	};
 	clear(&h->lines);
 	/* show groups side by side if there is room: 2 at 80 columns, 3 at 120 */
@@ -121,15 +124,15 @@ static void build(struct help *h)
 		}
 		add(&h->lines, "", "", false);
 	}
-	add(&h->lines, "Signs", "", true);
+	add(&h->lines, tr("Signs"), "", true);
 	for (size_t i = 0; i < ARRAY_LEN(legend); i++)
-		add(&h->lines, legend[i][0], legend[i][1], false);
+		add(&h->lines, legend[i][0], tr(legend[i][1]), false);
 	add(&h->lines, "", "", false);
 	if (!h->all) {
-		add(&h->lines, "F1", "again: all actions, and the words of the filter", false);
+		add(&h->lines, "F1", tr("again: all actions, and the words of the filter"), false);
 		return;
 	}
-	add(&h->lines, "Filter", "", true);
+	add(&h->lines, tr("Filter"), "", true);
 	struct strbuf text = { 0 };
 	fields_list(&text);
 	for (const char *p = strbuf_str(&text); *p;) {
@@ -228,10 +231,10 @@ static bool act_help(struct pane *p, enum action action, uint64_t count, const c
 static void title_help(const struct pane *p, struct strbuf *subject, struct strbuf *facts)
 {
 	const struct help *h = (const struct help *)p;
-	strbuf_adds(subject, h->all                  ? "everything"
+	strbuf_adds(subject, h->all                  ? tr("everything")
 			     : h->about < PANE_COUNT ? panes[h->about].name
 						     : "");
-	strbuf_adds(facts, "/ finds a word here · q back");
+	strbuf_adds(facts, tr("/ finds a word here · q back"));
 }
 
 static void line_help(const struct pane *p, uint64_t entry, struct strbuf *to)

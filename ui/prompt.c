@@ -33,7 +33,8 @@ void prompt_add_choice(struct prompt_choices *c, const char *text, size_t n_byte
 	char *copy = strndup(text, n_bytes);
 	if (!copy)
 		return;
-	c->list.v[c->list.n++] = (struct prompt_choice){ copy, doc ? strdup(doc) : NULL, is_dim };
+	c->list.v[c->list.n++] = (struct prompt_choice){ copy, doc ? strdup(tr(doc)) : NULL,
+							 is_dim };
 }
 
 /* Does the chosen completion continue the text at its end? Then the rest of it is shown as a

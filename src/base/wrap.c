@@ -60,6 +60,23 @@ static size_t piece_bytes(const char *text)
 	return at;
 }
 
+size_t wrap_line(const char *text, size_t width)
+{
+	size_t end = 0, at = 0, cells = 0;
+
+	while (text[at]) {
+		size_t n = is_space(text[at]) ? 1 : piece_bytes(text + at);
+
+		cells += is_space(text[at]) ? 1 : utf8_str_width(text + at, n);
+		if (cells > width && !is_space(text[at]))
+			break;
+		at += n;
+		if (!is_space(text[at - n]))
+			end = at;
+	}
+	return end;
+}
+
 void wrap_add(struct strbuf *to, const char *text, unsigned indent, unsigned width)
 {
 	size_t at = open_cells(to);

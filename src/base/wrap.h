@@ -5,6 +5,8 @@
  * text is the program's own: text from a target must be escaped first.
  */
 #pragma once
+#include <stddef.h>
+
 #include "base/attr.h"
 #include "base/err.h"
 
@@ -15,6 +17,10 @@ struct strbuf;
  * indented by `indent`, and a newline. If `to` ends with an unfinished line, the first line
  * continues it. */
 void wrap_add(struct strbuf *to, const char *text, unsigned indent, unsigned width);
+
+/* Bytes of the longest beginning of text that has at most `width` cells and ends where a line may
+ * end; 0 if not even its first word fits. */
+size_t wrap_line(const char *text, size_t width);
 
 /* Width in cells of the terminal that fd is, else $COLUMNS, else 80. At least 20. */
 unsigned wrap_width(int fd);

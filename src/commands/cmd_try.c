@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/strbuf.h"
+#include "base/tr.h"
 #include "base/vec.h"
 #include "base/wrap.h"
 #include "command.h"
@@ -101,8 +102,8 @@ static struct err *try_one(const struct options *o, const struct request *q,
 	if (err)
 		return err;
 	if (q->event) {
-		strbuf_addf(&page, "%s on CPython %s: %s\n\n", q->event->name, p->version,
-			    q->event->description);
+		strbuf_addf(&page, tr("%s on CPython %s: %s\n\n"), q->event->name, p->version,
+			    tr(q->event->description));
 		add_code(&page, q->event->example);
 		strbuf_addc(&page, '\n');
 	}

@@ -10,6 +10,8 @@
 
 #include "base/attr.h"
 #include "base/strbuf.h"
+#include "base/tr.h"
+#include "base/utf8.h"
 #include "model/filter_ready.h"
 
 /* clang-format off */
@@ -67,23 +69,30 @@ enum frame_member field_member_find(const char *name, size_t n)
 
 void fields_list(struct strbuf *to)
 {
-	for (size_t i = 0; i < FIELD_COUNT; i++)
-		strbuf_addf(to, "%-11s %-48s %s\n", fields[i].name, fields[i].doc,
-			    fields[i].example);
+	for (size_t i = 0; i < FIELD_COUNT; i++) {
+		const char *doc = tr(fields[i].doc);
+		size_t cells = utf8_str_width(doc, strlen(doc));
+
+		strbuf_addf(to, "%-11s %s%*s %s\n", fields[i].name, doc,
+			    cells < 48 ? (int)(48 - cells) : 0, "", fields[i].example);
+	}
 	strbuf_adds(to, "\n");
 	for (size_t i = 0; i < READY_FILTERS; i++)
-		strbuf_addf(to, "%-20s ready filter: %s\n", ready_filters[i].name,
-			    ready_filters[i].doc);
+		strbuf_addf(to, tr("%-20s ready filter: %s\n"), ready_filters[i].name,
+			    tr(ready_filters[i].doc));
+	strbuf_adds(to, "\n");
 	strbuf_adds(
 	    to,
-	    "\n"
-	    "EVENT.NAME  an argument of one event:                        open.path ~ \"\\.env$\"\n"
-	    "a bare word is an event or a category, a.b* a glob, @word a theme, /…/ a regular "
-	    "expression over event\n"
-	    "names, \"text\" anything that has this text in its name or arguments.\n"
-	    "operators   == != < <= > >= ~ !~ contains in {…}, and or not (&& || !), ( ); & asks "
-	    "for bits\n"
-	    "            (also eq ne lt le gt ge matches =~ AND OR NOT)\n"
-	    "units       ns us ms s m h after times; k M G (1024) after other numbers; 0x 0o 0b;\n"
-	    "            names as O_CREAT, AF_INET, SIGTERM\n");
+	    tr("EVENT.NAME  an argument of one event:                        open.path ~ "
+	       "\"\\.env$\"\n"
+	       "a bare word is an event or a category, a.b* a glob, @word a theme, /…/ a regular "
+	       "expression over event\n"
+	       "names, \"text\" anything that has this text in its name or arguments.\n"
+	       "operators   == != < <= > >= ~ !~ contains in {…}, and or not (&& || !), ( ); & "
+	       "asks "
+	       "for bits\n"
+	       "            (also eq ne lt le gt ge matches =~ AND OR NOT)\n"
+	       "units       ns us ms s m h after times; k M G (1024) after other numbers; 0x 0o "
+	       "0b;\n"
+	       "            names as O_CREAT, AF_INET, SIGTERM\n"));
 }

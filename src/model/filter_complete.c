@@ -24,6 +24,7 @@
 #include "model/trace.h"
 #include "model/value_text.h"
 #include "base/strbuf.h"
+#include "base/tr.h"
 #include "base/vec.h"
 
 #define CANDIDATES_MAX  200
@@ -157,7 +158,7 @@ static void offer_categories(struct completer *c, bool as_values)
 			offer_value(c, name, n_category, false, n_events);
 		else if (n_category < n)
 			offer_as(c, CANDIDATE_CATEGORY, name, n_category, name, n_category,
-				 "all events of this category", n_events);
+				 N_("all events of this category"), n_events);
 	}
 }
 
@@ -247,19 +248,19 @@ static void offer_operators(struct completer *c, enum field_type type)
 		const char *op, *doc;
 		unsigned types; /* bits of enum field_type */
 	} ops[] = {
-		{ "==", "is equal", ~0u },
-		{ "!=", "has a value, but not this one", ~0u },
-		{ "~", "matches a regular expression",
+		{ "==", N_("is equal"), ~0u },
+		{ "!=", N_("has a value, but not this one"), ~0u },
+		{ "~", N_("matches a regular expression"),
 		  ~(1u << FIELD_NANOSECONDS | 1u << FIELD_BOOL) },
-		{ "!~", "does not match", ~(1u << FIELD_NANOSECONDS | 1u << FIELD_BOOL) },
-		{ "contains", "has this text in it",
+		{ "!~", N_("does not match"), ~(1u << FIELD_NANOSECONDS | 1u << FIELD_BOOL) },
+		{ "contains", N_("has this text in it"),
 		  ~(1u << FIELD_NANOSECONDS | 1u << FIELD_BOOL) },
-		{ "in", "is one of { , }", ~(1u << FIELD_BOOL) },
-		{ "<", "is below", ~(1u << FIELD_BOOL) },
-		{ "<=", "is at most", ~(1u << FIELD_BOOL) },
-		{ ">", "is above", ~(1u << FIELD_BOOL) },
-		{ ">=", "is at least", ~(1u << FIELD_BOOL) },
-		{ "&", "has these bits, as in flags & O_CREAT", 1u << FIELD_VALUES },
+		{ "in", N_("is one of { , }"), ~(1u << FIELD_BOOL) },
+		{ "<", N_("is below"), ~(1u << FIELD_BOOL) },
+		{ "<=", N_("is at most"), ~(1u << FIELD_BOOL) },
+		{ ">", N_("is above"), ~(1u << FIELD_BOOL) },
+		{ ">=", N_("is at least"), ~(1u << FIELD_BOOL) },
+		{ "&", N_("has these bits, as in flags & O_CREAT"), 1u << FIELD_VALUES },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(ops); i++)
 		if (ops[i].types >> type & 1)
@@ -268,8 +269,8 @@ static void offer_operators(struct completer *c, enum field_type type)
 
 static void offer_joins(struct completer *c)
 {
-	offer(c, CANDIDATE_OPERATOR, "and", "both", UINT64_MAX);
-	offer(c, CANDIDATE_OPERATOR, "or", "one of them", UINT64_MAX);
+	offer(c, CANDIDATE_OPERATOR, "and", N_("both"), UINT64_MAX);
+	offer(c, CANDIDATE_OPERATOR, "or", N_("one of them"), UINT64_MAX);
 }
 
 /* ---- values of threads ---- */

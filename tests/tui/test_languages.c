@@ -47,17 +47,55 @@ static const struct scene {
 };
 /* clang-format on */
 
-/* The page without the header and the list below, which are in English. */
+/* The page without the header, the list below and the last line: what is in them is compared in
+ * English. */
 static void compare_page(const char *name, const struct golden_size *size, struct app *app)
 {
 	char *text = drive_text(app, false), *page = strchr(text, '\n') + 1,
-	     *list = strstr(page, "\n─ Events");
+	     *list = strstr(page, "\n─ 事件"), *last = strrchr(page, '\n');
 
 	golden_check_shape(text, size->columns, size->lines);
-	if (list)
-		list[1] = '\0';
+	*last = '\0';
+	last = strrchr(page, '\n');
+	(list ? list : last)[1] = '\0';
 	golden_compare_text(name, size, page);
 	free(text);
+}
+
+/* Pages that are made of tables: each line has its width, and on a large screen their words are
+ * there. */
+static void test_tables(void **state)
+{
+	static const struct {
+		const char *keys, *words[7];
+	} rows[] = {
+		{ "", { "─ 类别 ", "━ 事件 ", "F1 帮助", "/ 搜索", "网络" } },
+		{ "F1", { "━ 帮助 ", "移动", "下一行", "复制此行" } },
+		{ "F1 F1", { "下一行", ":down", "全部折叠或展开" } },
+		{ "F1 F1 G", { "事件的名称", "现成的过滤器" } },
+		{ "F1 G k k k k k", { "符号", "无法读取" } },
+		{ "f =ev", { "审计事件的名称" } },
+		{ ": =fo", { "折叠或展开" } },
+	};
+
+	(void)state;
+	tr_choose("zh_CN.UTF-8", NULL);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (size_t k = 0; k < GOLDEN_SIZES; k++) {
+			struct app *app = drive_open(capture, NULL, golden_sizes[k].columns,
+						     golden_sizes[k].lines);
+
+			drive_keys(app, rows[i].keys);
+			drive_settle(app);
+			char *text = drive_text(app, false);
+			golden_check_shape(text, golden_sizes[k].columns, golden_sizes[k].lines);
+			for (size_t w = 0; k == GOLDEN_SIZES - 1 && rows[i].words[w]; w++)
+				if (!strstr(text, rows[i].words[w]))
+					fail_msg("no %s in\n%s", rows[i].words[w], text);
+			free(text);
+			app_destroy(app);
+		}
+	tr_choose(NULL, NULL);
 }
 
 static void test_scene(void **state)
@@ -86,11 +124,13 @@ int main(void)
 	setenv("TZ", "UTC", 1);
 	snprintf(capture, sizeof(capture), "/tmp/auditview-languages-%d.avc", (int)getpid());
 	sample_write(capture, 12);
-	struct CMUnitTest tests[sizeof(scenes) / sizeof(scenes[0])] = { 0 };
+	struct CMUnitTest tests[sizeof(scenes) / sizeof(scenes[0]) + 1] = { 0 };
 	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++)
 		tests[i] = (struct CMUnitTest){ .name = scenes[i].name,
 						.test_func = test_scene,
 						.initial_state = (void *)(uintptr_t)&scenes[i] };
+	tests[sizeof(scenes) / sizeof(scenes[0])] = (struct CMUnitTest){ .name = "tables",
+									 .test_func = test_tables };
 	int n_failed = _cmocka_run_group_tests("languages", tests, sizeof(tests) / sizeof(tests[0]),
 					       NULL, NULL);
 	unlink(capture);
