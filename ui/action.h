@@ -90,7 +90,14 @@ struct strbuf;
 	X(PAUSE,         "pause",         LIVE,   NONE,   SESSION, NONE,      pause,        "pause or resume tracing")                      \
 	X(DETACH,        "detach",        LIVE,   NONE,   SESSION, NONE,      detach,       "detach from the target")                       \
 	X(ATTACH,        "attach",        LIVE,   NONE,   SESSION, NONE,      attach,       "attach again")                                 \
-	X(CONTINUE,      "continue",      LIVE,   NONE,   SESSION, NONE,      continue_held, "continue the threads that --hold holds")       \
+	X(CONTINUE,      "continue",      LIVE,   NONE,   SESSION, NONE,      continue_held, "continue the threads that are held")           \
+	X(HOLD,          "hold",          LIVE,   FILTER, SESSION, NONE,      hold,         "hold threads before such an event happens")    \
+	X(HOLD_THIS,     "hold-this",     LIVE,   NONE,   SESSION, NONE,      hold_this,    "hold such an event before it happens")         \
+	X(HOLDS,         "holds",         LIVE,   NONE,   SESSION, HOLDS,     page,         "what is held, and which threads")              \
+	X(HOLD_IGNORE,   "ignore",        LIVE,   TEXT,   SESSION, NONE,      hold_ignore,  "do not hold the next N matches")               \
+	X(UNHOLD,        "unhold",        LIVE,   TEXT,   SESSION, NONE,      unhold,       "remove a hold by its number, or all")          \
+	X(STEP,          "step",          LIVE,   NONE,   SESSION, NONE,      step,         "continue to the next event of this thread")    \
+	X(UNTIL,         "until",         LIVE,   FILTER, SESSION, NONE,      until,        "continue until such an event")                 \
 	X(CHILDREN,      "children",      LIVE,   NONE,   SESSION, NONE,      children,     "follow children, or not")                      \
 	X(DOCTOR,        "doctor",        LIVE,   NONE,   SESSION, NONE,      doctor,       "can it be attached to")                        \
 	X(TERMINAL,      "terminal",      LIVE,   NONE,   SESSION, TERMINAL,  terminal,     "the program's terminal")                       \

@@ -14,6 +14,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 
+struct hold_list;
 struct trace;
 struct strbuf;
 
@@ -51,6 +52,13 @@ struct app_live_ops {
 	/* Is a thread held? */
 	bool (*held)(void *ctx, struct app_held *ret);
 	struct err *(*continue_held)(void *ctx);
+	/* Hold threads of events that a filter matches, from now on; `once`: until one was held.
+	 * id: of hold_row; 0: all. What the recorder refuses is reported by answer(). */
+	struct err *(*hold)(void *ctx, const char *filter, bool once);
+	struct err *(*unhold)(void *ctx, uint32_t id);
+	struct err *(*hold_switch)(void *ctx, uint32_t id, bool on);
+	struct err *(*hold_ignore)(void *ctx, uint32_t id, uint32_t n);
+	const struct hold_list *(*holds)(void *ctx); /* borrowed until the next read() */
 	/* Ask for a capture of what is kept; answer() reports what became of it. */
 	struct err *(*dump)(void *ctx, const char *path);
 	bool (*answer)(void *ctx, char *ret, size_t n_ret, bool *ret_failed);

@@ -10,6 +10,7 @@
 
 #include "base/utf8.h"
 #include "model/gathered_filter.h"
+#include "ui/app_hold.h"
 #include "ui/app_keep.h"
 #include "ui/app_messages.h"
 #include "ui/app_panes.h"
@@ -560,24 +561,45 @@ static void act_attach(struct app *app, struct pane *p, const struct call *c)
 
 static void act_continue_held(struct app *app, struct pane *p, const struct call *c)
 {
-	const struct app_live_ops *l = live(app);
-	struct app_held held;
-	void *ctx = app->host.view->live_ctx;
-	if (!l)
-		return;
-	if (!l->held || !l->held(ctx, &held))
-		app_flash(app, "no thread is held; auditview --hold FILTER holds some");
-	else if (is_done(app, l->continue_held, l->continue_held ? l->continue_held(ctx) : NULL))
-		app_flash(app, "continued");
+	app_hold_continue(app);
+}
+
+static void act_hold(struct app *app, struct pane *p, const struct call *c)
+{
+	app_hold(app, c->text, false);
+}
+
+static void act_until(struct app *app, struct pane *p, const struct call *c)
+{
+	app_hold(app, c->text, true);
+}
+
+static void act_hold_this(struct app *app, struct pane *p, const struct call *c)
+{
+	app_hold_this(app, p);
+}
+
+static void act_hold_ignore(struct app *app, struct pane *p, const struct call *c)
+{
+	app_hold_ignore(app, c->text);
+}
+
+static void act_unhold(struct app *app, struct pane *p, const struct call *c)
+{
+	app_unhold(app, c->text);
+}
+
+static void act_step(struct app *app, struct pane *p, const struct call *c)
+{
+	app_hold_step(app);
 }
 
 /* The key C: while a thread is held, that is what C is about. */
 static void act_children(struct app *app, struct pane *p, const struct call *c)
 {
 	const struct app_live_ops *l = live(app);
-	struct app_held held;
-	if (l && l->held && l->held(app->host.view->live_ctx, &held)) {
-		act_continue_held(app, p, c);
+	if (app_is_held(app)) {
+		app_hold_continue(app);
 		return;
 	}
 	if (!l || !is_done(app, l->follow_children,

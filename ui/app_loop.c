@@ -20,6 +20,7 @@
 
 #include "base/monotonic.h"
 #include "model/trace.h"
+#include "ui/app_hold.h"
 #include "ui/app_input.h"
 #include "ui/app_messages.h"
 #include "ui/app_panes.h"
@@ -227,6 +228,7 @@ static void loop(struct loop *l)
 		if (fds[3].revents && s->live->read) {
 			s->live->read(s->live_ctx);
 			app_dump_answer(app);
+			app_hold_poll(app);
 			growth = true;
 		}
 		if (fds[5].revents && start->read(app->options.start_ctx))

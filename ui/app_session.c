@@ -21,6 +21,8 @@ static void begin_view(struct app *app)
 	app->rate_at_ns = 0;
 	app->last_growth_ns = 0;
 	app->waiting.n = 0;
+	app->held_since_ns = 0;
+	app->held_seq = SELECTION_NONE;
 	app->after_prefix = app->has_typed = false;
 	for (size_t i = 0; i < app->history.n; i++)
 		free(app->history.v[i].filter);

@@ -105,6 +105,10 @@ struct app {
 	char *edit_file; /* for $EDITOR, taken by the loop */
 	unsigned edit_line;
 
+	/* of the thread that was held last: since when (CLOCK_MONOTONIC), and the event to go to;
+	 * SELECTION_NONE: that was done */
+	uint64_t held_since_ns, held_seq;
+
 	struct header header;
 	uint64_t header_at_ns, renewed_at_ns, refreshed_at_ns, ticked_at_ns, started_ns;
 	uint64_t rate_events, rate_at_ns, last_growth_ns, frozen_at_events;

@@ -22,6 +22,7 @@ const struct key_row key_defaults[] = {
 	{ PANE_EVENTS, "-", ACTION_EXCLUDE, "not this" },
 	{ PANE_EVENTS, "z", ACTION_FOLD, "fold" },
 	{ PANE_EVENTS, "t", ACTION_CALLERS, "tree" },
+	{ PANE_EVENTS, "b", ACTION_HOLD_THIS, NULL },
 	{ PANE_EVENTS, "s", ACTION_SUMMARY, "summary" },
 	{ PANE_EVENTS, "c", ACTION_EXPLAIN, "explain" },
 	{ PANE_EVENTS, "*", ACTION_SAME, "same file, host" },
@@ -37,6 +38,7 @@ const struct key_row key_defaults[] = {
 	{ PANE_CATEGORIES, "=", ACTION_FILTER_CLEAR, "all on" },
 	{ PANE_CATEGORIES, "Enter", ACTION_OPEN, "open" },
 	{ PANE_CATEGORIES, "c", ACTION_EXPLAIN, "explain" },
+	{ PANE_CATEGORIES, "b", ACTION_HOLD_THIS, NULL },
 
 	{ PANE_ARGUMENTS, "Enter", ACTION_OPEN, "open" },
 	{ PANE_ARGUMENTS, "+", ACTION_INCLUDE, "only this value" },
@@ -45,6 +47,7 @@ const struct key_row key_defaults[] = {
 	{ PANE_ARGUMENTS, "x", ACTION_BYTES, "bytes" },
 	{ PANE_ARGUMENTS, "c", ACTION_EXPLAIN, "explain" },
 	{ PANE_ARGUMENTS, "*", ACTION_SAME, "same file, host" },
+	{ PANE_ARGUMENTS, "b", ACTION_HOLD_THIS, NULL },
 
 	{ PANE_STACK, "o", ACTION_SOURCE_EDIT, "editor" },
 	{ PANE_STACK, "+", ACTION_INCLUDE, "only this caller" },
@@ -52,6 +55,7 @@ const struct key_row key_defaults[] = {
 	{ PANE_STACK, "z", ACTION_FOLD, "library frames" },
 	{ PANE_STACK, "v", ACTION_STACK_MODE, "python/native/both" },
 	{ PANE_STACK, "y", ACTION_COPY, "copy" },
+	{ PANE_STACK, "b", ACTION_HOLD_THIS, NULL },
 
 	{ PANE_TIMELINE, "Left", ACTION_LEFT, "← → move" },
 	{ PANE_TIMELINE, "Right", ACTION_RIGHT, NULL },
@@ -108,6 +112,12 @@ const struct key_row key_defaults[] = {
 	{ PANE_FILTERS, "Enter", ACTION_OPEN, "use" },
 	{ PANE_FILTERS, "Space", ACTION_TOGGLE, "on/off" },
 	{ PANE_FILTERS, "-", ACTION_EXCLUDE, "forget" },
+
+	{ PANE_HOLDS, "Enter", ACTION_OPEN, "go there" },
+	{ PANE_HOLDS, "Space", ACTION_TOGGLE, "on/off" },
+	{ PANE_HOLDS, "-", ACTION_EXCLUDE, "remove" },
+	{ PANE_HOLDS, "C", ACTION_CHILDREN, "continue" },
+	{ PANE_HOLDS, "u", ACTION_STEP, "to its next event" },
 
 	{ PANE_CATALOG, "Enter", ACTION_OPEN, "its events here" },
 	{ PANE_CATALOG, "T", ACTION_TRY, "try it now" },
@@ -173,6 +183,7 @@ const struct key_row key_defaults[] = {
 	{ PANE_ANY, "S", ACTION_SORT, NULL }, { PANE_ANY, "b", ACTION_GROUP_BY, NULL },
 	{ PANE_ANY, "T", ACTION_TIME_MODE, NULL }, { PANE_ANY, "v", ACTION_STACK_MODE, NULL },
 	{ PANE_ANY, "l", ACTION_FILTERS, NULL },
+	{ PANE_ANY, "B", ACTION_HOLDS, NULL }, { PANE_ANY, "u", ACTION_STEP, NULL },
 	{ PANE_ANY, "m", ACTION_MARK, NULL }, { PANE_ANY, "M", ACTION_NOTE, NULL },
 	{ PANE_ANY, "'", ACTION_MARK_NEXT, NULL }, { PANE_ANY, "\"", ACTION_MARKS, NULL },
 	{ PANE_ANY, "y", ACTION_COPY, NULL }, { PANE_ANY, "Y", ACTION_COPY_COMMAND, NULL },

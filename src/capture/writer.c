@@ -651,7 +651,12 @@ int writer_show(struct writer *w)
 {
 	if (!writer_is_broken(w))
 		everything_flush(w);
-	return w->is_over ? -1 : sink_copy_fd(w->sink);
+	if (w->is_over || writer_is_broken(w))
+		return -1;
+	/* A file can be read itself. Into a pipe, and behind a gate, there is a copy. */
+	return needs_copy(w)                            ? sink_copy_fd(w->sink)
+	       : new_file_is_stream(sink_file(w->sink)) ? -1
+							: new_file_fd(sink_file(w->sink));
 }
 
 struct err *writer_close(struct writer *w)

@@ -36,14 +36,14 @@ struct writer_gate {
 };
 
 struct writer_options {
-	uint64_t wall_anchor_ns;  /* CLOCK_REALTIME at capture time 0, ns since the epoch */
-	const char *creator;      /* "auditview 0.2.0"; stored in the file */
-	const char *host;         /* host name, may be NULL */
-	const char *boot_id;      /* /proc/sys/kernel/random/boot_id of the host, may be NULL */
-	bool no_compress;         /* for tests */
-	struct writer_gate gate;  /* .fn NULL: none */
-	bool shows;               /* writer_show() may be called */
-	bool turns;               /* writer_turn() may be called */
+	uint64_t wall_anchor_ns; /* CLOCK_REALTIME at capture time 0, ns since the epoch */
+	const char *creator;     /* "auditview 0.2.0"; stored in the file */
+	const char *host;        /* host name, may be NULL */
+	const char *boot_id;     /* /proc/sys/kernel/random/boot_id of the host, may be NULL */
+	bool no_compress;        /* for tests */
+	struct writer_gate gate; /* .fn NULL: none */
+	bool shows; /* keep a copy for writer_show(), in case the capture goes into a pipe */
+	bool turns; /* writer_turn() may be called */
 	struct outflow_wait wait; /* of a stream, when it is closed (outflow.h); .fn NULL: wait */
 	/* nobody reads the file before it is finished, so it has a temporary name until then */
 	bool is_hidden;
@@ -79,9 +79,9 @@ MUST_CHECK struct err *writer_flush(struct writer *w);
 /* From now on compress less, because events come faster than they can be written; or as usual
  * again. The next file of writer_turn() begins as usual. */
 void writer_hurry(struct writer *w, bool on);
-/* The same as writer_flush(), also if the capture goes into a pipe. Returns the descriptor of a copy
- * of the capture that can be read, borrowed until the next turn; -1 if the writer is broken, or
- * over. */
+/* The same as writer_flush(). Returns a descriptor by which the capture can be read: of the file, or
+ * of a copy; borrowed until the next turn; -1 if the writer is broken or over, or writes into a pipe
+ * without a copy. */
 int writer_show(struct writer *w);
 /* Of a capture that goes into a pipe: sink_n_waiting() and the others of sink.h. */
 size_t writer_n_waiting(const struct writer *w);

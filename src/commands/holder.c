@@ -17,51 +17,100 @@
 
 #include "base/say.h"
 #include "base/strbuf.h"
+#include "base/vec.h"
 #include "commands/open_capture.h"
 #include "export/exporter.h"
 #include "model/filter.h"
 #include "model/trace.h"
 #include "options.h"
+#include "recorder/control.h"
 
-struct holder {
-	const char *text;   /* the filter */
-	const char *action; /* of --do; NULL: hold until told otherwise */
-	bool is_quiet, has_stdout;
-	uint64_t n_ignored;
-	/* of the copy that was last read; NULL: none yet */
-	struct trace *trace;
+struct hold {
+	uint32_t id;
+	char *text; /* the filter */
+	bool is_off, is_once;
+	bool has_hit; /* the newest event matches, and is not ignored */
+	uint64_t n_to_ignore, n_matched, n_ignored, n_held;
+	/* on the copy that was last read; NULL: none yet */
 	struct filter *filter;
 	struct filter_run *run;
+};
+
+struct holder {
+	VEC(struct hold) v;
+	uint32_t last_id;
+	bool has_changed;
+	const char *action; /* of --do; NULL: hold until told otherwise */
+	bool is_quiet, has_stdout;
+	struct trace *trace; /* the copy that was last read; NULL: none yet */
 	uint64_t n_before;
 };
 
+static void hold_stop(struct hold *hold)
+{
+	filter_run_destroy(hold->run);
+	filter_destroy(hold->filter);
+	hold->run = NULL;
+	hold->filter = NULL;
+}
+
+static void hold_remove(struct holder *h, size_t i)
+{
+	hold_stop(&h->v.v[i]);
+	free(h->v.v[i].text);
+	for (; i + 1 < h->v.n; i++)
+		h->v.v[i] = h->v.v[i + 1];
+	h->v.n--;
+	h->has_changed = true;
+}
+
+static struct err *hold_add(struct holder *h, const char *text, uint32_t flags,
+			    uint64_t n_to_ignore)
+{
+	struct hold add = { .is_off = flags & HOLD_IS_OFF,
+			    .is_once = flags & HOLD_IS_ONCE,
+			    .n_to_ignore = n_to_ignore };
+	if (strlen(text) >= HOLD_TEXT_BYTES)
+		return err_create(ERR_USAGE, "a filter of more than %d bytes cannot hold",
+				  HOLD_TEXT_BYTES - 1);
+	if (h->v.n == HOLDS_MAX)
+		return err_create(ERR_USAGE, "there are %d holds already, and that is the most",
+				  HOLDS_MAX);
+	add.text = strdup(text);
+	if (!add.text || !vec_push(&h->v, add)) {
+		free(add.text);
+		return err_no_memory();
+	}
+	h->v.v[h->v.n - 1].id = ++h->last_id;
+	h->has_changed = true;
+	return NULL;
+}
+
 struct err *holder_create(const struct options *o, bool has_stdout, struct holder **ret)
 {
-	if (o->may_drop)
+	if (o->hold && o->may_drop)
 		return err_create(ERR_USAGE,
 				  "--hold makes the target wait, and --may-drop forbids it");
-	struct err *err = capture_filter_check("--hold", o->hold);
-	struct holder *h = err ? NULL : calloc(1, sizeof(*h));
+	struct err *err = o->hold ? capture_filter_check("--hold", o->hold) : NULL;
+	CLEANUP(holder) struct holder *h = err ? NULL : calloc(1, sizeof(*h));
 	if (!err && !h)
 		err = err_no_memory();
 	if (err)
 		return err;
-	*h = (struct holder){ .text = o->hold,
-			      .action = o->hold_do,
+	*h = (struct holder){ .action = o->hold_do,
 			      .is_quiet = o->quiet || o->hold_silently,
-			      .has_stdout = has_stdout,
-			      .n_ignored = o->hold_ignore };
-	*ret = h;
-	return NULL;
+			      .has_stdout = has_stdout };
+	err = o->hold ? hold_add(h, o->hold, 0, o->hold_ignore) : NULL;
+	if (!err)
+		*ret = take_ptr(h);
+	return err;
 }
 
 static void copy_close(struct holder *h)
 {
-	filter_run_destroy(h->run);
-	filter_destroy(h->filter);
+	for (size_t i = 0; i < h->v.n; i++)
+		hold_stop(&h->v.v[i]);
 	trace_close(h->trace);
-	h->run = NULL;
-	h->filter = NULL;
 	h->trace = NULL;
 }
 
@@ -69,6 +118,9 @@ void holder_destroy(struct holder *h)
 {
 	if (!h)
 		return;
+	while (h->v.n)
+		hold_remove(h, h->v.n - 1);
+	vec_fini(&h->v);
 	copy_close(h);
 	free(h);
 }
@@ -78,42 +130,125 @@ static struct err *copy_open(struct holder *h, const struct hold_copy *copy)
 	copy_close(h);
 	int own = fcntl(copy->fd, F_DUPFD_CLOEXEC, 3);
 	if (own < 0)
-		return err_sys(errno, "cannot read the capture for --hold");
-	struct err *err = trace_open_fd(own, "the capture", NULL, &h->trace);
-	if (!err)
-		err = filter_compile(h->text, strlen(h->text), h->trace, &h->filter);
-	if (!err)
-		err = filter_run_create(h->trace, h->filter, NULL, &h->run);
+		return err_sys(errno, "cannot read the capture to hold threads");
 	h->n_before = copy->n_before;
-	return err;
+	return trace_open_fd(own, "the capture", NULL, &h->trace);
 }
 
-static struct err *copy_read(struct holder *h, const struct hold_copy *copy)
+/* Read what is new in the copy, and let all holds that are on run on it. */
+static struct err *copy_read(struct holder *h, const struct hold_copy *copy, bool refresh)
 {
 	struct trace_change change;
-	if (h->run && h->n_before == copy->n_before)
-		return trace_refresh(h->trace, &change);
-	return copy_open(h, copy);
+	struct err *err = !h->trace || h->n_before != copy->n_before ? copy_open(h, copy)
+			  : refresh ? trace_refresh(h->trace, &change)
+				    : NULL;
+	for (size_t i = 0; !err && i < h->v.n; i++) {
+		struct hold *hold = &h->v.v[i];
+		if (hold->is_off || hold->run)
+			continue;
+		err = filter_compile(hold->text, strlen(hold->text), h->trace, &hold->filter);
+		if (!err)
+			err = filter_run_create(h->trace, hold->filter, NULL, &hold->run);
+	}
+	return err;
 }
 
 static bool may_match(void *ctx, const struct hold_copy *copy, const char *name, uint32_t n_bytes)
 {
 	struct holder *h = ctx;
-	struct err *err = h->run ? NULL : copy_open(h, copy);
-	bool may = err || filter_run_may_match_name(h->run, name, n_bytes);
+	struct err *err = copy_read(h, copy, false);
+	bool may = err != NULL;
+	for (size_t i = 0; !err && !may && i < h->v.n; i++)
+		may = !h->v.v[i].is_off && filter_run_may_match_name(h->v.v[i].run, name, n_bytes);
 	err_destroy(err); /* matches() will say it */
 	return may;
 }
 
-static struct err *matches(void *ctx, const struct hold_copy *copy, uint64_t seq, bool *ret)
+static struct err *matches(void *ctx, const struct hold_copy *copy, uint64_t seq, uint32_t *ret)
 {
 	struct holder *h = ctx;
-	struct err *err = copy_read(h, copy);
-	if (!err)
-		err = filter_run_matches(h->run, seq, ret);
+	struct err *err = copy_read(h, copy, true);
+	*ret = 0;
+	for (size_t i = 0; !err && i < h->v.n; i++) {
+		struct hold *hold = &h->v.v[i];
+		bool is_match = false;
+		hold->has_hit = false;
+		if (hold->is_off)
+			continue;
+		err = filter_run_matches(hold->run, seq, &is_match);
+		if (err || !is_match)
+			continue;
+		hold->n_matched++;
+		hold->has_hit = !hold->n_to_ignore;
+		if (hold->n_to_ignore) {
+			hold->n_to_ignore--;
+			hold->n_ignored++;
+		} else if (!*ret) {
+			*ret = hold->id;
+		}
+	}
 	if (!err)
 		trace_trim(h->trace);
 	return err;
+}
+
+/* ---- what the viewer changes ---- */
+
+static struct err *change(void *ctx, const struct control_message *m)
+{
+	struct holder *h = ctx;
+	if (m->request == CONTROL_HOLD) {
+		struct err *err = capture_filter_check("hold", m->path);
+		return err ? err : hold_add(h, m->path, m->flags, m->argument);
+	}
+	for (size_t i = h->v.n; i-- > 0;) {
+		struct hold *hold = &h->v.v[i];
+		if (m->argument && hold->id != m->argument)
+			continue;
+		if (m->request == CONTROL_HOLD_IGNORE) {
+			hold->n_to_ignore = m->flags;
+		} else if (m->request == CONTROL_HOLD_REMOVE) {
+			hold_remove(h, i);
+		} else {
+			hold->is_off = m->flags & HOLD_IS_OFF;
+			h->has_changed = true;
+		}
+	}
+	return NULL;
+}
+
+static bool is_any(void *ctx)
+{
+	const struct holder *h = ctx;
+	for (size_t i = 0; i < h->v.n; i++)
+		if (!h->v.v[i].is_off)
+			return true;
+	return false;
+}
+
+static bool has_changed(void *ctx)
+{
+	struct holder *h = ctx;
+	bool is = h->has_changed;
+	h->has_changed = false;
+	return is;
+}
+
+static void list(void *ctx, struct hold_list *to)
+{
+	const struct holder *h = ctx;
+	to->n = (uint32_t)h->v.n;
+	for (size_t i = 0; i < h->v.n; i++) {
+		const struct hold *hold = &h->v.v[i];
+		struct hold_row *c = &to->v[i];
+		c->id = hold->id;
+		c->flags = (hold->is_off ? HOLD_IS_OFF : 0) | (hold->is_once ? HOLD_IS_ONCE : 0);
+		c->n_to_ignore = hold->n_to_ignore;
+		c->n_matched = hold->n_matched;
+		c->n_ignored = hold->n_ignored;
+		c->n_held = hold->n_held;
+		snprintf(c->text, sizeof(c->text), "%s", hold->text);
+	}
 }
 
 /* ---- what is done ---- */
@@ -232,6 +367,12 @@ static int begin(void *ctx, const struct hold_copy *copy, const struct hold_info
 {
 	struct holder *h = ctx;
 	(void)copy;
+	for (size_t i = h->v.n; i-- > 0;) {
+		struct hold *hold = &h->v.v[i];
+		hold->n_held += hold->id == info->hold;
+		if (hold->has_hit && hold->is_once)
+			hold_remove(h, i);
+	}
 	bool is_stacks = h->action && !strcmp(h->action, "stacks");
 	if (!h->is_quiet || is_stacks) {
 		say_error("held before it happens, the thread %d of process %d:", (int)info->tid,
@@ -258,6 +399,9 @@ struct hold_options holder_options(struct holder *h)
 	return (struct hold_options){ .may_match = may_match,
 				      .matches = matches,
 				      .begin = begin,
-				      .ctx = h,
-				      .n_ignored = h->n_ignored };
+				      .is_any = is_any,
+				      .change = change,
+				      .list = list,
+				      .has_changed = has_changed,
+				      .ctx = h };
 }

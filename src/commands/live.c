@@ -36,6 +36,7 @@ struct live {
 	struct kept_view *kept; /* with --keep: where the trace of the screen comes from */
 	struct keeper keeper;   /* keeps the terminal of the program */
 	bool launched;
+	bool may_drop;
 	bool waits; /* the session ends when the program has ended */
 	/* ask what to do with the program on leaving, because --on-exit was not given */
 	bool asks;
@@ -143,6 +144,43 @@ static bool live_held(void *ctx, struct app_held *ret)
 	return true;
 }
 
+static struct err *hold_ask(struct live *l, enum control_request request, uint64_t argument,
+			    uint32_t flags, const char *text)
+{
+	if (l->session->ended)
+		return err_create(ERR_TARGET_GONE, "the recorder has ended");
+	if (l->may_drop)
+		return err_create(ERR_USAGE,
+				  "a hold makes the target wait, and --may-drop forbids it");
+	return session_hold(l->session, request, argument, flags, text);
+}
+
+static struct err *live_hold(void *ctx, const char *filter, bool once)
+{
+	return hold_ask(ctx, CONTROL_HOLD, 0, once ? HOLD_IS_ONCE : 0, filter);
+}
+
+static struct err *live_unhold(void *ctx, uint32_t id)
+{
+	return hold_ask(ctx, CONTROL_HOLD_REMOVE, id, 0, NULL);
+}
+
+static struct err *live_hold_switch(void *ctx, uint32_t id, bool on)
+{
+	return hold_ask(ctx, CONTROL_HOLD_SWITCH, id, on ? 0 : HOLD_IS_OFF, NULL);
+}
+
+static struct err *live_hold_ignore(void *ctx, uint32_t id, uint32_t n)
+{
+	return hold_ask(ctx, CONTROL_HOLD_IGNORE, id, n, NULL);
+}
+
+static const struct hold_list *live_holds(void *ctx)
+{
+	struct live *l = ctx;
+	return &l->session->holds;
+}
+
 static bool live_answer(void *ctx, char *ret, size_t n_ret, bool *ret_failed)
 {
 	struct live *l = ctx;
@@ -201,6 +239,11 @@ static const struct app_live_ops live_ops = {
 	.dump = live_dump,
 	.held = live_held,
 	.continue_held = live_continue_held,
+	.hold = live_hold,
+	.unhold = live_unhold,
+	.hold_switch = live_hold_switch,
+	.hold_ignore = live_hold_ignore,
+	.holds = live_holds,
 	.answer = live_answer,
 	.renew = live_renew,
 	.must_ask = live_must_ask,
@@ -293,6 +336,7 @@ struct err *live_source_start(const struct options *given, struct app_source *re
 		return err;
 	}
 	l->launched = o->program != NULL;
+	l->may_drop = o->may_drop;
 	l->asks = o->on_exit == ON_EXIT_WAIT;
 	source.live_ctx = l;
 	*ret = source;

@@ -105,13 +105,12 @@ static void plan_count(const struct options *o, struct recorder_options *r)
 	r->count_ns = !half ? COUNT_NS : half < SECOND_NS ? half : SECOND_NS;
 }
 
-/* The probe reads verdicts, so that only threads of events that may match wait for us. */
+/* Who decides about holds: those of the command line, and of the screen. */
 static struct err *plan_hold(const struct options *o, const char *path, struct capture_plan *p)
 {
 	bool is_record = o->command->name && !strcmp(o->command->name, "record");
 	struct err *err = holder_create(o, is_record && path && strcmp(path, "-") != 0, &p->holder);
 	p->recorder.hold = holder_options(p->holder);
-	p->recorder.probe.holds = p->recorder.probe.filter_on = true;
 	p->recorder.known_name = known_name;
 	return err;
 }
@@ -187,7 +186,7 @@ struct err *session_plan_make(const struct options *o, const char *path, struct 
 	p.argv = o->program;
 	struct err *err = o->until ? until_create(o->until, &p.until) : NULL;
 	r->until = until_gate(p.until);
-	if (!err && o->hold)
+	if (!err && (o->hold || (o->hold_silently && !o->may_drop && !o->count)))
 		err = plan_hold(o, path, &p);
 	if (!err && options_is_script(o))
 		err = script_argv(o, &p);
@@ -464,9 +463,13 @@ struct err *session_start(const struct options *o, const char *path, const struc
 bool session_poll(struct session *s)
 {
 	bool any = false;
-	struct control_report m;
+	union {
+		struct control_report report;
+		struct hold_list holds;
+	} packet;
+	_Static_assert(sizeof(packet.report) != sizeof(packet.holds), "told apart by their size");
 	while (!s->ended) {
-		ssize_t n = recv(s->control_fd, &m, sizeof(m), MSG_DONTWAIT);
+		ssize_t n = recv(s->control_fd, &packet, sizeof(packet), MSG_DONTWAIT);
 		/* ECONNRESET: the recorder closed its end before it read all that we sent. The
 		 * kernel reports that once, before the messages that are still to be read
 		 * (net/unix/af_unix.c, unix_release_sock). */
@@ -475,6 +478,11 @@ bool session_poll(struct session *s)
 		if (n < 0 && errno == EAGAIN)
 			break;
 		any = true;
+		if (n == (ssize_t)sizeof(packet.holds)) {
+			s->holds = packet.holds;
+			continue;
+		}
+		const struct control_report m = packet.report;
 		if (n != (ssize_t)sizeof(m)) {
 			s->ended = true;
 			break;
@@ -508,6 +516,19 @@ void session_request(struct session *s, enum control_request request)
 	if (!s->ended && send(s->control_fd, &m, sizeof(m), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
 	    errno == EAGAIN && is_leaving)
 		s->asked = false;
+}
+
+struct err *session_hold(struct session *s, enum control_request request, uint64_t argument,
+			 uint32_t flags, const char *text)
+{
+	struct control_message m = { .request = request, .argument = argument, .flags = flags };
+	if (text && strlen(text) >= HOLD_TEXT_BYTES)
+		return err_create(ERR_USAGE, "the filter is too long");
+	if (text)
+		memcpy(m.path, text, strlen(text) + 1);
+	if (send(s->control_fd, &m, sizeof(m), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		return err_sys(errno, "cannot ask the recorder");
+	return NULL;
 }
 
 struct err *session_dump(struct session *s, const char *path)

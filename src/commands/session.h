@@ -52,12 +52,13 @@ struct session {
 	bool is_counting;           /* the target counts its events; the capture has few */
 	struct control_report last; /* newest report */
 	unsigned n_reports;
-	/* the answer to the latest CONTROL_DUMP, until it is taken */
+	/* the answer to the latest CONTROL_DUMP, or why a hold was refused, until it is taken */
 	bool has_answer, answer_failed;
 	char answer[512];
-	bool asked;       /* the recorder was asked to leave; it is asked once */
-	bool ended;       /* the recorder has reported its end, or has exited */
-	bool is_finished; /* session_finish() was called */
+	struct hold_list holds; /* as the recorder last told */
+	bool asked;             /* the recorder was asked to leave; it is asked once */
+	bool ended;             /* the recorder has reported its end, or has exited */
+	bool is_finished;       /* session_finish() was called */
 	/* `end` is filled: by the recorder, or by session_finish() */
 	bool has_end;
 	struct session_end end;
@@ -77,6 +78,11 @@ void session_request(struct session *s, enum control_request request);
 /* With --keep: ask for a capture of what is kept. The answer comes later. ERR_USAGE: the path is
  * too long. ERR_BUSY: the recorder does not read. */
 MUST_CHECK struct err *session_dump(struct session *s, const char *path);
+/* Change what is held: CONTROL_HOLD*, with the members of control_message. A refusal comes as an
+ * answer; else s->holds changes. text: NULL for none. ERR_USAGE: it is too long. ERR_BUSY: the
+ * recorder does not read. */
+MUST_CHECK struct err *session_hold(struct session *s, enum control_request request,
+				    uint64_t argument, uint32_t flags, const char *text);
 /* Wait for a report, at most timeout_ns; true if the session has ended. A signal ends the wait
  * early. */
 bool session_wait(struct session *s, uint64_t timeout_ns);

@@ -31,7 +31,14 @@ enum control_request {
 	CONTROL_RELEASE,
 	/* with --keep: write what is kept to the capture `path`; the answer is a report */
 	CONTROL_DUMP,
-	CONTROL_CONTINUE /* --hold: release the threads that are held */
+	CONTROL_CONTINUE, /* release the threads that are held */
+	/* Hold threads of events that the filter `path` matches, from the next event on. argument:
+	 * so many matches are ignored; flags: enum hold_flag. The answers to this and the next three
+	 * are a hold_list, or a report if it is refused. */
+	CONTROL_HOLD,
+	CONTROL_HOLD_SWITCH, /* the hold `argument` (0: all) gets `flags` */
+	CONTROL_HOLD_IGNORE, /* the hold `argument` ignores the next `flags` matches */
+	CONTROL_HOLD_REMOVE  /* remove the hold `argument`; 0: all */
 };
 
 enum { CONTROL_PATH_BYTES = 1024 };
@@ -46,7 +53,7 @@ enum recorder_state {
 
 struct control_message {
 	uint32_t request; /* enum control_request */
-	uint32_t pad;
+	uint32_t flags;
 	uint64_t argument;
 	char path[CONTROL_PATH_BYTES]; /* NUL-terminated; relative to the folder of both */
 };

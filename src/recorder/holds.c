@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
@@ -35,21 +36,66 @@ enum { NAP_HOT_NS = 15 * 1000, NAP_NS = 1000 * 1000 };
 
 bool holds_are_on(const struct recorder *r)
 {
-	return r->options.hold.matches != NULL;
+	return r->holds.is_on;
+}
+
+/* What is held has changed: the probes get new verdicts. */
+static void renew(struct recorder *r)
+{
+	bool is_on = r->options.hold.matches && r->options.hold.is_any(r->options.hold.ctx);
+	if (!is_on && !r->holds.was_on)
+		return;
+	r->holds.is_on = is_on;
+	r->holds.was_on = true;
+	r->options.probe.holds = is_on;
+	r->options.probe.filter_on = is_on || r->holds.reads_names;
+	for (size_t i = 0; i < r->taps.n; i++)
+		if (!r->taps.v[i]->gone)
+			wanted_fill(r, r->taps.v[i]);
+}
+
+void holds_init(struct recorder *r)
+{
+	r->holds.reads_names = r->options.probe.filter_on;
+	renew(r);
+}
+
+struct err *holds_change(struct recorder *r, const struct control_message *m)
+{
+	if (!r->options.hold.change)
+		return err_create(ERR_UNSUPPORTED, "nothing can be held in this session");
+	struct err *err = r->options.hold.change(r->options.hold.ctx, m);
+	if (r->options.hold.has_changed(r->options.hold.ctx))
+		renew(r);
+	return err;
+}
+
+bool holds_report(struct recorder *r, struct hold_list *ret)
+{
+	if (!r->options.hold.list)
+		return false;
+	memset(ret, 0, sizeof(*ret)); /* it is compared byte by byte */
+	r->options.hold.list(r->options.hold.ctx, ret);
+	ret->n_held = (uint32_t)r->holds.v.n;
+	for (size_t i = 0; i < r->holds.v.n && i < HELD_SHOWN; i++) {
+		const struct held *h = &r->holds.v.v[i];
+		ret->held[i] = (struct held_row){ .pid = (int32_t)h->info.pid,
+						  .tid = (int32_t)h->info.tid,
+						  .process = h->info.process,
+						  .hold = h->info.hold,
+						  .seq = h->n_before ? UINT64_MAX : h->info.seq,
+						  .since_ns = h->since_ns };
+	}
+	if (!memcmp(ret, &r->holds.told, sizeof(*ret)))
+		return false;
+	r->holds.told = *ret;
+	return true;
 }
 
 static struct hold_copy copy_of(struct recorder *r)
 {
 	return (struct hold_copy){ .fd = writer_show(r->writer),
 				   .n_before = writer_n_before(r->writer) };
-}
-
-bool holds_may_match(struct recorder *r, const char *name, uint32_t n_bytes)
-{
-	if (!holds_are_on(r))
-		return false;
-	const struct hold_copy copy = copy_of(r);
-	return copy.fd >= 0 && r->options.hold.may_match(r->options.hold.ctx, &copy, name, n_bytes);
 }
 
 /* ---- one thread ---- */
@@ -90,7 +136,7 @@ static void release(struct recorder *r, size_t i)
 
 /* The event does match. Hold its thread, unless that is not possible. */
 static void hold_thread(struct recorder *r, struct tap *t, uint32_t slot, uint32_t place,
-			struct ring_held *at, const struct hold_copy *copy)
+			struct ring_held *at, const struct hold_copy *copy, uint32_t hold)
 {
 	const struct client *c = t->clients[slot];
 	struct held h = { .tap = t, .place = place, .fd = -1, .since_ns = monotonic_ns() };
@@ -110,7 +156,8 @@ static void hold_thread(struct recorder *r, struct tap *t, uint32_t slot, uint32
 				     .pid = c->process->pid,
 				     .tid = tid,
 				     .seq = writer_n_in_file(r->writer) - 1,
-				     .nth = r->holds.n_matches };
+				     .hold = hold };
+	h.n_before = copy->n_before;
 	if (!vec_reserve(&r->holds.v, 1) || !ring_held_set(&t->link->ring, place, at, HOLD_HELD)) {
 		r->end.n_not_held++;
 		ring_held_set(&t->link->ring, place, at, HOLD_GO);
@@ -129,18 +176,21 @@ static void hold_thread(struct recorder *r, struct tap *t, uint32_t slot, uint32
 		r->holds.v.v[r->holds.v.n - 1].fd = fd;
 	else if (fd == HOLD_CONTINUE)
 		release(r, r->holds.v.n - 1);
+	if (r->options.hold.has_changed(r->options.hold.ctx))
+		renew(r);
 }
 
-static bool does_match(struct recorder *r, struct hold_copy *ret_copy)
+/* Which hold matches the newest event? 0: none. */
+static uint32_t match(struct recorder *r, struct hold_copy *ret_copy)
 {
-	bool matches = false;
+	uint32_t matches = 0;
 	*ret_copy = copy_of(r);
 	if (ret_copy->fd < 0)
-		return false;
+		return 0;
 	struct err *err = r->options.hold.matches(r->options.hold.ctx, ret_copy,
 						  writer_n_in_file(r->writer) - 1, &matches);
 	if (err && !r->holds.has_failed)
-		notes_add(r, NOTE_WARNING, UINT32_MAX, "--hold cannot be decided: %s",
+		notes_add(r, NOTE_WARNING, UINT32_MAX, "a hold cannot be decided: %s",
 			  err->message);
 	r->holds.has_failed |= err != NULL;
 	err_destroy(err);
@@ -156,9 +206,9 @@ void holds_decide(struct recorder *r, struct tap *t, uint32_t slot, uint64_t tai
 		if (at.state != HOLD_WAITS || !guest_is32(at.slot, slot) ||
 		    !guest_is64(at.head, tail))
 			continue;
-		bool matches = is_written && holds_are_on(r) && does_match(r, &copy);
-		if (matches && r->holds.n_matches++ >= r->options.hold.n_ignored)
-			hold_thread(r, t, slot, place, &at, &copy);
+		uint32_t hold = is_written && holds_are_on(r) ? match(r, &copy) : 0;
+		if (hold)
+			hold_thread(r, t, slot, place, &at, &copy, hold);
 		else
 			ring_held_set(ring, place, &at, HOLD_GO);
 		return;
@@ -256,7 +306,7 @@ static void note_own_end(struct recorder *r, const struct held *h, const struct 
 
 void holds_poll(struct recorder *r)
 {
-	if (!holds_are_on(r))
+	if (!r->holds.was_on)
 		return;
 	uint64_t now = monotonic_ns();
 	for (size_t i = r->holds.v.n; i-- > 0;) {

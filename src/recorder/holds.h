@@ -11,13 +11,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/attr.h"
 #include "base/err.h"
 #include "base/vec.h"
+#include "base/hold_list.h"
 
 struct recorder;
 struct tap;
 
 /* A copy of the capture that can be read, up to the event in question. */
+struct control_message;
 struct hold_copy {
 	int fd;
 	uint64_t n_before; /* events in earlier files; another number: fd is another capture */
@@ -28,7 +31,7 @@ struct hold_info {
 	uint32_t process; /* index in the capture */
 	pid_t pid, tid;   /* tid: 0 unknown */
 	uint64_t seq;     /* of its event, in the copy */
-	uint64_t nth;     /* of the matches, from 1 */
+	uint32_t hold;    /* which of them it matches: hold_row.id */
 };
 
 /* What hold_options.begin() returns instead of a descriptor. */
@@ -40,17 +43,25 @@ struct hold_options {
 	/* May an event of this name match? */
 	bool (*may_match)(void *ctx, const struct hold_copy *copy, const char *name,
 			  uint32_t n_bytes);
-	/* Does the event match? NULL: nothing is held. An error says why that cannot be known; then
-	 * it is not held. */
-	struct err *(*matches)(void *ctx, const struct hold_copy *copy, uint64_t seq, bool *ret);
+	/* Is its thread to be held? *ret: the id of the hold, 0 no. NULL: nothing is ever held. An
+	 * error says why that cannot be known; then it is not held. */
+	struct err *(*matches)(void *ctx, const struct hold_copy *copy, uint64_t seq,
+			       uint32_t *ret);
 	/* The thread is held from now on: do what is to be done. Returns HOLD_*, or a descriptor,
 	 * which the recorder takes over, and which does not block: the thread is released when it has
 	 * reached its end. A byte other than 0 says that the action failed. */
 	int (*begin)(void *ctx, const struct hold_copy *copy, const struct hold_info *info);
 	/* It is released. */
 	void (*end)(void *ctx, const struct hold_info *info, uint64_t held_ns);
+	/* Is there a hold that is on? */
+	bool (*is_any)(void *ctx);
+	/* A request of the viewer, CONTROL_HOLD*. NULL: it cannot be changed. */
+	struct err *(*change)(void *ctx, const struct control_message *m);
+	/* List the holds, at most HOLDS_MAX. */
+	void (*list)(void *ctx, struct hold_list *to);
+	/* Has what is held changed since this was last asked? Then names are asked for again. */
+	bool (*has_changed)(void *ctx);
 	void *ctx;
-	uint64_t n_ignored; /* of the matches, this many first ones are not held */
 };
 
 struct held {
@@ -60,6 +71,7 @@ struct held {
 	int fd;            /* an action is at work until its end; -1: none */
 	bool has_failed;   /* the action said so */
 	uint64_t since_ns; /* monotonic */
+	uint64_t n_before; /* events of earlier files, which info.seq does not count */
 	struct hold_info info;
 };
 
@@ -70,16 +82,23 @@ struct hold_seen {
 
 struct holds {
 	VEC(struct held) v;
-	uint64_t n_matches;
-	uint64_t hot_ns;  /* when a thread last began to wait */
-	bool has_slack;   /* naps are exact */
-	bool has_failed;  /* a match could not be decided, which was reported */
-	bool has_refused; /* a thread may not sleep, which was reported */
+	bool is_on;            /* there is a hold; a thread may wait for a decision even if not */
+	bool was_on;           /* … or was */
+	bool reads_names;      /* verdicts are read without any hold, too */
+	struct hold_list told; /* what the viewer was last told */
+	uint64_t hot_ns;       /* when a thread last began to wait */
+	bool has_slack;        /* naps are exact */
+	bool has_failed;       /* a match could not be decided, which was reported */
+	bool has_refused;      /* a thread may not sleep, which was reported */
 };
 
+/* Called once, before targets are attached to. */
+void holds_init(struct recorder *r);
+/* A request of the viewer, CONTROL_HOLD*: from the next event on. */
+MUST_CHECK struct err *holds_change(struct recorder *r, const struct control_message *m);
+/* The list for the viewer. Returns false if it is the same as when this was last called. */
+bool holds_report(struct recorder *r, struct hold_list *ret);
 bool holds_are_on(const struct recorder *r);
-/* Has a thread whose event has this name to wait for the recorder? */
-bool holds_may_match(struct recorder *r, const char *name, uint32_t n_bytes);
 /* The record at `tail` of a slot has RECORD_HOLD, and was taken: decide about the thread that waits
  * for that. is_written: it became the newest event of the capture. */
 void holds_decide(struct recorder *r, struct tap *t, uint32_t slot, uint64_t tail, bool is_written);

@@ -92,7 +92,8 @@ struct err *recorder_create(const struct recorder_options *options, struct recor
 				    .boot_id = boot_id,
 				    .gate = options->until,
 				    .turns = options->turner != NULL,
-				    .shows = options->hold.matches != NULL,
+				    .shows = options->hold.is_any &&
+					     options->hold.is_any(options->hold.ctx),
 				    .wait = { wait_for_reader, r } };
 	err = writer_open_file(take_ptr(file), &w, &r->writer);
 	if (!err && !options->keep_secrets)
@@ -107,6 +108,7 @@ struct err *recorder_create(const struct recorder_options *options, struct recor
 	err = descriptors_check();
 	if (err)
 		return err;
+	holds_init(r);
 	r->started_ns = monotonic_ns();
 	*ret = take_ptr(r);
 	return NULL;
@@ -151,6 +153,7 @@ void recorder_destroy(struct recorder *r)
 	forks_fini(&r->forks);
 	asks_fini(&r->asks);
 	holds_fini(r);
+	wanted_fini(r);
 	vec_fini(&r->heirs);
 	free(r);
 }

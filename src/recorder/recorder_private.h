@@ -22,6 +22,7 @@
 #include "recorder/tap.h"
 #include "recorder/unwatched.h"
 #include "recorder/waiting.h"
+#include "recorder/wanted.h"
 
 struct image_store;
 struct process;
@@ -42,6 +43,7 @@ struct recorder {
 	struct forks forks;
 	struct asks asks;
 	struct holds holds;
+	VEC(struct other_name) other_names; /* wanted.h */
 	struct draining draining;
 	struct packages packages;
 	struct process *first; /* the first target */

@@ -39,6 +39,15 @@ static void set_enabled(struct recorder *r, bool on)
 	writer_note(r->writer, &note);
 }
 
+static void report_holds(struct recorder *r)
+{
+	struct hold_list m;
+	if (!holds_report(r, &m))
+		return;
+	if (send(r->options.control_fd, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		r->holds.told.n = UINT32_MAX; /* it did not arrive: try again */
+}
+
 /* Write what is kept to a capture. If it can be begun, the process that writes it answers. */
 static void dump(struct recorder *r, const char *path)
 {
@@ -55,6 +64,20 @@ static void dump(struct recorder *r, const char *path)
 	}
 	struct control_report m = { .is_answer = 1, .failed = 1 };
 	snprintf(m.text, sizeof(m.text), "%s", why);
+	if (send(r->options.control_fd, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		log_debug("the viewer does not listen: %s", strerror(errno));
+}
+
+static void change_holds(struct recorder *r, const struct control_message *request)
+{
+	struct err *err = holds_change(r, request);
+	struct control_report m = { .is_answer = 1, .failed = 1 };
+	if (!err) {
+		report_holds(r);
+		return;
+	}
+	snprintf(m.text, sizeof(m.text), "%s", err->message);
+	err_destroy(err);
 	if (send(r->options.control_fd, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		log_debug("the viewer does not listen: %s", strerror(errno));
 }
@@ -121,6 +144,13 @@ void viewer_serve(struct recorder *r)
 		break;
 	case CONTROL_WAIT: r->viewer_left = true; break;
 	case CONTROL_CONTINUE: holds_release(r); break;
+	case CONTROL_HOLD:
+	case CONTROL_HOLD_SWITCH:
+	case CONTROL_HOLD_IGNORE:
+	case CONTROL_HOLD_REMOVE:
+		m.path[sizeof(m.path) - 1] = '\0';
+		change_holds(r, &m);
+		break;
 	case CONTROL_DUMP:
 		m.path[sizeof(m.path) - 1] = '\0';
 		dump(r, m.path);
@@ -133,6 +163,7 @@ void viewer_report(struct recorder *r, enum recorder_state state, uint64_t now)
 	if (r->options.control_fd < 0 || now - r->report_ns < REPORT_NS)
 		return;
 	r->report_ns = now;
+	report_holds(r);
 	struct control_report m = { .state = state, .exit_status = -1 };
 	ending_take(r, &m.end);
 	if (send(r->options.control_fd, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&

@@ -3,46 +3,105 @@
  */
 #include "recorder/wanted.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "recorder/counts.h"
-#include "recorder/holds.h"
 #include "recorder/recorder_private.h"
 #include "visit/probe_link.h"
 
-/* The table is open addressing, written by the recorder alone, and never full. */
-static void add_verdict(struct recorder *r, struct tap *t, const char *name, uint32_t n,
-			bool is_wanted)
+static bool is_wanted(const struct recorder *r, const char *name, uint32_t n)
 {
-	uint32_t place, verdict = !is_wanted                    ? VERDICT_UNWANTED
-				  : holds_may_match(r, name, n) ? VERDICT_HOLD
-								: VERDICT_WANTED;
-	if (t->n_verdicts > VERDICT_COUNT / 2)
+	return !r->options.wants || r->options.wants(r->options.wants_ctx, name, n);
+}
+
+/* Has a thread whose event has this name to wait for the recorder? */
+static bool may_be_held(struct recorder *r, const char *name, uint32_t n)
+{
+	if (!r->holds.is_on)
+		return false;
+	const struct hold_copy copy = { .fd = writer_show(r->writer),
+					.n_before = writer_n_before(r->writer) };
+	return copy.fd >= 0 && r->options.hold.may_match(r->options.hold.ctx, &copy, name, n);
+}
+
+/* The table is open addressing, written by the recorder alone, and never full. */
+static void add_verdict(struct recorder *r, struct tap *t, const char *name, uint32_t n)
+{
+	struct ring *ring = &t->link->ring;
+	uint64_t hash = name_hash(name, n);
+	bool wanted = is_wanted(r, name, n), is_new = false;
+	if (wanted && r->options.probe.counts) {
+		t->n_verdicts += t->n_verdicts <= VERDICT_COUNT / 2 &&
+				 counts_add_name(r, t, name, n);
 		return;
-	t->n_verdicts += is_wanted && r->options.probe.counts
-			     ? counts_add_name(r, t, name, n)
-			     : ring_add_verdict(&t->link->ring, name_hash(name, n), verdict,
-						&place);
+	}
+	if (t->n_verdicts > VERDICT_COUNT / 2 && !ring_knows_name(ring, hash))
+		return;
+	if (ring_set_verdict(ring, hash,
+			     !wanted                   ? VERDICT_UNWANTED
+			     : may_be_held(r, name, n) ? VERDICT_HOLD
+						       : VERDICT_WANTED,
+			     &is_new))
+		t->n_verdicts += is_new;
+}
+
+static bool is_catalogued(const struct recorder *r, const char *name, uint32_t n)
+{
+	const char *known;
+	for (size_t i = 0; r->options.known_name && (known = r->options.known_name(i)); i++)
+		if (strlen(known) == n && !memcmp(known, name, n))
+			return true;
+	return false;
+}
+
+/* Keep a name that is not known in advance: its verdict changes when what is held does. Without
+ * room, or memory, its events wait to be matched, each of them. */
+static void note_other(struct recorder *r, const char *name, uint32_t n)
+{
+	if (!r->options.hold.matches || r->other_names.n == VERDICT_COUNT / 2 ||
+	    is_catalogued(r, name, n))
+		return;
+	for (size_t i = 0; i < r->other_names.n; i++)
+		if (r->other_names.v[i].n_bytes == n && !memcmp(r->other_names.v[i].text, name, n))
+			return;
+	struct other_name add = { .text = malloc(n + 1u), .n_bytes = n };
+	if (!add.text)
+		return;
+	memcpy(add.text, name, n);
+	add.text[n] = 0;
+	if (!vec_push(&r->other_names, add))
+		free(add.text);
 }
 
 bool wanted_ask(struct recorder *r, const char *name, uint32_t n)
 {
+	note_other(r, name, n);
 	if (!r->options.probe.filter_on)
 		return true;
-	bool wanted = !r->options.wants || r->options.wants(r->options.wants_ctx, name, n);
 	for (size_t i = 0; i < r->taps.n; i++)
-		add_verdict(r, r->taps.v[i], name, n, wanted);
-	return wanted;
+		add_verdict(r, r->taps.v[i], name, n);
+	return is_wanted(r, name, n);
 }
 
 void wanted_fill(struct recorder *r, struct tap *t)
 {
 	const char *name;
-	for (size_t i = 0; r->options.probe.filter_on && (name = r->options.known_name(i)); i++) {
-		uint32_t n = (uint32_t)strlen(name);
-		add_verdict(r, t, name, n,
-			    !r->options.wants || r->options.wants(r->options.wants_ctx, name, n));
-	}
+	if (!t->link->ring.shared)
+		return;
+	for (size_t i = 0; r->options.probe.filter_on && (name = r->options.known_name(i)); i++)
+		add_verdict(r, t, name, (uint32_t)strlen(name));
+	for (size_t i = 0; r->options.probe.filter_on && i < r->other_names.n; i++)
+		add_verdict(r, t, r->other_names.v[i].text, r->other_names.v[i].n_bytes);
+	/* last: a thread that reads verdicts finds them */
+	ring_set_filter(&t->link->ring, link_filter(&r->options.probe));
+}
+
+void wanted_fini(struct recorder *r)
+{
+	for (size_t i = 0; i < r->other_names.n; i++)
+		free(r->other_names.v[i].text);
+	vec_fini(&r->other_names);
 }
 
 bool wanted_is_last_taken(const struct recorder *r)

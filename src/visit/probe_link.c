@@ -16,13 +16,17 @@
 #include "visit/one_thread.h"
 #include "visit/target_lock.h"
 
+uint32_t link_filter(const struct probe_options *options)
+{
+	return (options->filter_on ? FILTER_VERDICTS : 0) |
+	       (options->holds ? FILTER_VERDICTS | FILTER_HOLDS : 0);
+}
+
 void link_begin_ring(struct link *l, const struct probe_options *options)
 {
 	l->nonce = ring_nonce_new();
 	ring_tick(&l->ring, &options->tick, options->ticks_per_ns);
-	ring_begin(&l->ring, l->nonce,
-		   (options->filter_on ? FILTER_VERDICTS : 0) |
-		       (options->holds ? FILTER_VERDICTS | FILTER_HOLDS : 0));
+	ring_begin(&l->ring, l->nonce, link_filter(options));
 }
 
 void link_own(struct link *l)

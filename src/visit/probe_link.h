@@ -85,6 +85,8 @@ struct link {
 #define CALL_TIMEOUT_NS 2000000000ull
 #define CALL_GRACE_NS   200000000ull /* for a thread that is leaving our code */
 
+/* How verdicts are read with these options, FILTER_*. */
+uint32_t link_filter(const struct probe_options *options);
 /* Begin a ring that was just opened: set a new nonce and the present time, and let probes in. */
 void link_begin_ring(struct link *l, const struct probe_options *options);
 /* It is linked. Own the process: no other recorder can claim it, because we hold its lock, or

@@ -346,6 +346,48 @@ bool ring_add_verdict(struct ring *r, uint64_t hash, uint32_t verdict, uint32_t 
 	return false;
 }
 
+bool ring_set_verdict(struct ring *r, uint64_t hash, uint32_t verdict, bool *ret_is_new)
+{
+	for (uint32_t k = 0; k < VERDICT_COUNT; k++) {
+		uint64_t *line = &r->shared->verdicts[(hash + k) % VERDICT_COUNT];
+		uint64_t is = __atomic_load_n(line, __ATOMIC_RELAXED);
+		if (is && (is & ~3ull) != (hash & ~3ull))
+			continue;
+		/* One word holds name and verdict, so a thread sees the old one or the new one. */
+		if (is != verdict_word(hash, verdict))
+			__atomic_store_n(line, verdict_word(hash, verdict), __ATOMIC_RELAXED);
+		*ret_is_new = !is;
+		return true;
+	}
+	return false;
+}
+
+bool ring_knows_name(const struct ring *r, uint64_t hash)
+{
+	for (uint32_t k = 0; k < VERDICT_COUNT; k++) {
+		uint64_t is = __atomic_load_n(&r->shared->verdicts[(hash + k) % VERDICT_COUNT],
+					      __ATOMIC_RELAXED);
+		if (!is || (is & ~3ull) == (hash & ~3ull))
+			return is != 0;
+	}
+	return false;
+}
+
+/*
+ * A thread reads filter_on, then verdicts, both without an order. It may see the new filter_on with
+ * old verdicts: then it takes a wanted event as before, or waits for an event that cannot match,
+ * and the recorder, which decides about every event that waits, releases it. It may see new
+ * verdicts with the old filter_on: then the change is not made yet for this event. x86_64 shows both
+ * in the order of the stores; on arm64 the wait for nothing can happen.
+ */
+void ring_set_filter(struct ring *r, uint32_t filter)
+{
+	if (r->filter == filter)
+		return;
+	r->filter = filter;
+	__atomic_store_n(&r->shared->filter_on, filter, __ATOMIC_RELEASE);
+}
+
 bool ring_has_verdict(const struct ring *r, uint32_t place, uint64_t hash, uint32_t verdict)
 {
 	CHECK(place < VERDICT_COUNT);

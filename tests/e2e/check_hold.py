@@ -218,37 +218,104 @@ def filtered(ctx, python):
         expect("1 could not be held" in text, lambda: text[-400:])
 
 
+class Screen:
+    """auditview in a terminal; what it has written so far is read with wait()."""
+
+    def __init__(self, ctx, *arguments):
+        self.seen = b""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execve(ctx.auditview, [ctx.auditview, "--no-config", *arguments], {**os.environ, **TERMINAL})
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        os.close(self.fd)
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+    def keys(self, text):
+        os.write(self.fd, text.encode())
+
+    def read(self, seconds=.1):
+        if select.select([self.fd], [], [], seconds)[0]:
+            try:
+                self.seen += os.read(self.fd, 65536)
+            except OSError:  # the terminal is closed
+                return False
+        return True
+
+    def wait(self, condition, what):
+        end = time.monotonic() + 60
+        while not condition():
+            expect(time.monotonic() < end, lambda: f"waited for {what}: {self.seen[-600:]!r}")
+            if not self.read():
+                return
+
+    def wait_text(self, text, redraw=False):
+        """redraw: what the screen shows now is written again until it has this text."""
+        end, at = time.monotonic() + 60, 0 if not redraw else len(self.seen)
+        while text.encode() not in self.seen[at:]:
+            expect(time.monotonic() < end, lambda: f"waited for {text}: {self.seen[-600:]!r}")
+            if redraw:
+                self.keys("\f")
+            if not self.read(.3):
+                return
+
+
 def on_screen(ctx, python):
     """The first line says who is held, and C continues it."""
     place = Place(ctx, python, "screen")
-    pid, fd = pty.fork()
-    if pid == 0:
-        os.execve(ctx.auditview, [ctx.auditview, "--no-config", "--hold", FILTER, "-o", os.path.join(place.folder, "a.avc"), "--", *python.command,
-                                  victim_path("held"), place.made, "main"], {**os.environ, **TERMINAL})
-    seen = b""
-
-    def read_until(condition, what):
-        nonlocal seen
-        end = time.monotonic() + 60
-        while not condition():
-            expect(time.monotonic() < end, lambda: f"waited for {what}: {seen[-600:]!r}")
-            if select.select([fd], [], [], .1)[0]:
-                try:
-                    seen += os.read(fd, 65536)
-                except OSError:  # the terminal is closed
-                    return
-    try:
-        read_until(lambda: b"C continues" in seen, "the first line to say that a thread is held")
+    with Screen(ctx, "--hold", FILTER, "-o", os.path.join(place.folder, "a.avc"), "--", *python.command, victim_path("held"), place.made,
+                "main") as screen:
+        screen.wait_text("C continues")
         expect(not os.listdir(place.made), "it has happened")
-        os.write(fd, b"C")
-        read_until(lambda: os.path.exists(os.path.join(place.made, "other")), "the program to go on")
-        read_until(lambda: b"ended 7" in seen, "the screen to say that the program has ended")
-        os.write(fd, b"Q")
-        read_until(lambda: b"held 1 time" in seen, "the goodbye line")
+        screen.keys("C")
+        screen.wait(lambda: os.path.exists(os.path.join(place.made, "other")), "the program to go on")
+        screen.wait_text("ended 7")
+        screen.keys("Q")
+        screen.wait_text("held 1 time")
+
+
+def typed(ctx, python):
+    """What is held is changed on the screen, while the target runs: hold, ignore, next event of this thread, until, remove."""
+    place = Place(ctx, python, "typed")
+    out = os.path.join(place.folder, "stdout")
+    with open(out, "wb") as file:
+        target = subprocess.Popen([*python.command, victim_path("held"), place.made, "main,thread,del", place.go], stdout=file, stdin=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: b"ready" in open(out, "rb").read(), 60, "the target to be ready")
+        with Screen(ctx, "-o", os.path.join(place.folder, "a.avc"), "-p", str(target.pid)) as screen:
+            wait_for(lambda: harness.hooks_of(ctx, target.pid), 60, "the hook to be there")
+
+            screen.wait_text("0 events")
+            # the list shows what the recorder says: from then on such events are held
+            screen.keys(":hold os.mkdir\rB")
+            screen.wait_text("1 hold ", redraw=True)
+            screen.keys(":hold socket.connect\r")
+            screen.wait_text("2 holds", redraw=True)
+            screen.keys(":unhold 2\r")
+            screen.wait_text("1 hold ", redraw=True)
+            open(place.go, "w").close()
+            screen.wait_text("1 held now", redraw=True)
+            expect(not os.listdir(place.made), "it has happened")
+            screen.keys("u")
+            screen.wait(lambda: os.listdir(place.made) == ["main"], "the first to happen")
+            screen.wait_text("hold 3 ", redraw=True)
+            screen.keys(":unhold\r")
+            screen.wait_text("0 holds", redraw=True)
+            screen.keys(':until args.path contains "made/del"\r')
+            screen.wait(lambda: len(os.listdir(place.made)) == 2, "the thread not to be held")
+            while target.poll() is None:  # it is held before the last one, or soon
+                screen.keys(":continue\r")
+                screen.read()
+            expect(target.wait() == 7, "the target ended otherwise")
+            screen.wait_text("ended", redraw=True)
+            screen.keys("Q")
+            screen.wait_text("held 3 times")
     finally:
-        os.close(fd)
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        kill(target)
 
 
 def refused(ctx, python):
@@ -270,6 +337,7 @@ def cells(ctx):
         yield "asked to end while it holds", python, lambda p=python: killed(ctx, p, signal.SIGINT)
         yield "stacks of all threads", python, lambda p=python: dumped(ctx, p)
         yield "on the screen", python, lambda p=python: on_screen(ctx, p)
+        yield "holds typed on the screen", python, lambda p=python: typed(ctx, p)
         yield "may match, does not", python, lambda p=python: not_matched(ctx, p)
     for python in ctx.some_pythons(9):
         yield "killed while it holds", python, lambda p=python: killed(ctx, p, signal.SIGKILL)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/attr.h"
+#include "base/hold_list.h"
 #include "drive.h"
 #include "model/trace.h"
 #include "sample.h"
@@ -487,6 +488,121 @@ static void test_quit_question_closes(void **state)
 	app_destroy(app);
 }
 
+/* ---- holds ---- */
+
+static struct hold_list holds;
+static char asked[256];
+static unsigned n_continued;
+
+static struct err *hold_it(void *ctx, const char *filter, bool once)
+{
+	snprintf(asked, sizeof(asked), "%s%s", once ? "once " : "", filter);
+	struct hold_row *row = &holds.v[holds.n++];
+	*row = (struct hold_row){ .id = holds.n, .flags = once ? HOLD_IS_ONCE : 0 };
+	snprintf(row->text, sizeof(row->text), "%s", filter);
+	return NULL;
+}
+
+static struct err *unhold_it(void *ctx, uint32_t id)
+{
+	snprintf(asked, sizeof(asked), "remove %u", id);
+	return NULL;
+}
+
+static struct err *switch_it(void *ctx, uint32_t id, bool on)
+{
+	snprintf(asked, sizeof(asked), "%u %s", id, on ? "on" : "off");
+	return NULL;
+}
+
+static struct err *ignore_it(void *ctx, uint32_t id, uint32_t n)
+{
+	snprintf(asked, sizeof(asked), "%u ignores %u", id, n);
+	return NULL;
+}
+
+static const struct hold_list *list_them(void *ctx)
+{
+	return &holds;
+}
+
+static bool held_now(void *ctx, struct app_held *ret)
+{
+	*ret = (struct app_held){ .n = 1, .pid = 7, .tid = 8 };
+	return holds.n_held;
+}
+
+static struct err *continue_it(void *ctx)
+{
+	n_continued++;
+	return NULL;
+}
+
+static const struct app_live_ops live_holds = { .is_alive = is_alive,
+						.hold = hold_it,
+						.unhold = unhold_it,
+						.hold_switch = switch_it,
+						.hold_ignore = ignore_it,
+						.holds = list_them,
+						.held = held_now,
+						.continue_held = continue_it };
+
+static void must_ask_for(struct app *app, const char *keys, const char *what)
+{
+	asked[0] = 0;
+	drive_keys(app, keys);
+	assert_string_equal(asked, what);
+}
+
+static void test_holds(void **state)
+{
+	struct app_options options = { .no_config = true,
+				       .source = { .live = &live_holds, .terminal_fd = -1 } };
+	assert_null(trace_open(growing, NULL, &options.source.trace));
+	options.source.path = strdup(growing);
+	struct app *app = drive_open_options(&options, 120, 40);
+	drive_keys(app, "B");
+	must_show(app, "nothing is held");
+	must_ask_for(app, ": =hold_open Enter", "open");
+	must_show(app, "[x]   1 open");
+	must_ask_for(app, "Space", "1 off");
+	must_ask_for(app, "-", "remove 1");
+	must_ask_for(app, ": =ignore_3 Enter", "1 ignores 3");
+	must_ask_for(app, ": =unhold Enter", "remove 0");
+	must_ask_for(app, ": =hold_no_(filter Enter", "");
+	/* with no thread held, there is none to continue */
+	must_ask_for(app, "u", "");
+	drive_keys(app, "C");
+	assert_int_equal(n_continued, 0);
+	holds.n_held = 1;
+	holds.held[0] = (struct held_row){ .pid = 7, .tid = 8, .hold = 1, .since_ns = 1 };
+	drive_settle(app);
+	must_show(app, "hold 1  8 ");
+	must_show(app, "keeps the GIL");
+	must_show(app, "held 8 ");
+	must_ask_for(app, "u", "once pid == 7 and tid == 8");
+	assert_int_equal(n_continued, 1);
+	drive_keys(app, "C");
+	assert_int_equal(n_continued, 2);
+	must_ask_for(app, ": =until_open Enter", "once open");
+	assert_int_equal(n_continued, 3);
+	drive_keys(app, "q g b"); /* the event under the cursor */
+	assert_memory_equal(asked, "event == \"", 10);
+	app_destroy(app);
+}
+
+/* In a capture nothing can be held, and that is said. */
+static void test_holds_of_capture(void **state)
+{
+	struct app *app = drive_open(capture, NULL, 120, 40);
+	drive_keys(app, "b");
+	must_show(app, "nothing can be held in it");
+	drive_keys(app, "B");
+	must_show(app, "this is a capture");
+	drive_keys(app, "Space - Enter");
+	app_destroy(app);
+}
+
 /* ---- the start page ---- */
 
 enum { N_WORKERS = 64 };
@@ -558,6 +674,8 @@ int main(void)
 		cmocka_unit_test(test_boxes_wrap),
 		cmocka_unit_test(test_pausing_asks),
 		cmocka_unit_test(test_quit_question_closes),
+		cmocka_unit_test(test_holds),
+		cmocka_unit_test(test_holds_of_capture),
 		cmocka_unit_test(test_workers_are_folded),
 	};
 	snprintf(capture, sizeof(capture), "/tmp/auditview-habits-%d.avc", (int)getpid());

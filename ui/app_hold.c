@@ -1,0 +1,243 @@
+/*
+ * app_hold: see app_hold.h.
+ */
+#include "ui/app_hold.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hold_list.h"
+#include "ui/app_messages.h"
+#include "ui/app_panes.h"
+#include "ui/app_places.h"
+#include "ui/app_prompts.h"
+#include "ui/app_state.h"
+
+/* The requests of this session; NULL: it is a file, and a message says so. */
+static const struct app_live_ops *live_with_holds(struct app *app)
+{
+	const struct app_live_ops *l = app->host.view->live;
+	if (l && l->hold && l->unhold && l->holds && l->continue_held)
+		return l;
+	app_flash(app, "this is a capture: nothing can be held in it; auditview -p PID attaches");
+	return NULL;
+}
+
+bool app_is_held(const struct app *app)
+{
+	const struct view *s = app->host.view;
+	struct app_held held;
+	return s && s->live && s->live->held && s->live->held(s->live_ctx, &held);
+}
+
+static bool hold(struct app *app, const struct app_live_ops *l, const char *text, bool once)
+{
+	CLEANUP(filter) struct filter *f = NULL;
+	struct err *err = view_compile(app->host.view, text, &f);
+	if (!err)
+		err = l->hold(app->host.view->live_ctx, text, once);
+	if (err)
+		app_flash_err(app, err);
+	return !err;
+}
+
+static bool continue_held(struct app *app, const struct app_live_ops *l)
+{
+	struct err *err = l->continue_held(app->host.view->live_ctx);
+	if (err)
+		app_flash_err(app, err);
+	return !err;
+}
+
+void app_hold(struct app *app, const char *text, bool once)
+{
+	const struct app_live_ops *l = live_with_holds(app);
+	if (!l)
+		return;
+	if (!text) {
+		if (once)
+			app_prompt_command(app, "until ");
+		else
+			app_open_page(app, PANE_HOLDS);
+		return;
+	}
+	bool was_held = app_is_held(app);
+	if (!hold(app, l, text, once))
+		return;
+	if (once && was_held && continue_held(app, l))
+		app_flash(app, "continued until %s", text);
+	else if (once)
+		app_flash(app, "held once: %s", text);
+	else
+		app_flash(app, "held from now on: %s; B lists what is held", text);
+}
+
+static bool number_of(struct app *app, const char *text, uint32_t *ret)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+	if (end == text || *end || n > UINT32_MAX) {
+		app_flash(app, "expected a number, not %s; B lists what is held", text);
+		return false;
+	}
+	*ret = (uint32_t)n;
+	return true;
+}
+
+void app_unhold(struct app *app, const char *text)
+{
+	const struct app_live_ops *l = live_with_holds(app);
+	uint32_t id = 0;
+	if (!l || (text && !number_of(app, text, &id)))
+		return;
+	struct err *err = l->unhold(app->host.view->live_ctx, id);
+	if (err)
+		app_flash_err(app, err);
+	else if (id)
+		app_flash(app, "hold %u is removed", id);
+	else
+		app_flash(app, "all holds are removed%s",
+			  app_is_held(app) ? "; C continues the threads that are held" : "");
+}
+
+void app_hold_ignore(struct app *app, const char *text)
+{
+	const struct app_live_ops *l = live_with_holds(app);
+	uint32_t n;
+	if (!l)
+		return;
+	if (!text) {
+		app_prompt_command(app, "ignore ");
+		return;
+	}
+	const struct hold_list *list = l->holds(app->host.view->live_ctx);
+	if (!list->n) {
+		app_flash(app, "there is no hold; :hold FILTER makes one");
+		return;
+	}
+	if (!number_of(app, text, &n))
+		return;
+	uint32_t id = list->v[list->n - 1].id;
+	struct err *err = l->hold_ignore(app->host.view->live_ctx, id, n);
+	if (err)
+		app_flash_err(app, err);
+	else
+		app_flash(app, "the next %u matches of hold %u are ignored", n, id);
+}
+
+/* The term of the event whose details are shown. */
+static bool event_term(const struct app *app, struct strbuf *to)
+{
+	struct trace *t = app->host.view->trace;
+	struct event e;
+	size_t n;
+	if (app->host.cursor_seq == SELECTION_NONE || !trace_event(t, app->host.cursor_seq, &e))
+		return false;
+	const char *name = trace_name(t, e.name, &n);
+	strbuf_adds(to, "event == ");
+	filter_quote(to, name, n);
+	return true;
+}
+
+void app_hold_this(struct app *app, struct pane *p)
+{
+	const struct app_live_ops *l = live_with_holds(app);
+	struct strbuf text = { 0 }, term = { 0 };
+	bool is_detail = p->id == PANE_ARGUMENTS || p->id == PANE_STACK;
+	if (!l)
+		return;
+	bool has_event = is_detail && event_term(app, &text);
+	if (!p->ops->term || !p->ops->term(p, &term)) {
+		if (!has_event)
+			app_flash(app, "there is nothing under the cursor to hold");
+	} else if (has_event) {
+		CLEANUP(filter) struct filter *event = NULL, *value = NULL;
+		struct err *err = view_compile(app->host.view, strbuf_str(&text), &event);
+		if (!err)
+			err = view_compile(app->host.view, strbuf_str(&term), &value);
+		strbuf_clear(&text);
+		if (err)
+			app_flash_err(app, err);
+		else
+			filter_and(event, value, false, &text);
+	} else {
+		strbuf_add(&text, strbuf_str(&term), term.n);
+	}
+	if (text.n && hold(app, l, strbuf_str(&text), false))
+		app_flash(app, "held from now on: %s; B lists what is held", strbuf_str(&text));
+	strbuf_fini(&text);
+	strbuf_fini(&term);
+}
+
+void app_hold_continue(struct app *app)
+{
+	const struct app_live_ops *l = live_with_holds(app);
+	if (!l)
+		return;
+	if (!app_is_held(app))
+		app_flash(app, "no thread is held; :hold FILTER, or b on an event, holds some");
+	else if (continue_held(app, l))
+		app_flash(app, "continued");
+}
+
+void app_hold_step(struct app *app)
+{
+	const struct app_live_ops *l = live_with_holds(app);
+	struct app_held held;
+	struct strbuf text = { 0 };
+	if (!l)
+		return;
+	if (!l->held || !l->held(app->host.view->live_ctx, &held)) {
+		app_flash(app, "no thread is held; :hold FILTER, or b on an event, holds some");
+		return;
+	}
+	if (!held.tid) {
+		app_flash(app, "it is not known which thread is held");
+		return;
+	}
+	strbuf_addf(&text, "pid == %u and tid == %u", held.pid, held.tid);
+	if (hold(app, l, strbuf_str(&text), true) && continue_held(app, l))
+		app_flash(app, "continued until the next event of thread %u", held.tid);
+	strbuf_fini(&text);
+}
+
+/* Put the cursor on the event of the thread that was held last, once the capture shows it. */
+static void go_there(struct app *app)
+{
+	struct view *s = app->host.view;
+	uint64_t seq = app->held_seq;
+	struct event e;
+	if (seq == SELECTION_NONE || s->frozen || seq >= s->n_events)
+		return;
+	app->held_seq = SELECTION_NONE;
+	if (!trace_event(s->trace, seq, &e))
+		return;
+	struct strbuf name = { 0 };
+	event_text_name(&name, s, e.name);
+	app_goto(app, seq);
+	app_flash(app, "held before %s happens: C continues, u to its next event, B lists",
+		  strbuf_str(&name));
+	app_message(app, "held", seq, false, "a thread is held before %s happens",
+		    strbuf_str(&name));
+	strbuf_fini(&name);
+}
+
+void app_hold_poll(struct app *app)
+{
+	const struct view *s = app->host.view;
+	const struct hold_list *list = s && s->live && s->live->holds ? s->live->holds(s->live_ctx)
+								      : NULL;
+	if (!list)
+		return;
+	uint32_t n = list->n_held < HELD_SHOWN ? list->n_held : HELD_SHOWN;
+	const struct held_row *newest = NULL;
+	for (uint32_t i = 0; i < n; i++)
+		if (list->held[i].since_ns > app->held_since_ns &&
+		    (!newest || list->held[i].since_ns > newest->since_ns))
+			newest = &list->held[i];
+	if (newest) {
+		app->held_since_ns = newest->since_ns;
+		app->held_seq = newest->seq;
+	}
+	go_there(app);
+}
