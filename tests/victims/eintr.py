@@ -412,9 +412,10 @@ for _ in victim.rounds(1):
             victim.say(skip=str(reason))
             continue
         error = ctypes.get_errno() if result == -1 else 0
-        took = (time.monotonic() - before) * 1000
+        over = time.monotonic()
+        took = (over - before) * 1000
         if error == TIMES_OUT.get(call.__name__):
             error = 0
-        victim.say(call=call.__name__, errno=error, ms=round(took), wanted_ms=MS, waited_ms=round(waited_ms() - waited))
+        victim.say(call=call.__name__, errno=error, ms=round(took), wanted_ms=MS, waited_ms=round(waited_ms() - waited), over=over)
         victim.mark(1, call.__name__)
 victim.end(calls=len(wanted) or len(CALLS))
