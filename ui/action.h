@@ -43,7 +43,7 @@ struct strbuf;
 	X(HISTORY_BACK,  "history-back",  MOVE,   NONE,   SESSION, NONE,      history,      "where you were before")                        \
 	X(HISTORY_FORTH, "history-forth", MOVE,   NONE,   SESSION, NONE,      history,      "where you were after")                         \
 	X(FIRST_NEXT,    "first-next",    MOVE,   COUNT,  SESSION, EVENTS,    list,         "next first of its kind")                       \
-	X(FIRST_PREV,    "first-prev",    MOVE,   COUNT,  SESSION, EVENTS,    list,         "first of its kind before")                     \
+	X(FIRST_PREV,    "first-prev",    MOVE,   COUNT,  SESSION, EVENTS,    list,         "previous first of a kind")                     \
 	X(STORY_NEXT,    "story-next",    MOVE,   COUNT,  SESSION, EVENTS,    list,         "next, same thread")                            \
 	X(STORY_PREV,    "story-prev",    MOVE,   COUNT,  SESSION, EVENTS,    list,         "previous, same thread")                        \
 	X(OPEN,          "open",          LOOK,   NONE,   SESSION, NONE,      focused,      "open, drill down")                             \
@@ -56,14 +56,14 @@ struct strbuf;
 	X(IMPORTS,       "imports",       LOOK,   NONE,   SESSION, IMPORTS,   page,         "imports: cost of each module")                 \
 	X(PROCESSES,     "processes",     LOOK,   NONE,   SESSION, PROCESSES, page,         "processes and threads")                        \
 	X(TIMELINE,      "timeline",      LOOK,   NONE,   SESSION, TIMELINE,  page,         "timeline: rate by theme")                      \
-	X(EXPLAIN,       "explain",       LOOK,   EVENT,  SESSION, CATALOG,   catalog,      "what is this event")                           \
+	X(EXPLAIN,       "explain",       LOOK,   EVENT,  SESSION, CATALOG,   catalog,      "explain this event")                           \
 	X(BYTES,         "bytes",         LOOK,   NONE,   SESSION, BYTES,     page,         "bytes of this value")                          \
 	X(SOURCE_EDIT,   "edit",          LOOK,   NONE,   SESSION, NONE,      edit,         "$EDITOR at the line")                          \
 	X(SOURCE_DIR,    "source",        LOOK,   FILE,   SESSION, NONE,      source_dir,   "look for source files in this folder too")     \
 	X(SORT,          "sort",          LOOK,   NONE,   SESSION, NONE,      focused,      "sort by the next column")                      \
 	X(GROUP_BY,      "by",            LOOK,   GROUP,  SESSION, SUMMARY,   summary,      "group by the next field")                      \
 	X(TIME_MODE,     "time",          LOOK,   NONE,   SESSION, NONE,      time,         "time: start/delta/clock")                      \
-	X(STACK_MODE,    "frames",        LOOK,   NONE,   SESSION, NONE,      focused,      "python, native frames")                        \
+	X(STACK_MODE,    "frames",        LOOK,   NONE,   SESSION, NONE,      focused,      "python or native frames")                      \
 	X(FILTER,        "filter",        NARROW, FILTER, SESSION, NONE,      filter,       "edit the filter")                              \
 	X(FILTER_CLEAR,  "filter-clear",  NARROW, NONE,   SESSION, NONE,      filter_clear, "show all again")                               \
 	X(FILTER_SAVE,   "filter-save",   NARROW, TEXT,   SESSION, NONE,      filter_save,  "keep the filter under a name")                 \
@@ -75,15 +75,15 @@ struct strbuf;
 	X(SEARCH,        "search",        NARROW, TEXT,   FIRST,   NONE,      search,       "search, all columns")                          \
 	X(SEARCH_BACK,   "search-back",   NARROW, TEXT,   FIRST,   NONE,      search,       "search backwards")                             \
 	X(HIT_NEXT,      "next",          NARROW, COUNT,  NOTHING, NONE,      hit,          "next hit")                                     \
-	X(HIT_PREV,      "previous",      NARROW, COUNT,  NOTHING, NONE,      hit,          "hit before")                                   \
+	X(HIT_PREV,      "previous",      NARROW, COUNT,  NOTHING, NONE,      hit,          "previous hit")                                 \
 	X(NARROW,        "narrow",        NARROW, TEXT,   NOTHING, NONE,      focused,      "show only lines with this text")               \
 	X(MARK,          "mark",          KEEP,   NONE,   SESSION, NONE,      mark,         "mark this event")                              \
-	X(NOTE,          "note",          KEEP,   TEXT,   SESSION, NONE,      note,         "a note at this event")                         \
+	X(NOTE,          "note",          KEEP,   TEXT,   SESSION, NONE,      note,         "note at this event")                           \
 	X(MARK_NEXT,     "mark-next",     KEEP,   COUNT,  SESSION, NONE,      mark_next,    "to the next mark")                             \
 	X(MARKS,         "marks",         KEEP,   NONE,   SESSION, MARKS,     page,         "marks and notes")                              \
 	X(COPY,          "copy",          KEEP,   NONE,   NOTHING, NONE,      copy,         "copy this line")                               \
 	X(COPY_COMMAND,  "copy-command",  KEEP,   NONE,   SESSION, NONE,      copy_command, "copy as a command")                            \
-	X(WRITE,         "write",         KEEP,   WRITE,  SESSION, NONE,      write,        "write a file")                                 \
+	X(WRITE,         "write",         KEEP,   WRITE,  SESSION, NONE,      write,        "write events to a file")                       \
 	X(DUMP,          "dump",          KEEP,   FILE,   SESSION, NONE,      dump,         "write what --keep keeps")                      \
 	X(FOLLOW,        "follow",        LIVE,   NONE,   SESSION, EVENTS,    list,         "follow new events")                            \
 	X(FREEZE,        "freeze",        LIVE,   NONE,   SESSION, NONE,      freeze,       "freeze the view")                              \
@@ -103,13 +103,13 @@ struct strbuf;
 	X(TERMINAL,      "terminal",      LIVE,   NONE,   SESSION, TERMINAL,  terminal,     "the program's terminal")                       \
 	X(TERMINAL_CLOSE, "terminal-close", LIVE, NONE,   SESSION, NONE,      terminal_close, "close the program's terminal")               \
 	X(TERMINAL_KEY,  "terminal-key",  LIVE,   NONE,   SESSION, NONE,      focused,      "send Ctrl-] to the program")                   \
-	X(TRY,           "try",           LIVE,   NONE,   SESSION, NONE,      focused,      "raise it: run the example")                    \
+	X(TRY,           "try",           LIVE,   NONE,   SESSION, NONE,      focused,      "run the event's example")                      \
 	X(PANE_NEXT,     "pane-next",     SCREEN, NONE,   SESSION, NONE,      pane,         "next pane")                                    \
-	X(PANE_PREV,     "pane-prev",     SCREEN, NONE,   SESSION, NONE,      pane,         "pane before")                                  \
+	X(PANE_PREV,     "pane-prev",     SCREEN, NONE,   SESSION, NONE,      pane,         "previous pane")                                \
 	X(NARROWER,      "narrower",      SCREEN, COUNT,  SESSION, NONE,      width,        "smaller")                                      \
 	X(WIDER,         "wider",         SCREEN, COUNT,  SESSION, NONE,      width,        "larger")                                       \
 	X(MAXIMISE,      "maximise",      SCREEN, NONE,   SESSION, NONE,      maximise,     "this pane alone")                              \
-	X(ROTATE,        "rotate",        SCREEN, NONE,   SESSION, NONE,      rotate,       "turn the details")                             \
+	X(ROTATE,        "rotate",        SCREEN, NONE,   SESSION, NONE,      rotate,       "details below or beside")                      \
 	X(COMMAND,       "command",       SCREEN, NONE,   NOTHING, NONE,      command,      "command line")                                 \
 	X(HELP,          "help",          SCREEN, NONE,   NOTHING, HELP,      help,         "help")                                         \
 	X(CATALOG,       "catalogue",     SCREEN, EVENT,  NOTHING, CATALOG,   catalog,      "catalogue of events")                          \
@@ -121,7 +121,7 @@ struct strbuf;
 	X(COLUMNS,       "columns",       SCREEN, TEXT,   SESSION, NONE,      columns,      "columns of the list")                          \
 	X(MOUSE,         "mouse",         SCREEN, NONE,   NOTHING, NONE,      mouse,        "mouse on or off")                              \
 	X(REDRAW,        "redraw",        SCREEN, NONE,   NOTHING, NONE,      redraw,       "redraw the screen")                            \
-	X(SUSPEND,       "suspend",       SCREEN, NONE,   NOTHING, NONE,      suspend,      "to the shell, fg returns")                     \
+	X(SUSPEND,       "suspend",       SCREEN, NONE,   NOTHING, NONE,      suspend,      "suspend; fg returns")                          \
 	X(CANCEL,        "cancel",        SCREEN, NONE,   NOTHING, NONE,      cancel,       "leave, stop work")                             \
 	X(QUIT,          "quit",          SCREEN, NONE,   NOTHING, NONE,      quit,         "quit")
 /* clang-format on */

@@ -629,7 +629,7 @@ static void act_freeze(struct app *app, struct pane *p, const struct call *c)
 	view_set_frozen(app->host.view, !app->host.view->frozen);
 	app_flash(app, app->host.view->frozen
 			   ? "the view is frozen until p; events are still recorded"
-			   : "moving again");
+			   : "the view moves again");
 	app_changed(app, CHANGE_ALL);
 }
 
@@ -773,7 +773,7 @@ static void act_mouse(struct app *app, struct pane *p, const struct call *c)
 {
 	app->mouse = app->config.mouse = !app->mouse;
 	app->mouse_changed = true;
-	app_flash(app, app->mouse ? "mouse on" : "mouse off: the terminal selects again");
+	app_flash(app, app->mouse ? "mouse on" : "mouse off: the terminal selects text again");
 }
 
 static void act_redraw(struct app *app, struct pane *p, const struct call *c)

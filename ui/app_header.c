@@ -138,7 +138,8 @@ static int take_fields(const struct header *h, const char *keeps, int columns,
 		strbuf_add_count(&b, h->n_events);
 	else
 		strbuf_addc(&b, '0');
-	snprintf(fields[n++].text, sizeof(fields[0].text), "%s events", strbuf_str(&b));
+	snprintf(fields[n++].text, sizeof(fields[0].text), "%s event%s", strbuf_str(&b),
+		 h->n_events == 1 ? "" : "s");
 	strbuf_clear(&b);
 	if (h->n_lost)
 		strbuf_add_count(&b, h->n_lost);
@@ -318,7 +319,7 @@ static void draw_terminal_keys(struct app *app, struct key_line *k)
 	}
 	keymap_each(app->keys, PANE_TERMINAL, one_key, k);
 	if (app->after_prefix)
-		area_put_cut(k->a, 0, k->x, -1, ROLE_DIM, tr("others: the events"));
+		area_put_cut(k->a, 0, k->x, -1, ROLE_DIM, tr("any other key: to the events"));
 }
 
 void app_header_draw_keys(struct app *app, struct area a)

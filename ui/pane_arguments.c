@@ -119,7 +119,7 @@ static void add_story(struct arguments_pane *a, struct view *s, const struct eve
 	at = relation_cause(s->trace, e->seq);
 	if (at != SELECTION_NONE && trace_event(s->trace, at, &other)) {
 		add_event_words(&b, s, &other, 40);
-		info(a, "led by", strbuf_str(&b), at, NULL);
+		info(a, "part of", strbuf_str(&b), at, NULL);
 	}
 	strbuf_fini(&b);
 }

@@ -196,7 +196,8 @@ static bool act_bytes(struct pane *p, enum action action, uint64_t count, const 
 			host_flash(p->host, "cannot write %s: it exists, or its folder does not",
 				   text);
 		else
-			host_flash(p->host, "%zu bytes written to %s", b->n, text);
+			host_flash(p->host, "%zu byte%s written to %s", b->n, b->n == 1 ? "" : "s",
+				   text);
 		if (f)
 			fclose(f);
 		return true;

@@ -217,7 +217,7 @@ static void draw_diff(const struct pane *p, struct area a)
 		area_put(a, 0, caller_x, -1, ROLE_DIM, "first by");
 	if (d->done < 1) {
 		area_put(a, 2, 2, -1, ROLE_TEXT,
-			 d->diff || d->run ? "counting" : "these could not be compared");
+			 d->diff || d->run ? "counting" : "the two captures could not be compared");
 		return;
 	}
 	if (!p->list.n) {

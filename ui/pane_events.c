@@ -453,7 +453,7 @@ static void draw_empty(const struct events *e, struct area a)
 	if (view_is_live(s)) {
 		area_put(a, 1, 2, -1, ROLE_TEXT, "waiting for the first event");
 		area_put(a, 2, 2, -1, ROLE_DIM,
-			 "the probe is armed; what the program does next appears here");
+			 "the probe is in place; what the program does next appears here");
 	} else {
 		area_put(a, 1, 2, -1, ROLE_TEXT, "this capture holds no event");
 		area_put(a, 2, 2, -1, ROLE_DIM,

@@ -226,7 +226,8 @@ static bool act_filters(struct pane *p, enum action action, uint64_t count, cons
 	}
 	case ACTION_EXCLUDE: {
 		if (row.is_ready) {
-			host_flash(host, "%s is shipped with auditview: it stays", row.name);
+			host_flash(host, "%s comes with auditview and cannot be forgotten",
+				   row.name);
 			return true;
 		}
 		char *name = strdup(row.name);

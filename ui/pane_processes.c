@@ -81,7 +81,7 @@ static void state_text(const struct view *s, const struct proc_line *l, struct s
 	} else if (l->state) {
 		strbuf_adds(to, l->state);
 	} else {
-		strbuf_adds(to, view_has_target(s) ? "gone" : "ran at the end");
+		strbuf_adds(to, view_has_target(s) ? "gone" : "still ran");
 	}
 }
 

@@ -623,8 +623,9 @@ static void narrow_check(const struct pane_host *host, const char *text, struct 
 	*ret = (struct prompt_verdict){ 0 };
 	if (t && *text)
 		snprintf(ret->message, sizeof(ret->message),
-			 "%zu processes, %zu captures, %zu to learn", t->processes.n, t->captures.n,
-			 t->learn.n);
+			 "%zu process%s, %zu capture%s, %zu to learn", t->processes.n,
+			 t->processes.n == 1 ? "" : "es", t->captures.n,
+			 t->captures.n == 1 ? "" : "s", t->learn.n);
 }
 
 static const struct prompt_ops narrow_prompt = { .label = "/",

@@ -52,7 +52,7 @@ static const struct {
 } lanes[] = { { GROUP_NETWORK, "network" }, { GROUP_FILES, "files" },
 	      { GROUP_PROCESS, "process" }, { GROUP_CODE, "code" },
 	      { GROUP_IMPORT, "import" },   { GROUP_BELOW, "native" },
-	      { GROUP_INSIDE, "inside" } };
+	      { GROUP_INSIDE, "other" } };
 
 static struct err *open_timeline(const struct pane_host *host, struct pane **ret)
 {

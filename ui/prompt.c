@@ -329,7 +329,7 @@ static void refuse(struct prompt *p, const struct pane_host *host)
 						      .at = p->text.n,
 						      .n_bytes = 1 };
 		snprintf(p->verdict.message, sizeof(p->verdict.message), "%s",
-			 message ? message : "this cannot be used as it stands");
+			 message ? message : "nothing can be done with this text");
 	}
 	p->is_begun = false;
 	p->note = "not done";

@@ -62,7 +62,8 @@ static struct err *superblock_read(struct reader *r)
 	if (n < sizeof(r->sb))
 		return err_create(
 		    ERR_CORRUPT,
-		    "cannot open %s: cut short after %zu bytes, before the first event", label, n);
+		    "cannot open %s: cut short after %zu byte%s, before the first event", label, n,
+		    n == 1 ? "" : "s");
 	if (r->sb.version != CAPTURE_VERSION || (r->sb.features_required & ~CAPTURE_FEATURES))
 		return err_with_hint(
 		    err_create(

@@ -442,8 +442,9 @@ static void stream_finish(struct sink *s)
 			poll(&p, 1, -1);
 		} else if (!s->wait.fn(s->wait.ctx, s->out_stream.fd)) {
 			sink_fail(s, err_create(ERR_CANCELLED,
-						"who reads %s did not take the last %zu bytes",
-						new_file_path(s->file), sink_n_waiting(s)));
+						"the reader of %s did not take the last %zu byte%s",
+						new_file_path(s->file), sink_n_waiting(s),
+						sink_n_waiting(s) == 1 ? "" : "s"));
 			return;
 		}
 		sink_push(s);

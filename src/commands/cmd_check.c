@@ -88,7 +88,8 @@ static void add_news(struct strbuf *to, struct trace *t, const struct profile_th
 	for (uint32_t i = 0; i < depth && i < FRAMES_SHOWN; i++)
 		add_frame(to, t, frames[i]);
 	if (depth > FRAMES_SHOWN)
-		strbuf_addf(to, "      … %u more frames\n", depth - FRAMES_SHOWN);
+		strbuf_addf(to, "      … %u more frame%s\n", depth - FRAMES_SHOWN,
+			    depth == FRAMES_SHOWN + 1 ? "" : "s");
 }
 
 static void json_frame(struct json_writer *json, struct trace *t, uint32_t frame)

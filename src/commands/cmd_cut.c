@@ -78,8 +78,9 @@ struct err *cmd_cut(const struct options *o, int *ret)
 		err = cut_write(t, rows, from_ns, to_ns, file, &n_events);
 	capture_damage_say(o, o->args[0], t);
 	if (!err && !o->quiet)
-		say_error("%llu of %llu events, %s", (unsigned long long)n_events,
-			  (unsigned long long)trace_n_events(t), o->output);
+		say_error("%llu of %llu event%s, %s", (unsigned long long)n_events,
+			  (unsigned long long)trace_n_events(t), trace_n_events(t) == 1 ? "" : "s",
+			  o->output);
 	*ret = 0;
 	return err;
 }

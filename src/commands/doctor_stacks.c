@@ -109,7 +109,8 @@ static void add_frames(struct strbuf *to, const struct snapshot_thread *t)
 	for (uint32_t i = 0; i < t->n_shown; i++, number++) {
 		const struct snapshot_frame *f = &t->frames[i];
 		if (i == t->left_out_at && n_left_out) {
-			strbuf_addf(to, "      … %u more frames\n", n_left_out);
+			strbuf_addf(to, "      … %u more frame%s\n", n_left_out,
+				    n_left_out == 1 ? "" : "s");
 			number += n_left_out;
 		}
 		strbuf_addf(to, "  %4u  ", number);
@@ -121,7 +122,8 @@ static void add_frames(struct strbuf *to, const struct snapshot_thread *t)
 		strbuf_addc(to, '\n');
 	}
 	if (n_left_out && t->left_out_at >= t->n_shown)
-		strbuf_addf(to, "      … %u more frames\n", n_left_out);
+		strbuf_addf(to, "      … %u more frame%s\n", n_left_out,
+			    n_left_out == 1 ? "" : "s");
 	if (t->is_broken)
 		strbuf_adds(to, "        what is farther out could not be read\n");
 }
@@ -166,7 +168,7 @@ static void report_text(const struct header *h, const struct snapshot *s, struct
 	for (size_t i = 0; i < s->n_threads; i++)
 		add_thread(to, &s->threads[i]);
 	if (s->n_more)
-		strbuf_addf(to, "\n%zu more threads\n", s->n_more);
+		strbuf_addf(to, "\n%zu more thread%s\n", s->n_more, s->n_more == 1 ? "" : "s");
 }
 
 /* ---- as JSON ---- */

@@ -101,8 +101,8 @@ static void snapshot_words(const char *path, uint64_t n_events, char *ret, size_
 	}
 	err_destroy(err);
 	trace_close(t);
-	snprintf(ret, n_ret, "the newest %llu events%s are in %s", (unsigned long long)n_events,
-		 span, path);
+	snprintf(ret, n_ret, "the newest %llu event%s%s %s in %s", (unsigned long long)n_events,
+		 n_events == 1 ? "" : "s", span, n_events == 1 ? "is" : "are", path);
 }
 
 static void snapshot(const char *const *pieces, const int *fds, size_t n, const char *path,

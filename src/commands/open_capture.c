@@ -178,10 +178,10 @@ struct err *capture_shown_make(const struct options *o, struct trace *t, struct 
 	if (!err)
 		err = filter_run_step(ret->run, UINT64_MAX, NULL);
 	if (!err && filter_run_n_limit_hits(ret->run))
-		say_error("the filter's regular expression gave up on %llu values (too many "
-			  "steps); they count as "
-			  "not matching",
-			  (unsigned long long)filter_run_n_limit_hits(ret->run));
+		say_error("the filter's regular expression gave up on %llu value%s (too many "
+			  "steps): not matching",
+			  (unsigned long long)filter_run_n_limit_hits(ret->run),
+			  filter_run_n_limit_hits(ret->run) == 1 ? "" : "s");
 	if (err)
 		capture_shown_fini(ret);
 	return err;

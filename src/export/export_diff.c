@@ -124,7 +124,7 @@ void export_diff(struct strbuf *to, const struct diff *d, struct trace *a, struc
 	size_t n, counts[DIFF_CHANGE_COUNT] = { 0 };
 	const struct diff_row *rows = diff_rows(d, &n);
 	if (!json && n)
-		strbuf_adds(to, "  kind           A       B  what, and who did it first\n");
+		strbuf_adds(to, "  kind           A       B  what, and its first caller\n");
 	for (size_t i = 0; i < n; i++) {
 		counts[rows[i].change] += 1 + rows[i].n_below;
 		bool is_of_a = rows[i].change == DIFF_REMOVED;

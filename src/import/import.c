@@ -598,7 +598,7 @@ static struct err *stream_wait(struct import *im, int fd)
 		if (poll(p, 2, -1) < 0 && errno != EINTR)
 			return err_sys(errno, "cannot read %s", im->label);
 		if (p[1].revents & (POLLERR | POLLNVAL))
-			return err_create(ERR_CANCELLED, "nobody reads the events");
+			return err_create(ERR_CANCELLED, "the reader of the events has ended");
 		if (p[1].revents & POLLOUT && im->w)
 			writer_push(im->w);
 	}

@@ -221,19 +221,19 @@ static void add_versions(struct page *p, const struct catalog_event *e)
 			/* a whole sentence for each case: languages order its parts differently */
 			if (s->before && s->after)
 				strbuf_addf(&text,
-					    tr("A bare python3.%d -S -c pass raises it %u times "
-					       "before its first line and %u times at its end."),
+					    tr("Raised by a bare python3.%d -S -c pass: %u before "
+					       "its first line, %u at its end."),
 					    s->minor, s->before, s->after);
 			else if (s->before)
 				strbuf_addf(&text,
-					    tr("A bare python3.%d -S -c pass raises it %u times "
-					       "before its first line."),
+					    tr("Raised by a bare python3.%d -S -c pass: %u before "
+					       "its first line."),
 					    s->minor, s->before);
 			else
-				strbuf_addf(&text,
-					    tr("A bare python3.%d -S -c pass raises it %u times at "
-					       "its end."),
-					    s->minor, s->after);
+				strbuf_addf(
+				    &text,
+				    tr("Raised by a bare python3.%d -S -c pass: %u at its end."),
+				    s->minor, s->after);
 		});
 	}
 }

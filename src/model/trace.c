@@ -291,8 +291,8 @@ static void damage_describe(const struct trace *t, struct strbuf *b, bool with_t
 		damage_add(b, "%" PRIu64 " bytes inside are damaged and were passed over", inside);
 	if (t->n_bad_blocks)
 		damage_add(b,
-			   t->n_bad_blocks == 1 ? "%u block makes no sense and was left out"
-						: "%u blocks make no sense and were left out",
+			   t->n_bad_blocks == 1 ? "%u block is malformed and was left out"
+						: "%u blocks are malformed and were left out",
 			   t->n_bad_blocks);
 	if (t->n_lost_rows)
 		damage_add(b,

@@ -336,7 +336,7 @@ static struct err *audit_head_find(const struct elf_symbols *s, const struct elf
 		    err_create(ERR_UNSUPPORTED,
 			       "the list of audit hooks of python %s could not be located (%s)",
 			       rt->version, found.how),
-		    "this build is unknown; please report its version and where it came from");
+		    "this build is unknown; a report of its version and origin would help");
 	if (known && known != found.offset)
 		*ret_how = "code, which differs from the table";
 	else
@@ -411,8 +411,7 @@ static struct err *layout_check(const struct mem_reader *mem, const struct elf_m
 				       "objects of python %s do not look as they should: the type "
 				       "%s could not be read",
 				       rt->version, checks[i].name),
-			    "this build is unknown; please report its version and where it came "
-			    "from");
+			    "this build is unknown; a report of its version and origin would help");
 	}
 	rt->is_relocated = true;
 	return NULL;

@@ -33,8 +33,8 @@ static void disbelieve(struct recorder *r, struct client *c)
 	r->end.is_loss_known = false;
 	if (!c->are_counts_false)
 		notes_add(r, NOTE_WARNING, c->process->index,
-			  "the counters of process %u make no sense: memory of the probe was "
-			  "written over; how often its events were raised is not known",
+			  "the counters of process %u cannot be right: memory of the probe was "
+			  "overwritten; how often its events were raised is not known",
 			  c->process->info.pid);
 	c->are_counts_false = true;
 }

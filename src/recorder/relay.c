@@ -314,7 +314,7 @@ void relay_close_slave(struct relay *r)
 void relay_set_leader(struct relay *r, pid_t leader)
 {
 	if (send(r->control, &leader, sizeof(leader), MSG_NOSIGNAL) < 0)
-		log_debug("nobody relays the terminal of %d", (int)leader);
+		log_debug("no process relays the terminal of %d", (int)leader);
 }
 
 void relay_destroy(struct relay *r)

@@ -226,7 +226,7 @@ void unwatched_look_for_lost_rights(struct recorder *r, pid_t pid)
 	if (!has_lost_rights(pid))
 		return;
 	struct err *err = err_create(ERR_DENIED,
-				     "it is traced, by one who may not trace its owner");
+				     "it is traced by a process that may not trace its owner");
 	note_cause(r, pid, "runs without the rights of its set-user-ID or set-group-ID file", err);
 	err_destroy(err);
 }
@@ -241,8 +241,8 @@ void unwatched_say(const struct recorder *r, char *to, size_t cap)
 			strbuf_addf(&text, " (and %u more)", u->n_processes - 1);
 	}
 	if (r->unwatched.n > CAUSES_SAID)
-		strbuf_addf(&text, "\n%zu more causes are in the capture",
-			    r->unwatched.n - CAUSES_SAID);
+		strbuf_addf(&text, "\n%zu more %s in the capture", r->unwatched.n - CAUSES_SAID,
+			    r->unwatched.n == CAUSES_SAID + 1 ? "cause is" : "causes are");
 	if (!r->unwatched.n && r->launched != LAUNCHED_NONE && !r->first)
 		strbuf_adds(&text, "no CPython ran in it");
 	snprintf(to, cap, "%s", strbuf_str(&text));

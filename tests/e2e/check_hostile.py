@@ -155,7 +155,7 @@ def mappings(ctx, python, mode):
         expect((status == 0) == (not left), lambda: f"status {status}, left: {left}")
         if mode in ("remove", "state"):
             expect("lost: unknown" in text, lambda: f"what was not recorded is not said: {text[-300:]}")
-            expect("was written over" in record.text(), "the capture has no warning")
+            expect("was overwritten" in record.text(), "the capture has no warning")
         else:
             expect(" 0 lost" in text, lambda: text[-300:])
 

@@ -10,6 +10,7 @@
     commands    README and manual page know every command
     exits       nothing in src/ and ui/ but main.c calls exit()
     writers     nothing in src/ and ui/ but the writers writes to a standard stream, and no message has its prefix twice
+    words       no message says "1 events", and "who" and "nobody" are people
     comments    files of the project that a comment names exist
     ring        memory shared with a target is looked into by src/visit/ring.c alone
 """
@@ -244,7 +245,60 @@ def check_writers(files):
         yield f"{path}: writes to no standard stream any more: take it off the list"
 
 
-CHECKS = {"writers": check_writers, "top-level": check_top_level, "paths": check_paths, "length": check_length, "unfinished": check_unfinished,
+# Counts that are never 1, or are not counts; each with its reason. Debug notes are not checked.
+NEVER_ONE = {
+    "its first %zu bytes are damaged": "the size of the superblock",
+    "  (%llu times)": "said from 2 on",
+    "event%s of %zu captures": "two or more are merged",
+    "%zu of %zu documented events": "a part of many",
+    "expected fewer than %d terms": "a limit",
+    "at most %d parentheses": "a limit",
+    "(%zu files)": "said from 2 on",
+    "at most %llu mappings": "a limit of the kernel",
+    "at most %llu descriptors": "a limit of the kernel",
+    "cannot write %zu bytes": "a store of a word or more",
+    "%zu interpreters' libraries": "said from 2 on",
+    "%zu unused bytes": "the size of the stub",
+    "of its %zu modules": "a program and its loader",
+    "shared memory of %zu bytes": "whole pages",
+    "%u threads are watched": "a limit",
+    "more than %zu folders": "a limit",
+    "%s: %d columns": "a pane has many",
+    "%s: %d lines": "a pane has many",
+    "%zu events of Python 3": "the catalogue",
+    "%d summaries": "ready ones",
+    "%u workers": "one is not folded",
+    "at most %zu characters": "a limit",
+}
+COUNTED = re.compile(r"%[-0-9.*]*(?:ll|l|z)?[ud] (?:more |documented |unused )?(?!(?:this|does|is|was|has|as|its|it|lives|keeps|continues|starts|stays|makes|waits|happens|holds|process)\b)"
+                     r"(?:[a-z]{2,}s|children)\b")
+
+
+def check_words(files):
+    used = set()
+    for path in files:
+        if not path.startswith(("src/", "ui/")) or not path.endswith(".c") or path.startswith("src/probe/"):
+            continue
+        text = re.sub(r"/\*.*?\*/", lambda m: "\n" * m.group().count("\n"), text_of(path) or "", flags=re.S)
+        for match in re.finditer(r'"((?:\\.|[^"\\\n])*)"(?:\s*"(?:\\.|[^"\\\n])*")*', text):
+            said = re.sub(r'"\s*"', "", match.group())[1:-1]
+            where = f"{path}:{text.count(chr(10), 0, match.start()) + 1}"
+            before = text[text.rfind(";", 0, match.start()) + 1:match.start()]
+            if "log_debug" in before:
+                continue
+            if " " in said and re.search(r"\b(?:who|whom|nobody|somebody|sorry)\b", said):
+                if path not in ("src/model/explain.c",) and "nobody may trace anything" not in said:
+                    yield f"{where}: a process is \"it\"; say what is meant: {said[:80]}"
+            if COUNTED.search(said) and not re.search(r"== 1\s*\?", before):  # one has a text of its own
+                row = next((r for r in NEVER_ONE if r in said), None)
+                used.add(row)
+                if not row:
+                    yield f"{where}: can it be 1? strbuf_add_number_of(), or a row in NEVER_ONE: {said[:80]}"
+    for row in sorted(set(NEVER_ONE) - used):
+        yield f"NEVER_ONE: no message says \"{row}\" any more"
+
+
+CHECKS = {"writers": check_writers, "words": check_words, "top-level": check_top_level, "paths": check_paths, "length": check_length, "unfinished": check_unfinished,
           "readme": check_readme, "docs": check_docs, "commands": check_commands, "exits": check_exits, "ring": check_ring, "comments": check_comments}
 
 

@@ -209,7 +209,7 @@ static void test_key_line(void **state)
 	assert_false(shows(app, "F hold still"));
 	drive_keys(app, "C-]");
 	assert_true(shows(app, " the terminal:  z zoom  < smaller  > larger  x close  ] send C-]  "
-			       "others: the events"));
+			       "any other key: to the events"));
 	drive_keys(app, "j");
 	assert_true(shows(app, "F1 help  C-] terminal"));
 	/* the program has ended: what it wrote stays, and the keys are ours */
