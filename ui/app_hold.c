@@ -122,7 +122,10 @@ void app_hold_ignore(struct app *app, const char *text)
 	if (err)
 		app_flash_err(app, err);
 	else
-		app_flash(app, "the next %u matches of hold %u are ignored", n, id);
+		app_flash(app,
+			  n == 1 ? "the next %u match of hold %u is ignored"
+				 : "the next %u matches of hold %u are ignored",
+			  n, id);
 }
 
 /* The term of the event whose details are shown. */

@@ -253,6 +253,7 @@ NEVER_ONE = {
     "%zu of %zu documented events": "a part of many",
     "expected fewer than %d terms": "a limit",
     "at most %d parentheses": "a limit",
+    "a filter of more than %d bytes": "a limit",
     "(%zu files)": "said from 2 on",
     "at most %llu mappings": "a limit of the kernel",
     "at most %llu descriptors": "a limit of the kernel",
