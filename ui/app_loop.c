@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/monotonic.h"
+#include "base/tr.h"
 #include "model/trace.h"
 #include "ui/app_hold.h"
 #include "ui/app_input.h"
@@ -270,6 +271,19 @@ static void loop(struct loop *l)
 	}
 }
 
+/* A plain screen has a cure, unless the terminal itself has no more. */
+static void say_if_ascii(struct app *app)
+{
+	const char *name = getenv("TERM");
+	if (!app->canvas.ascii || (name && !strcmp(name, "dumb")))
+		return;
+	const char *text = tr(
+	    "the locale has no UTF-8, so signs are plain; LANG=C.UTF-8 shows all");
+	app->host.now_ns = monotonic_ns();
+	app_flash(app, "%s", text);
+	app_message(app, "note", SELECTION_NONE, false, "%s", text);
+}
+
 struct err *app_run(const struct app_options *options)
 {
 	struct loop l = { .signal_fd = -1, .inotify_fd = -1, .watch = -1 };
@@ -289,6 +303,7 @@ struct err *app_run(const struct app_options *options)
 		l.inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 		l.app->is_light = term_is_light(l.term);
 		l.app->canvas.ascii = term_is_ascii(l.term);
+		say_if_ascii(l.app);
 		const char *name = term_colors(l.term) ? l.app->theme_name : "mono";
 		const struct theme *theme = theme_find(name, l.app->is_light);
 		l.app->theme = theme ? *theme : themes[0];

@@ -232,6 +232,22 @@ def environment(t, av, capture):
     assert "Events" not in t.screen()
 
 
+def languages(t, av, capture):
+    """Without UTF-8 the screen is plain, and says what to do; a locale that is not installed but names UTF-8 has signs and its words."""
+    t.run("LC_ALL=C %s --no-config %s" % (av, capture))
+    t.wait("LANG=C.UTF-8 shows all")
+    assert "\u2501" not in t.screen()
+    t.type("!")
+    t.wait("note.*LANG=C.UTF-8")
+    t.type("Q")
+    t.wait("READY\\$ ?$")
+    t.run("LC_ALL=zh_CN.UTF-8 %s --no-config %s" % (av, capture))
+    t.wait("\u2501 事件 ")
+    t.wait("F1 帮助")
+    t.type("Q")
+    t.wait("READY\\$ ?$")
+
+
 def clusters(t, av, capture):
     """Characters made of several code points: the terminal and the screen agree where each cell is."""
     names = ["\U0001f468\u200d\U0001f469\u200d\U0001f467", "\U0001f1e9\U0001f1ea\U0001f1fa\U0001f1f8", "\U0001f44d\U0001f3fd",
@@ -389,7 +405,7 @@ def colours(t, av, capture):
     assert "3" not in re.sub("39", "", ink("vt100", "dark")), "none of none"
 
 
-SCRIPTS = [recorded, launched, interactive, killed, suspended, plain, old_terminals, start_page, environment, clusters, hostile, compared, tried, clipboard, mouse, colours]
+SCRIPTS = [recorded, launched, interactive, killed, suspended, plain, old_terminals, start_page, environment, languages, clusters, hostile, compared, tried, clipboard, mouse, colours]
 
 
 def main():
