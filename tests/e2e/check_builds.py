@@ -101,7 +101,7 @@ def visited(ctx, python, prefix=(), env=None, after_start=None, makes_code=False
         for _ in range(2):
             with Recorder(ctx, v.pid, *options) as recorder:
                 recorder.wait_linked()
-                time.sleep(0.2)
+                recorder.wait_events(3, "victim.mark")
                 n = expect_goodbye(recorder.stop())
                 events = recorder.capture.events()
                 expect(n == len(events), f"goodbye says {n} events, the capture holds {len(events)}")

@@ -96,7 +96,7 @@ def attached(ctx, python, namespaces, root=True, more=(), before=()):
             before_maps = maps_of(pid)
             with Recorder(ctx, pid) as recorder:
                 recorder.wait_attached()
-                time.sleep(0.3)
+                recorder.wait_events(2, "victim.mark")
                 expect_goodbye(recorder.stop())
                 left = foreign_maps(maps_of(pid))
                 expect(not left, lambda: f"left behind: {left}")
@@ -121,7 +121,6 @@ def children(ctx, python):
         with Recorder(ctx, pid, "-f") as recorder:
             recorder.wait_attached()
             wait_for(lambda: recorder.process.poll() is not None or os.path.getsize(recorder.path) > 20000, 20, "events of children")
-            time.sleep(0.3)
             expect_goodbye(recorder.stop())
             known = inner_pids(recorder.capture.events())
             expect(len(known) >= 4, f"{len(known)} processes")
@@ -174,12 +173,12 @@ def maps_alike(ctx, python):
     try_contained(ctx, python, ALL, True, ())
     with Victim(ctx, python, "sleeping", prefix=contained(ctx, ALL)) as v:
         pid = outer_pid(v.process, ALL)
-        time.sleep(0.3)
+        v.settle()
         before = maps_of(pid)
         opened = sorted(os.listdir(f"/proc/{pid}/fd"))
         with Recorder(ctx, pid) as recorder:
             recorder.wait_attached()
-            time.sleep(0.2)
+            recorder.wait_events(1)
             expect_goodbye(recorder.stop())
         expect_same_maps(before, maps_of(pid), True)
         expect(sorted(os.listdir(f"/proc/{pid}/fd")) == opened, "open files differ")
@@ -224,7 +223,13 @@ def time_namespace(ctx, python, use_tsc, is_ours):
         with Recorder(ctx, v.pid, "-f", prefix=prefix) as recorder:
             recorder.wait_linked()
             kinds = set()
-            time.sleep(0.5)
+
+            def has_all():
+                recorder.capture.cached = None
+                return {e["args"]["2"] for e in recorder.capture.named("victim.mark")} >= {"self", "child", "after unshare", "grandchild"}
+            recorder.wait_events(1)
+            wait_for(has_all, harness.GUARD, "marks of all kinds")
+            recorder.capture.cached = None
             expect_goodbye(recorder.stop())
         v.stop()
     # The two clocks were compared when the recorder started. They may drift and be adjusted, but by less than this. If
@@ -286,7 +291,7 @@ def rootless(ctx):
             pid = outer_pid(process, "pid")
             with Recorder(ctx, pid) as recorder:
                 recorder.wait_attached()
-                time.sleep(0.3)
+                recorder.wait_events(2, "victim.mark")
                 expect_goodbye(recorder.stop())
                 events = recorder.capture.events()
                 expect(len(recorder.capture.named("victim.mark")) > 1 and inner_pids(events) == {pid: 1}, lambda: f"{len(events)} events, {inner_pids(events)}")

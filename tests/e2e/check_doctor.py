@@ -13,9 +13,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 
-from harness import GUARD, AS_NOBODY, BECOME_NOBODY, FILTERED, FILTERED_IF, STRICT, Child, Skip, Victim, expect, kill, maps_of, status_of, victim_path, wait_for
+from harness import GUARD, AS_NOBODY, BECOME_NOBODY, FILTERED, FILTERED_IF, STRICT, Child, Skip, Victim, expect, kill, maps_of, status_of, victim_path, wait_asleep, wait_for
 
 # Hooks of every kind. The native one is a harmless function of CPython itself that has a name in every build.
 HOOKED = """
@@ -29,13 +28,13 @@ ctypes.pythonapi.PySys_AddAuditHook(ctypes.cast(ctypes.pythonapi.Py_IsInitialize
 for hook in (plain, watch.write, watch, functools.partial(plain), operator.is_, lambda event, args: None):
     sys.addaudithook(hook)
 print("ready", flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 FILTERED_SLEEP = FILTERED + """
 import time
 print("ready", flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -139,7 +138,7 @@ def non_dumpable(ctx, python):
     """A process of the same user that has made itself non-dumpable: prctl(PR_SET_DUMPABLE, 0)."""
     ctx.needs_setpriv()
     binary = ctx.copy_for_all()
-    code = "import ctypes, time; ctypes.CDLL(None).prctl(4, 0, 0, 0, 0); print('ready', flush=True); time.sleep(60)"
+    code = "import ctypes, time; ctypes.CDLL(None).prctl(4, 0, 0, 0, 0); print('ready', flush=True); time.sleep(600)"
     with Child(*BECOME_NOBODY, "/usr/bin/python3", "-c", code) as child:
         status, report = doctor(ctx, child.pid, command=[*BECOME_NOBODY, binary])
         expect(status == 1 and report["cause"] == "non-dumpable", lambda: f"{report}")
@@ -147,7 +146,7 @@ def non_dumpable(ctx, python):
 
 def traced(ctx, python):
     """A process that a real tracer holds, with whichever tracer is installed."""
-    for name, command in (("strace", ["strace", "-o", "/dev/null", "-p"]), ("gdb", ["gdb", "-q", "-n", "-batch", "-ex", "shell sleep 20", "-p"])):
+    for name, command in (("strace", ["strace", "-o", "/dev/null", "-p"]), ("gdb", ["gdb", "-q", "-n", "-batch", "-ex", "shell sleep 600", "-p"])):
         if not shutil.which(name):
             continue
         with Victim(ctx, python, "sleeping") as v:
@@ -158,7 +157,7 @@ def traced(ctx, python):
             finally:
                 holder.send_signal(signal.SIGINT if name == "strace" else signal.SIGTERM)
                 try:
-                    holder.wait(5)
+                    holder.wait(10)
                 except subprocess.TimeoutExpired:
                     kill(holder)
             if name == "strace":
@@ -195,7 +194,7 @@ def pid_namespace(ctx, python):
     if not shutil.which("unshare"):
         raise Skip("unshare is not here")
     command = ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child"]
-    with Child(*command, *python.command, "-c", "print('ready', flush=True); import time; time.sleep(60)") as child:
+    with Child(*command, *python.command, "-c", "print('ready', flush=True); import time; time.sleep(600)") as child:
         with open(f"/proc/{child.pid}/task/{child.pid}/children", encoding="ascii") as f:
             inner = int(f.read().split()[0])
         report = judged(ctx, inner, "ready", "fine")
@@ -227,15 +226,16 @@ def states(ctx, python):
         yield name, lambda t=text: Child(r.compiled(ctx, t)), ()
     for each in ctx.for_all_pythons()[:1]:
         for name, text in (("no descriptors", r.DESCRIPTORS), ("a wait with a timeout, as nobody", r.FILTERED_WAIT.replace(FILTERED_IF, "if False:")),
-                           ("a filter, as nobody", FILTERED_SLEEP), ("asleep, as nobody", "import time; print('ready', flush=True); time.sleep(60)")):
+                           ("a filter, as nobody", FILTERED_SLEEP), ("asleep, as nobody", "import time; print('ready', flush=True); time.sleep(600)")):
             yield name, lambda t=text, p=each: Child(*AS_NOBODY, *p.command, "-S", "-c", t), AS_NOBODY
 
 
-def agrees(ctx, make, prefix):
+def agrees(ctx, make, prefix, is_asleep):
     """doctor says "ready" if and only if an attach succeeds; otherwise both give the same reason."""
     other = ctx.for_nobody() if prefix else ctx
     with make() as process:
-        time.sleep(0.2)
+        if is_asleep:
+            wait_asleep(process.pid)
         status, report = doctor(other, process.pid, command=[*prefix, other.auditview])
         out = os.path.join(other.new_folder("agrees"), "capture.avc")
         done = subprocess.run([*prefix, other.auditview, "record", "-p", str(process.pid), "-o", out, "--duration", "0.1"],
@@ -368,7 +368,7 @@ def cells(ctx):
         yield "stacks now", each, lambda p=each: stacks(ctx, p, 10000 if ctx.full else 6)
     yield "stacks, the command", python, lambda: stacks_of(ctx, python)
     for name, make, prefix in states(ctx, python):
-        yield f"as record: {name}", python, lambda m=make, p=prefix: agrees(ctx, m, p)
+        yield f"as record: {name}", python, lambda m=make, p=prefix, s=name != "no new executable memory": agrees(ctx, m, p, s)
     yield "no hooks", python, lambda: no_hooks(ctx, python)
     yield "a thread's number", None, lambda: thread(ctx)
     yield "seccomp, strict", None, lambda: strict(ctx)

@@ -99,11 +99,10 @@ USERS = """<yandex>
 
 
 def free_ports(n):
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(n)]
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
+    ports = set()
+    while len(ports) < n:
+        ports.add(harness.free_port())
+    return list(ports)
 
 
 @contextlib.contextmanager

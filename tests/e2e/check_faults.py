@@ -84,7 +84,7 @@ def expect_as_before(v, before, what):
     """Compare until it is equal, with a deadline: a thread may be seen between two of its own steps."""
     if v.process.poll() is not None:
         raise Fail(f"{what}: the target died ({v.process.returncode})")
-    end = time.monotonic() + 5
+    end = time.monotonic() + GUARD
     while True:
         text = difference(before, snapshot(v.pid))
         if not text:

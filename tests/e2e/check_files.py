@@ -8,11 +8,13 @@ import select
 import signal
 import socket
 import stat
+import struct
 import subprocess
+import termios
 import time
 
 from check_options import MARK, TERMINAL, Place, on_screen, run
-from harness import GUARD, Skip, expect, wait_for
+from harness import GUARD, Skip, expect, kill, wait_for
 
 FORMATS = "text jsonl csv tsv perfetto chrome folded speedscope sqlite".split()
 F_SETPIPE_SZ = 1031  # fcntl(2); the module has the name since 3.10
@@ -213,14 +215,19 @@ def killed(ctx, python):
     """The recorder is killed: the old file and the recorded events remain, and the next recorder touches neither."""
     place = Place(ctx, python, "killed").fill()
     out = old_file(place)
-    code = "import sys, time\nfor i in range(400):\n    sys.audit('victim.n', i); time.sleep(.01)"
+    stop = os.path.join(ctx.new_folder("killed"), "stop")  # the program outlives its recorder
+    code = f"import os, sys, time\nwhile not os.path.exists({stop!r}):\n    sys.audit('victim.n', 1); time.sleep(.01)"
     first = subprocess.Popen([ctx.auditview, "record", "-o", out, "--on-exit", "kill", "--", *python.command, "-S", "-c", code],
                              stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    wait_for(lambda: "victim.n" in run(ctx, "print", "-F", "json", out + ".part").stdout, 30, "events in the file that grows")
-    expect(open(out, "rb").read() == OLD, "the old file is gone while the new one is not finished")
-    pid = first.pid
-    first.send_signal(signal.SIGKILL)
-    first.wait()
+    try:
+        wait_for(lambda: "victim.n" in run(ctx, "print", "-F", "json", out + ".part").stdout, 30, "events in the file that grows")
+        expect(open(out, "rb").read() == OLD, "the old file is gone while the new one is not finished")
+        pid = first.pid
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    finally:
+        open(stop, "w", encoding="ascii").close()
+        kill(first)
     said = first.stderr.read()
     expect(out + ".part" in said, lambda: f"said {said!r}")
     done = run(ctx, "record", "-o", out, "--", *python.command, "-S", "-c", MARK)
@@ -290,29 +297,37 @@ class Screen:
 
     def __init__(self, ctx, line, env=None):
         self.pid, self.fd = pty.fork()
-        if self.pid == 0:
+        if self.pid == 0:  # wide enough for a message with a long path
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 250, 0, 0))
             os.execve(ctx.auditview, [ctx.auditview, *line], {**os.environ, **TERMINAL, **(env or {})})
         self.text = ""
         self.settle()
 
-    def settle(self, seconds=20):
+    def read(self, seconds):
+        """Read what arrives; returns whether anything did, None at the end."""
+        if not select.select([self.fd], [], [], seconds)[0]:
+            return False
+        try:
+            self.text += os.read(self.fd, 65536).decode("utf-8", "replace")
+            return True
+        except OSError:
+            return None
+
+    def settle(self, seconds=GUARD):
         """Wait until the screen is drawn and nothing more arrives."""
         deadline, quiet = time.monotonic() + seconds, 0
         while time.monotonic() < deadline and (quiet < 2 or "\x1b[?1049h" not in self.text):
-            if not select.select([self.fd], [], [], .3)[0]:
-                quiet += 1
-                continue
-            quiet = 0
-            try:
-                self.text += os.read(self.fd, 65536).decode("utf-8", "replace")
-            except OSError:
+            more = self.read(.2)
+            if more is None:
                 return
+            quiet = 0 if more else quiet + 1
 
-    def until(self, condition, seconds=20):
+    def until(self, condition, seconds=GUARD):
         """Read what arrives until the condition holds; returns whether it does."""
         deadline = time.monotonic() + seconds
         while not condition() and time.monotonic() < deadline:
-            self.settle(.5)
+            if self.read(.05) is None:
+                break
         return condition()
 
     def keys(self, keys):
@@ -320,17 +335,18 @@ class Screen:
         self.settle()
 
     def leave(self):
-        for _ in range(5):
+        for _ in range(GUARD // 3):
             try:
                 os.write(self.fd, b"Q")
             except OSError:
-                break
+                pass
             deadline = time.monotonic() + 3
             while time.monotonic() < deadline:
                 if os.waitpid(self.pid, os.WNOHANG)[0]:
                     os.close(self.fd)
                     return
-                self.settle(.5)
+                if self.read(.05) is None:
+                    time.sleep(.05)
         os.kill(self.pid, 9)
         os.waitpid(self.pid, 0)
         os.close(self.fd)
@@ -438,17 +454,21 @@ def recorded_anew(ctx, python):
     expect(done.returncode == 0, lambda: done.stderr)
     ways = {"overwritten": lambda to: open(to, "r+b").write(open(other, "rb").read()), "cut": lambda to: os.truncate(to, 500),
             "emptied": lambda to: os.truncate(to, 0), "replaced": lambda to: os.rename(other, to)}
-    for how, change in ways.items():
+    screens = []
+    for how, change in ways.items():  # side by side: each waits for what its screen notices
         opened = place.path(how + ".avc")
         with open(opened, "wb") as f:
             f.write(open(place.capture, "rb").read())
-        screen = Screen(ctx, [opened, "--no-config"])
-        before = screen.text
+        screens.append((how, change, opened, Screen(ctx, [opened, "--no-config"])))
+    changed = []
+    for how, change, opened, screen in screens:
+        changed.append((how, screen, len(screen.text)))
         change(opened)
-        screen.keys(b"")
+    for how, screen, n_before in changed:
+        screen.settle()
         screen.keys(b"gG")
-        noticed = screen.until(lambda: any(word in screen.text[len(before):] for word in ("was written into", "cut short", "replaced or removed")))
-        after = screen.text[len(before):]
+        noticed = screen.until(lambda s=screen, n=n_before: any(word in s.text[n:] for word in ("was written into", "cut short", "replaced or removed")))
+        after = screen.text[n_before:]
         screen.leave()
         expect(noticed, lambda: f"{how}: {after[-600:]!r}")
         expect("other.event" not in after, f"{how}: events of the other capture are shown")

@@ -7,7 +7,6 @@ for any, … at the end for the rest of the line, and a line … for any lines.
 """
 import os
 import re
-import socket
 import subprocess
 
 import harness
@@ -70,27 +69,21 @@ def compare(command, shown, printed):
     expect(may_skip or at == len(printed), lambda: f"$ {command}\nthe guide does not show {printed[at]!r}")
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return str(s.getsockname()[1])
-
-
 def run_block(text, folder, env, port):
     steps = commands_of(text)
     script = "trap 'kill $(jobs -p) 2>/dev/null' EXIT\n"
     for i, (command, _) in enumerate(steps):
         script += f"echo '@@{i}'\n{command.replace(PORT, port)}\necho \"@=$?\"\n"
         if re.match(r"python3 .*& \w+=\$!$", command):  # a reader of the guide types slowly, and Python may start slowly
-            script += f"for i in $(seq 200); do auditview doctor $! >/dev/null 2>&1 && break; sleep 0.1; done\n"
+            script += f"for i in $(seq 600); do auditview doctor $! >/dev/null 2>&1 && break; sleep 0.1; done\n"
     process = subprocess.Popen(["bash", "-c", script], cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True, errors="replace")
     try:
-        out, _ = process.communicate(timeout=90 * harness.SLOW)
+        out, _ = process.communicate(timeout=180 * harness.SLOW)
     except subprocess.TimeoutExpired as late:
         process.terminate()
         process.communicate()
-        raise Fail(f"after 90 s these commands run still:\n{text}") from late
+        raise Fail(f"after 180 s these commands run still:\n{text}") from late
     for i, (command, shown) in enumerate(steps):
         one = re.search(rf"(?ms)^@@{i}\n(.*?)^@=(\d+)$", out)
         expect(one, lambda: f"$ {command}\nwas not reached: {out[-2000:]}")
@@ -114,7 +107,7 @@ def follow_guide(ctx, python, page="guide.md", least=9):
         f.write(f'#!/bin/sh\nexec "{python.command[0]}" "$@"\n')
     os.chmod(f.name, 0o755)
     env = {"PATH": programs + ":/usr/bin:/bin", "HOME": folder, "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", "PIP_NO_INPUT": "1"}
-    port, n_run = free_port(), 0
+    port, n_run = str(harness.free_port()), 0
     for marker, kind, text in blocks(page):
         if kind != "console":
             path = os.path.join(folder, marker[6:])

@@ -23,7 +23,7 @@ def leader(ctx, python, mode, options, number):
     try:
         wait_for(lambda: is_told("ready"), 30, "the target")
         with Recorder(ctx, process.pid, *options) as recorder:
-            wait_for(lambda: is_told("ready") and os.path.exists(recorder.path) and os.path.getsize(recorder.path) > 1000, 30, "some events")
+            recorder.wait_events(5, "leader.mark")
             if mode == "leaves":
                 tell("leave")
                 wait_for(lambda: is_told("ended"), 30, "the first thread to end")
@@ -200,7 +200,7 @@ def not_followed(ctx, python):
         try:
             with Recorder(ctx, process.pid) as recorder:
                 recorder.wait_linked()
-                time.sleep(0.7)
+                recorder.wait_events(3, "alone.mark")
                 said = recorder.stop()
             expect_goodbye(said)
             expect("child" not in said, lambda: said[-200:])

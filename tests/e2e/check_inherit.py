@@ -78,7 +78,7 @@ def on_screen(ctx, python, modes):
             watched = [line for line in open(path).read().splitlines() if not OURS.match(line)]
         finally:
             os.kill(pid, signal.SIGTERM)
-            end = time.monotonic() + 10
+            end = time.monotonic() + harness.GUARD
             while os.waitpid(pid, os.WNOHANG)[0] == 0:
                 if select.select([master], [], [], 0.05)[0]:
                     try:
@@ -298,13 +298,15 @@ def left_running(ctx):
     auditview, folder, python = as_nobody(ctx)
     os.chmod(folder, 0o777)
     done = os.path.join(folder, "done")
-    script = ("import sys, time\nprint('STARTED', flush=True)\ntime.sleep(1.5)\nfor k in range(3000): print('x' * 100)\n"
+    go = os.path.join(folder, "go")
+    script = (f"import os, sys, time\nprint('STARTED', flush=True)\nwhile not os.path.exists({go!r}): time.sleep(0.02)\nfor k in range(3000): print('x' * 100)\n"
               f"sys.stdout.flush()\nopen({done!r}, 'w').write('ended')")
     with Terminal(auditview, "record", "-o", os.path.join(folder, "left.avc"), "--on-exit", "detach", "--duration", "1s", "-u", "nobody", "--",
                   python, "-c", script) as terminal:
         terminal.wait(rb"STARTED")
         terminal.wait(rb"target restored: yes")
         terminal.wait(rb"STATUS 0 as before")
+        open(go, "w").close()
         wait_for(lambda: os.path.exists(done) and open(done).read(), 30, "the program to end by itself")
         expect(b"xxxx" not in terminal.read(), "what it writes later is on our terminal")
 

@@ -14,7 +14,7 @@ import time
 
 import harness
 from harness import (AS_NOBODY, BECOME_NOBODY, FILTERED, ROOT, STRICT, Child, Fail, Python, Recorder, Skip, Victim, expect, expect_goodbye,
-                     expect_same_maps, kill, maps_of, no_python, status_of, wait_for)
+                     expect_same_maps, kill, maps_of, no_python, status_of, wait_asleep, wait_for)
 
 # (cause, cell of this group or "group: cell") or (cause, None, why no test can produce it here and what is tested
 # instead)
@@ -65,7 +65,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 if libc.ptrace(0x4206, int(sys.argv[1]), 0, 0):
     sys.exit("seize: errno %d" % ctypes.get_errno())
 print("held", flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -153,7 +153,7 @@ def old_python(ctx, minor):
     if not found:
         raise Skip(f"no Python 3.{minor} here")
     python = Python(f"3.{minor}", found[:1])
-    process = subprocess.Popen([*python.command, "-c", "import time; print(1, flush=True); time.sleep(60)"], stdout=subprocess.PIPE)
+    process = subprocess.Popen([*python.command, "-c", "import time; print(1, flush=True); time.sleep(600)"], stdout=subprocess.PIPE)
     try:
         process.stdout.readline()
         refused(ctx, process.pid, [f"3.{minor}|older than 3.8|before 3.8"], "3.8")
@@ -257,7 +257,7 @@ import os, sys, time
 class Last:
     def __del__(self, write=os.write, sleep=time.sleep):
         write(1, b"ready\\n")
-        sleep(60)
+        sleep(600)
 sys.last = Last()
 """
 FULL = """
@@ -265,7 +265,7 @@ import resource, time
 pages = int(open("/proc/self/statm").read().split()[0])
 resource.setrlimit(resource.RLIMIT_AS, (pages * 4096 + (1 << 20),) * 2)
 print("ready", flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 DATA = FULL.replace("RLIMIT_AS", "RLIMIT_DATA").replace("(pages * 4096 + (1 << 20),) * 2", "(1 << 20,) * 2")
 # mlockall(MCL_CURRENT | MCL_FUTURE), with a limit 1 MiB above what is locked; it applies to users without CAP_IPC_LOCK.
@@ -277,7 +277,7 @@ if libc.mlockall(3):
 kib = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmLck:"))
 resource.setrlimit(resource.RLIMIT_MEMLOCK, ((kib << 10) + (1 << 20),) * 2)
 print("ready", flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 # Mappings that cannot be merged, up to the limit.
 MAPPINGS = """
@@ -290,25 +290,25 @@ n = 0
 while libc.mmap(None, 4096, 1 + 2 * (n % 2), 0x22, -1, 0) != ctypes.c_void_p(-1).value:
     n += 1
 libc.write(1, b"ready\\n", 6)
-time.sleep(60)
+time.sleep(600)
 """
 DESCRIPTORS = """
 import os, resource, time
 resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 1,) * 2)
-os.write(1, b"ready\\n")
 while True:
     try:
         os.dup(1)
     except OSError:
         break
-time.sleep(60)
+os.write(1, b"ready\\n")
+time.sleep(600)
 """
 # A filter that allows everything, then an epoll_wait() with a timeout that CPython itself did not call.
 FILTERED_WAIT = FILTERED + """
 import select
 epoll = select.epoll()
 print("ready", flush=True)
-libc.epoll_wait(epoll.fileno(), ctypes.create_string_buffer(96), 8, 60000)
+libc.epoll_wait(epoll.fileno(), ctypes.create_string_buffer(96), 8, 600000)
 """
 # vfork by ctypes: the child borrows the parent's only thread and sleeps in it.
 VFORK = """
@@ -316,7 +316,7 @@ import ctypes, sys
 libc = ctypes.CDLL(None)
 print("ready", flush=True)
 if libc.vfork() == 0:
-    libc.sleep(60)
+    libc.sleep(600)
     libc._exit(0)
 """
 
@@ -331,6 +331,7 @@ def python_refused(ctx, python, text, words, cure, settle=None):
     with Child(*python.command, "-c", text) as process:
         if settle:
             wait_for(lambda: settle(process.pid), 10, "the target to get there")
+        wait_asleep(process.pid)
         said = refused(ctx, process.pid, words, cure)
         expect(process.poll() is None, "the target ended")
         expect(status_of(process.pid, "TracerPid") == "0", "a tracer is still attached")
@@ -421,7 +422,7 @@ def python_refused_as_nobody(ctx, text, words, cure):
         raise Skip("no Python that an ordinary user may run")
     other = ctx.for_nobody()
     with Child("prlimit", "--memlock=1000000000", *AS_NOBODY, *pythons[0].command, "-S", "-c", text) as process:
-        time.sleep(0.1)
+        wait_asleep(process.pid)
         refused(other, process.pid, words, cure, command=[*AS_NOBODY, other.auditview])
         expect(process.poll() is None, "the target ended")
 
@@ -448,7 +449,7 @@ def capabilities(ctx, python):
     if not python:
         raise Skip("no Python that another user may run")
     with Child(*BECOME_NOBODY, "--inh-caps", "+net_raw", "--ambient-caps", "+net_raw", *python.command, "-S", "-c",
-               "import time; print('ready', flush=True); time.sleep(60)") as process:
+               "import time; print('ready', flush=True); time.sleep(600)") as process:
         refused(ctx, process.pid, ["not permitted", "capabilities"], "root|sudo", command=[*AS_NOBODY, binary])
 
 

@@ -26,7 +26,7 @@ def watched(ctx, python, what, prefix=(), options=()):
         for _ in range(2):
             with Recorder(ctx, v.pid, *options) as recorder:
                 recorder.wait_linked()
-                time.sleep(0.2)
+                recorder.wait_events(2, "victim.mark")
                 n = expect_goodbye(recorder.stop())
                 numbers = marks_of(recorder)
                 expect(n == len(recorder.capture.events()) and len(numbers) >= 2, lambda: f"{len(numbers)} marks, goodbye says {n}")

@@ -8,7 +8,6 @@ twice.
 import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -143,8 +142,8 @@ def under_load(ctx, name, command, status, keep, stays=True, env=None, visits=No
                 wait_for(lambda: recorder.process.poll() is not None or all(foreign_maps(maps_of(p)) or not maps_of(p) for p in pids), 60,
                          "the probe to be in all processes")
                 expect(recorder.process.poll() is None, lambda: f"the recorder ended: {recorder.stderr()[-400:]}")
-                # A process of the pool may be armed a moment after its mapping appears.
-                time.sleep(0.1)
+                # A process of the pool is armed a moment after its mapping appears.
+                wait_for(lambda: recorder.process.poll() is not None or all(harness.hooks_of(ctx, p) or not maps_of(p) for p in pids), 60, "the hooks")
                 since, n = time.monotonic(), len(load.done)
                 if during:
                     during(server, visit)
@@ -161,9 +160,7 @@ def under_load(ctx, name, command, status, keep, stays=True, env=None, visits=No
 
 
 def gunicorn(kind, *more):
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port = harness.free_port()
     when_ready = f"def when_ready(server):\n    open('port', 'w').write('{port}')\n"
     shell = f"printf '%s' \"$1\" >conf.py; shift; exec \"$@\""
     return ["sh", "-c", shell, "sh", when_ready, SYSTEM, "-m", "gunicorn", "-c", "conf.py", "-b", f"127.0.0.1:{port}", "-w", "3", "-k", kind,

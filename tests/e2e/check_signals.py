@@ -12,7 +12,7 @@ import subprocess
 import time
 
 from check_faults import code_digest
-from harness import GUARD, AS_NOBODY, Recorder, Skip, Victim, expect, expect_goodbye, foreign_maps, maps_of, wait_for
+from harness import GUARD, AS_NOBODY, Fail, Recorder, Skip, Victim, expect, expect_goodbye, foreign_maps, maps_of, wait_for
 
 QUICK = "nanosleep poll select futex read_pipe accept waitpid epoll_for_ever recv sigwaitinfo semop py_epoll py_sigtimedwait".split()
 CALLS = QUICK + ("clock_nanosleep clock_nanosleep_until ppoll pselect pause connect read_inotify read_timerfd flock lock_region msgrcv "
@@ -38,19 +38,35 @@ def in_the_call(v, call):
         raise Skip(v.fact("skip"))
 
 
-def expect_as_alone(v, call):
-    """What each call returned, and when."""
+def expect_as_alone(v, call, may_be_late=False):
+    """What each call returned, and when. Returns a text about one that came back too late, which a busy machine causes, too."""
     facts = [f for f in v.facts if "call" in f]
     expect(facts, "no call was made")
     for fact in facts:
         expect(fact["errno"] == 0, f"{call} failed with errno {fact['errno']}")
         expect(fact["ms"] >= fact["wanted_ms"] - 2, f"{call} came back after {fact['ms']} of {fact['wanted_ms']} ms")
         # The thread that ends the call, and the recorder, wait for a processor as this thread does.
-        expect(fact["ms"] <= fact["wanted_ms"] + 600 + 3 * fact["waited_ms"],
-               f"{call} took {fact['ms']} ms, {fact['wanted_ms']} were wanted, {fact['waited_ms']} waited for a processor")
+        if fact["ms"] > fact["wanted_ms"] + 600 + 3 * fact["waited_ms"]:
+            late = f"{call} took {fact['ms']} ms, {fact['wanted_ms']} were wanted, {fact['waited_ms']} waited for a processor"
+            expect(may_be_late, late)
+            return late
+    return ""
+
+
+def in_time_once(visit, times=4):
+    """A call that we make longer is late in each visit; one that is late because the machine is busy, in some."""
+    for n in range(times):
+        late = visit()
+        if not late:
+            return
+    raise Fail(f"{late}, and so {times} times")
 
 
 def not_stopped(ctx, python, call, prefix=()):
+    in_time_once(lambda: not_stopped_once(ctx, python, call, prefix))
+
+
+def not_stopped_once(ctx, python, call, prefix=()):
     """In a call that a stop would end early: armed from outside; left again before any event; then a complete visit."""
     with Victim(ctx, python, "eintr", call, prefix=prefix) as v:
         in_the_call(v, call)
@@ -76,13 +92,14 @@ def not_stopped(ctx, python, call, prefix=()):
             expect(marks, "no mark was captured")
         expect(code_digest(v.pid, maps_of(v.pid)) == before, "code is left in the target")
         expect(not foreign_maps(v.maps()), lambda: f"left behind: {foreign_maps(v.maps())}")
-        v.stop(40)
-        expect_as_alone(v, call)
+        v.stop()
+        return expect_as_alone(v, call, may_be_late=True)
 
 
 def no_eintr(ctx, python, call, times, *options):
     """One thread in this call: attach and detach while it waits, as often as possible."""
-    for _ in range(4):  # on a loaded machine, the call may end before the recorder has attached
+    late = "not once attached: the test is broken"
+    for _ in range(6):  # on a loaded machine, the call may end before the recorder has attached
         with Victim(ctx, python, "eintr", call, rounds=1) as v:
             in_the_call(v, call)
             n = 0
@@ -95,25 +112,23 @@ def no_eintr(ctx, python, call, times, *options):
                     recorder.process.send_signal(2)
                     recorder.process.wait(GUARD)
             v.wait()
-            expect_as_alone(v, call)
-        if n > 0:
+            late = expect_as_alone(v, call, may_be_late=True) if n > 0 else late
+        if n > 0 and not late:
             return
-    expect(False, f"not once attached in {v.fact('ms')} ms: the test is broken")
+    raise Fail(late)
 
 
-LONG_WAIT = """import ctypes, os, sys, time
-libc, seconds = ctypes.CDLL(None), int(sys.argv[1])
-wait, fd, buffer = libc.epoll_wait, libc.epoll_create1(0), ctypes.create_string_buffer(64)
+LONG_WAIT = """import ctypes, os, select, sys, time
+wait, epoll, buffer = ctypes.CDLL(None).epoll_wait, select.epoll(), ctypes.create_string_buffer(64)
+epoll.register(0, select.EPOLLIN)
 print("READY", flush=True)
-while not os.path.exists(sys.argv[2]):
+while not os.path.exists(sys.argv[1]):
     sys.audit("victim.mark", 0)
     time.sleep(.01)
-took = time.monotonic()
-wait(fd, buffer, 1, seconds * 1000)
-took = time.monotonic() - took
-print("woke" if took >= seconds else took, flush=True)
-for i in range(400):
-    sys.audit("victim.mark", i)
+print("woke", wait(epoll.fileno(), buffer, 1, 600000), flush=True)
+sys.stdin.readline()
+while not os.path.exists(sys.argv[2]):
+    sys.audit("victim.mark", 1)
     time.sleep(.01)
 """
 
@@ -121,11 +136,12 @@ for i in range(400):
 def left_in_a_long_wait(ctx, python):
     """No thread can be stopped until the recorder gives up: it reports what it leaves, and the next recorder removes
     it."""
-    go, seconds = os.path.join(ctx.new_folder("long-wait"), "go"), 30
-    with subprocess.Popen([*python.command, "-c", LONG_WAIT, str(seconds), go], stdout=subprocess.PIPE, text=True) as process:
+    folder = ctx.new_folder("long-wait")
+    go, stop = os.path.join(folder, "go"), os.path.join(folder, "stop")
+    with subprocess.Popen([*python.command, "-c", LONG_WAIT, go, stop], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             expect(process.stdout.readline() == "READY\n", "it is not ready")
-            before = foreign_maps(maps_of(process.pid))
+            before, digest = foreign_maps(maps_of(process.pid)), code_digest(process.pid, maps_of(process.pid))
             with Recorder(ctx, process.pid) as recorder:
                 recorder.wait_linked()
                 open(go, "w").close()
@@ -136,14 +152,18 @@ def left_in_a_long_wait(ctx, python):
                 text = recorder.stderr()
                 expect(re.search(r"restored: no \(.*waits in a call.* KiB of it stay mapped and unused", text), lambda: f"it says {text[-300:]}")
             with Recorder(ctx, process.pid) as recorder:
-                expect(process.stdout.readline() == "woke\n", "the wait was disturbed")
-                time.sleep(1)
+                wait_for(lambda: code_digest(process.pid, maps_of(process.pid)) != digest, GUARD, "the first hook")
+                process.stdin.write("\n")
+                process.stdin.flush()
+                expect(process.stdout.readline() == "woke 1\n", "the wait was disturbed")
+                recorder.wait_events(1)
                 said = recorder.stop()
                 # The first event is held for 0.2 s. If the recorder gets no processor in that time, events pass, and are counted.
                 passed = re.search(r"([\d ,]+) lost \(the probe was not there yet\)", said)
                 lost = int(re.sub(r"\D", "", passed.group(1))) if passed else 0
                 expect_goodbye(said, min_events=1, lost=lost)
                 expect(foreign_maps(maps_of(process.pid)) == before, "something is left behind")
+            open(stop, "w").close()
             expect(process.wait(GUARD) == 0, lambda: f"its status is {process.returncode}")
         finally:
             process.kill()

@@ -21,8 +21,8 @@ LOCKED = """
 import ctypes, sys, time
 libc = ctypes.CDLL(None)
 print(libc.mlockall(3), flush=True)
-end = time.time() + 30
-while time.time() < end:
+end = time.monotonic() + 600
+while time.monotonic() < end:
     sys.audit("weight.mark"); time.sleep(0.02)
 """
 
@@ -64,8 +64,8 @@ sys.exit(7 if all(os.waitpid(k, 0)[1] == 0 for k in kids) else 1)
 MARKS = """
 import sys, time
 print("ready", flush=True)
-end = time.time() + 30
-while time.time() < end:
+end = time.monotonic() + 600
+while time.monotonic() < end:
     sys.audit("weight.mark"); time.sleep(0.05)
 """
 

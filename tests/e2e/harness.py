@@ -9,9 +9,11 @@ import contextlib
 import copy
 import json
 import os
+import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -202,6 +204,15 @@ def wait_for(condition, seconds, what, is_promise=False):
         now = time.monotonic()
 
 
+def wait_asleep(pid):
+    """Wait until the first thread has come to the wait that it said it would begin: it sleeps, and has not run meanwhile."""
+    def stays():
+        before = [status_of(pid, field) for field in ("State", "voluntary_ctxt_switches", "nonvoluntary_ctxt_switches")]
+        time.sleep(0.02)
+        return before[0][0] in "SD" and before == [status_of(pid, field) for field in ("State", "voluntary_ctxt_switches", "nonvoluntary_ctxt_switches")]
+    wait_for(stays, GUARD, f"process {pid} to sleep")
+
+
 def kill(process):
     if process and process.poll() is None:
         process.kill()
@@ -256,7 +267,8 @@ def no_python():
     """An idle process that is not Python: its mappings do not change any more."""
     with subprocess.Popen(["sleep", "600"]) as process:
         try:
-            wait_for(lambda: status_of(process.pid, "Name") == "sleep" and status_of(process.pid, "State")[0] == "S", GUARD, "sleep to sleep")
+            wait_for(lambda: status_of(process.pid, "Name") == "sleep", GUARD, "sleep")
+            wait_asleep(process.pid)
             yield process
         finally:
             process.kill()
@@ -575,6 +587,19 @@ class Recorder:
 
     def __exit__(self, *error):
         kill(self.process)
+
+
+def free_port():
+    """A TCP port of loopback on which nothing listens, and which no connection gets by itself (ip_local_port_range begins above)."""
+    for _ in range(100):
+        with socket.socket() as s:
+            port = random.randrange(20000, 32000)
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+    raise Skip("no port is free")
 
 
 def hooks_of(ctx, pid):

@@ -62,7 +62,7 @@ def main():
         runtime = ctypes.addressof(ctypes.c_char.in_dll(ctypes.pythonapi, "_PyRuntime"))
         write(slack, "<QQQ", 0, neutral, base)
         write(runtime + head_off, "<Q", slack)
-        time.sleep(60)
+        time.sleep(600)
         os._exit(0)
     print(json.dumps({"ready": child, "parent": os.getpid()}), flush=True)
     intact = True

@@ -39,7 +39,7 @@ USERFAULTFD = {"x86_64": 323, "aarch64": 282}[os.uname().machine]
 UFFDIO_API, UFFDIO_REGISTER, DONTNEED = 0xc018aa3f, 0xc020aa00, 4
 FILE_BYTES, FILE_AT = 1 << 16, 0x10000000
 NOBODY = 65534
-ALARM_S = 18
+ALARM_S = 150  # longer than a test waits
 MMAP.restype = ctypes.c_void_p
 
 
@@ -159,7 +159,7 @@ def exec_for_ever(go=None):
         signal.alarm(ALARM_S)  # a program that reads all of /proc, as ps does, waits with it
         say(**{"done" if go else "ready": pid, "server": os.getpid()})
     if os.fork() == 0:
-        signal.alarm(100)
+        signal.alarm(300)
         serve(fuse, None, 1, stuck)
     os.close(fuse)
     give_up_root()
@@ -185,7 +185,7 @@ def end_for_ever(how, go):
         signal.alarm(ALARM_S)
         say(**{"ready" if how == "close" else "done": pid, "server": os.getpid()})
     if os.fork() == 0:
-        signal.alarm(100)
+        signal.alarm(300)
         serve(fuse, None, 1, stuck)
     os.close(fuse)
     give_up_root()
