@@ -11,16 +11,20 @@ from check_pipes import Screen, quote
 from check_rotate import said, storm
 from harness import GUARD, Capture, expect, kill, wait_for
 
-# noise, so that the pieces fill: nothing of it can be compressed
+# noise, so that the pieces fill: nothing of it can be compressed. It stands still while the file argv[3] exists, and says there
+# how many it has raised.
 TICKS = """
 import os, sys, time
-noise, i, end = os.urandom(1 << 20).hex(), 0, time.monotonic() + float(sys.argv[1])
+noise, i, end, hold = os.urandom(1 << 20).hex(), 0, time.monotonic() + float(sys.argv[1]), (sys.argv[3:] or [None])[0]
 print("ready", flush=True)
 while time.monotonic() < end:
-    sys.audit("victim.tick", i, noise[i * 4099 % 1000000:][:int(sys.argv[2])], time.time())
+    sys.audit("victim.tick", i, noise[i * 4099 % 1000000:][:int(sys.argv[2])], time.monotonic())
     i += 1
     if i % 50 == 0:
         time.sleep(0.01)
+        if hold and os.path.exists(hold):
+            with open(hold, "w") as f: f.write("%d." % i)
+            while os.path.exists(hold): time.sleep(0.002)
 sys.audit("victim.end", i)
 """
 
@@ -63,7 +67,7 @@ def by_size(ctx, python):
     out, keep = os.path.join(disk, "run.avc"), 64 << 20 if ctx.full else 2 << 20
     with open(os.path.join(folder, "stderr"), "wb") as stderr:
         recorder = subprocess.Popen([ctx.auditview, "record", "-o", out, "--keep", f"{keep >> 20}M", "--", *python.command, "-S", script,
-                                     "60" if ctx.full else "5", "2000"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr)
+                                     "60" if ctx.full else "4", "1000"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr)
     sizes, memory, joining = [], [], [0]
     while recorder.poll() is None:
         now = size_of(out), size_of(*glob.glob(os.path.join(disk, "run_keep_*")))
@@ -78,9 +82,10 @@ def by_size(ctx, python):
     text = open(os.path.join(folder, "stderr"), encoding="utf-8").read()
     expect(recorder.returncode == 0 and os.listdir(disk) == ["run.avc"], lambda: f"{recorder.returncode} {os.listdir(disk)} {text}")
     # what the manual says; on a loaded machine a piece gets what has piled up
-    most = keep * 9 // 8 + (1 << 18)
+    piled = 1 << 18 if ctx.full else 1 << 20
+    most = keep * 9 // 8 + piled
     expect(max(sizes) <= most, lambda: f"{max(sizes)} bytes on the disk, expected {most} at most")
-    most = keep * 4 // 3 + (1 << 18)
+    most = keep * 4 // 3 + piled
     expect(max(joining) <= most, lambda: f"{max(joining)} bytes on the disk as one capture is made, expected {most} at most")
     half = memory[len(memory) // 3:len(memory) // 2]
     # AddressSanitizer does not reuse freed memory until it holds 256 MiB of it.
@@ -89,44 +94,45 @@ def by_size(ctx, python):
     events = list(Capture(ctx, out).each())
     numbers, last = expect_no_gap(events), next(e for e in events if e["event"] == "victim.end")
     expect(numbers[0] > 0 and numbers[-1] + 1 == last["args"]["0"], lambda: f"{numbers[0]} … {numbers[-1]}, the last was {last}")
-    expect(os.path.getsize(out) >= keep * 0.8, lambda: f"only {os.path.getsize(out)} bytes are kept")
+    expect(os.path.getsize(out) >= keep * 0.6, lambda: f"only {os.path.getsize(out)} bytes are kept")
     expect(said(text)[0] == len(events), lambda: f"{len(events)} events: {text}")
 
 
 def by_time(ctx, python):
     folder, script = ticking(ctx)
     out = os.path.join(folder, "run.avc")
-    done = subprocess.run([ctx.auditview, "record", "-o", out, "--keep", "2s", "--", *python.command, "-S", script, "5", "20"],
+    done = subprocess.run([ctx.auditview, "record", "-o", out, "--keep", "1s", "--", *python.command, "-S", script, "4", "20"],
                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=GUARD)
     expect(done.returncode == 0, lambda: done.stderr)
     events = list(Capture(ctx, out).each())
     expect_no_gap(events)
     times = [e["args"]["2"] for e in events if e["event"] == "victim.tick"]
-    expect(1.5 < times[-1] - times[0] < 4, lambda: f"{times[-1] - times[0]:.2f} s are kept, expected about 2")
+    expect(0.7 < times[-1] - times[0] < 3.5, lambda: f"{times[-1] - times[0]:.2f} s are kept, expected about 1")
 
 
 def on_request(ctx, python):
     """SIGUSR1: a capture of what is kept, and the recording goes on; --until: the end, and the capture ends there."""
     folder, script = ticking(ctx)
     out = os.path.join(folder, "run.avc")
-    target = subprocess.Popen([*python.command, "-S", script, "12", "100"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    hold = os.path.join(folder, "hold")
+    target = subprocess.Popen([*python.command, "-S", script, "600", "100", hold], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     with open(os.path.join(folder, "stderr"), "wb") as stderr:
         recorder = subprocess.Popen([ctx.auditview, "record", "-o", out, "--keep", "1M", "-p", str(target.pid)], stdin=subprocess.DEVNULL,
                                     stderr=stderr)
     try:
         target.stdout.readline()
         wait_for(lambda: glob.glob(os.path.join(folder, "run_keep_*")), 20, "the first piece")
-        time.sleep(1)
+        wait_for(lambda: any(os.path.getsize(p) > 20000 for p in glob.glob(os.path.join(folder, "run_keep_*"))), 20, "ticks")
         for n in (1, 2):
-            asked = time.time()
+            open(hold, "w", encoding="ascii").close()
+            raised = wait_for(lambda: re.fullmatch(r"(\d+)\.", open(hold, encoding="ascii").read()), 20, "the target to stand still")
             recorder.send_signal(signal.SIGUSR1)
             found = wait_for(lambda n=n: glob.glob(os.path.join(folder, f"run_2*_{n:06d}.avc")), 20, "the capture")
             wait_for(lambda n=n: open(os.path.join(folder, "stderr"), encoding="utf-8").read().count("the newest") == n, 20, "its message")
             events = list(Capture(ctx, found[0]).each())
-            expect_no_gap(events)
-            newest = max(e["args"]["2"] for e in events if e["event"] == "victim.tick")
-            expect(newest > asked - 0.2, lambda: f"the newest is {asked - newest:.2f} s older than the request")
-            time.sleep(0.5)
+            numbers = expect_no_gap(events)
+            expect(numbers[-1] + 1 == int(raised[1]), lambda: f"the newest is {numbers[-1]}, {raised[1]} were raised")
+            os.unlink(hold)
         recorder.send_signal(signal.SIGINT)
         expect(recorder.wait(GUARD) == 0 and target.poll() is None, "the recorder failed, or the target ended")
         expect(os.path.exists(out) and not glob.glob(os.path.join(folder, "run_keep_*")), lambda: f"{os.listdir(folder)}")
@@ -202,7 +208,7 @@ def on_the_screen(ctx, python):
                 return 0 < n < n_max
             wait_for(dropped, 60, "the screen to drop the oldest events")
             for taken in (False, True):
-                asked = time.time()
+                asked = time.monotonic()
                 screen.tmux("send-keys", "W")
                 wait(r"dump to: kept_\w+Z\.avc")
                 screen.tmux("send-keys", "C-u")
@@ -218,7 +224,7 @@ def on_the_screen(ctx, python):
                     events = Capture(ctx, os.path.join(folder, "dump.avc")).events()
                     expect_no_gap(events)
                     newest = max(e["args"]["2"] for e in events if e["event"] == "victim.tick")
-                    expect(newest > asked - 1, lambda: f"the newest is {asked - newest:.2f} s older than the key")
+                    expect(newest > asked - 10, lambda: f"the newest is {asked - newest:.2f} s older than the key")
             screen.tmux("send-keys", "Escape")
             wait("all [0-9]|following")
             screen.tmux("send-keys", "Q")

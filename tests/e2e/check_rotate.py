@@ -143,11 +143,11 @@ def refused(ctx, python):
 
 def killed(ctx, python):
     """Killed at any moment, also within a turn: each file can be read, and the target goes on."""
-    for i in range(40 if ctx.full else 6):
+    for i in range(40 if ctx.full else 4):
         folder = ctx.new_folder("killed")
         _, script = storm(ctx, "storm")
         with open(os.path.join(folder, "stderr"), "wb") as stderr:
-            target = subprocess.Popen([*python.command, "-S", script, "3000", "1.5"], stdin=subprocess.DEVNULL)
+            target = subprocess.Popen([*python.command, "-S", script, "3000", "0.8"], stdin=subprocess.DEVNULL)
             recorder = subprocess.Popen([ctx.auditview, "record", "-o", os.path.join(folder, "run.avc"), "-C", "10k", "-p", str(target.pid)],
                                         stdin=subprocess.DEVNULL, stderr=stderr)
         try:

@@ -115,11 +115,16 @@ def joined(ctx, python):
         raise Skip("join() does not wait for the thread itself before 3.13")
     folder = ctx.new_folder("joined")
     command = [*python.command, "-S", "-c", LINGER]
-    by_itself = int(subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=120).stdout)
-    done = subprocess.run([ctx.auditview, "record", "-q", "-o", os.path.join(folder, "c.avc"), "--", *command], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
-    expect(done.returncode == 0, lambda: done.stderr[-300:])
-    expect(int(done.stdout) <= by_itself + 15, lambda: f"counted {done.stdout.strip()} times of 200, alone {by_itself}")
+    counted = []
+    for _ in range(5):  # by itself it happens as well, the more often the busier the machine is
+        by_itself = int(subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=120).stdout)
+        done = subprocess.run([ctx.auditview, "record", "-q", "-o", os.path.join(folder, "c.avc"), "--", *command], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
+        expect(done.returncode == 0, lambda: done.stderr[-300:])
+        counted.append((int(done.stdout), by_itself))
+        if counted[-1][0] <= by_itself + 15:
+            return
+    raise harness.Fail(f"(counted of 200, alone): {counted}")
 
 
 def strace_comes_later(ctx, python, seconds):

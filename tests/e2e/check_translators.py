@@ -16,24 +16,22 @@ from harness import Child, Fail, Skip, expect, maps_of
 # It sleeps in system calls made from memory without a file, like the code cache of a translator; then it ends with
 # status 3.
 CACHE = """
-import ctypes, mmap, struct, sys, time
+import ctypes, mmap, os, struct, sys
 code = bytes.fromhex("b8e6000000 0f05 c3".replace(" ", ""))  # mov $230 (clock_nanosleep), %eax; syscall; ret
 page = mmap.mmap(-1, 4096, flags=mmap.MAP_ANONYMOUS | getattr(mmap, sys.argv[2]), prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
 page.write(code)
 call = ctypes.CFUNCTYPE(ctypes.c_long, ctypes.c_int, ctypes.c_int, ctypes.c_char_p)(ctypes.addressof(ctypes.c_char.from_buffer(page)))
 print("ready", flush=True)
-end = time.monotonic() + float(sys.argv[1])
-while time.monotonic() < end:
+while not os.path.exists(sys.argv[1]):
     for i in range(50):
         call(1, 0, struct.pack("qq", 0, 20000000))
 sys.exit(3)
 """
 
 SLEEPS = """
-import sys, time
+import os, sys, time
 print("ready", flush=True)
-end = time.monotonic() + float(sys.argv[1])
-while time.monotonic() < end:
+while not os.path.exists(sys.argv[1]):
     sys.audit("mark.x")
     time.sleep(0.01)
 sys.exit(3)
@@ -49,9 +47,10 @@ def translator(name):
     return commands[name]
 
 
-def refused(ctx, command, text, word, seconds=6, words=()):
+def refused(ctx, command, text, word, words=()):
     """record and doctor refuse it with the cause; it ends as it would alone."""
-    with Child(*command, "-S", "-c", text, str(seconds), *words) as process:
+    stop = os.path.join(ctx.new_folder("stop"), "stop")
+    with Child(*command, "-S", "-c", text, stop, *words) as process:
         time.sleep(0.2)
         before = maps_of(process.pid)
         status, report = doctor(ctx, process.pid)
@@ -65,6 +64,7 @@ def refused(ctx, command, text, word, seconds=6, words=()):
         after = harness.foreign_maps(maps_of(process.pid))
         expect([x for x in after if "s " in x.split()[1] + " "] == [x for x in harness.foreign_maps(before) if "s " in x.split()[1] + " "],
                lambda: f"something was mapped: {after}")
+        open(stop, "w").close()
         try:
             ended = process.wait(120)
         except subprocess.TimeoutExpired:
@@ -72,13 +72,14 @@ def refused(ctx, command, text, word, seconds=6, words=()):
         expect(ended == 3, lambda: f"the target ended with {ended}: {process.stderr.read().decode()[-300:]}")
 
 
-def watched(ctx, command, text, seconds=30):
+def watched(ctx, command, text):
     """It runs its own code, however it was loaded: attach and detach work."""
-    with Child(*command, "-S", "-c", text, str(seconds)) as process:
+    with Child(*command, "-S", "-c", text, os.path.join(ctx.new_folder("stop"), "stop")) as process:
         status, report = doctor(ctx, process.pid)
         expect(status == 0, lambda: f"doctor: {report}")
-        with harness.Recorder(ctx, process.pid, "--duration", "0.3") as recorder:
-            harness.expect_goodbye(recorder.wait(harness.GUARD))
+        with harness.Recorder(ctx, process.pid) as recorder:
+            recorder.wait_events(1)
+            harness.expect_goodbye(recorder.stop())
         expect(process.poll() is None, "the target ended")
 
 
@@ -191,7 +192,7 @@ def cells(ctx):
     yield "valgrind, sleeping", python, lambda: refused(ctx, [*translator("valgrind"), *python.command], SLEEPS, "translator")
     yield "qemu, sleeping", python, lambda: refused(ctx, [*translator("qemu"), *python.command], SLEEPS, "translator")
     for how in ("MAP_PRIVATE", "MAP_SHARED"):
-        yield f"a cache of code, {how}", python, lambda h=how: refused(ctx, python.command, CACHE, "no file", 3, [h])
+        yield f"a cache of code, {how}", python, lambda h=how: refused(ctx, python.command, CACHE, "no file", [h])
     for each in [p for p in (ctx.pythons if ctx.full else [python]) if "+" not in p.name and "/sid/" not in p.command[0]]:
         yield "loaded by itself", each, lambda p=each: watched(ctx, [*self_loading(ctx), *p.command], SLEEPS)
     if ctx.full:
