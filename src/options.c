@@ -136,6 +136,8 @@ const struct option_row options_table[] = {
 	{ "json", 0, .kind = OPTION_FLAG, AT(json), .groups = OPT_JSON, .doc = "Print JSON instead of text." },
 	{ "stacks", 0, .kind = OPTION_FLAG, AT(stacks), .groups = OPT_STACKS,
 	  .doc = "Of a process: print the Python stack of each thread and where it waits, instead of the checks. Nothing is stopped." },
+	{ "locals", 0, .kind = OPTION_FLAG, AT(locals), .groups = OPT_STACKS,
+	  .doc = "As --stacks, with the local variables of each frame, as they are at that moment. Secrets are not removed from them." },
 	{ "exit-code", 0, .kind = OPTION_FLAG, AT(exit_code), .groups = OPT_EXIT,
 	  .doc = "End with status 3 if B does something that A does not, else with 0." },
 	{ "wide", 'w', .kind = OPTION_FLAG, AT(wide), .groups = OPT_WIDE,

@@ -68,7 +68,8 @@ struct options {
 	const char *from, *to;       /* of cut */
 	const char *schema;          /* of export; NULL = not given */
 	uint64_t number;             /* -n: rows to show; 0 = not given */
-	bool stacks, exit_code;      /* --stacks, --exit-code */
+	bool stacks, locals;         /* --stacks, --locals */
+	bool exit_code;              /* --exit-code */
 	bool list_options;           /* --list-options, for tests */
 	bool show_manual;            /* --manual, for the build of the manual page */
 	const char *completion;      /* --completion: the shell; NULL = not given */

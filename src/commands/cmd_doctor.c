@@ -29,17 +29,18 @@ struct err *cmd_doctor(const struct options *o, int *ret)
 			    "usage: auditview doctor [PID]");
 		pid = (pid_t)value;
 	}
-	if (o->stacks && !pid)
+	if ((o->stacks || o->locals) && !pid)
 		return err_with_hint(err_create(ERR_USAGE, "--stacks needs a process id"),
 				     "usage: auditview doctor PID --stacks");
 	struct doctor_style style = { .color = options_want_color(o, STDOUT_FILENO),
-				      .json = o->json };
+				      .json = o->json,
+				      .locals = o->locals };
 	if (isatty(STDOUT_FILENO))
 		style.width = wrap_width(STDOUT_FILENO);
 	struct strbuf text = { 0 };
 	bool is_ready = true;
-	struct err *err = o->stacks ? doctor_stacks_report(pid, &style, &text)
-				    : doctor_report(pid, &style, &text, &is_ready);
+	struct err *err = o->stacks || o->locals ? doctor_stacks_report(pid, &style, &text)
+						 : doctor_report(pid, &style, &text, &is_ready);
 	if (!err && text.failed)
 		err = err_no_memory();
 	if (!err && !say_text(&text))

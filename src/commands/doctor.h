@@ -16,6 +16,7 @@ struct strbuf;
 struct doctor_style {
 	unsigned width; /* columns; 0 = no wrapping */
 	bool color, json;
+	bool locals; /* of stacks: with local variables */
 };
 
 /* Report on this machine (pid 0) or on one process. *ret_is_ready: tracing can work, or this

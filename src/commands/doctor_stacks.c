@@ -12,6 +12,7 @@
 #include "base/utf8.h"
 #include "commands/doctor.h"
 #include "commands/json_writer.h"
+#include "model/value_text.h"
 #include "stacks/snapshot.h"
 #include "system/proc_file.h"
 #include "system/proc_name.h"
@@ -103,6 +104,37 @@ static void add_state(struct strbuf *to, const struct snapshot_thread *t)
 		strbuf_adds(to, ", holds the GIL");
 }
 
+typedef void see_local(void *to, const char *name, const char *value);
+
+/* Call see() with each local variable: its name, and its value as a literal. */
+static void locals_each(const struct snapshot_frame *f, see_local *see, void *to)
+{
+	struct value_iter it;
+	struct value_node node;
+	if (!f->locals)
+		return;
+	value_iter_init_bytes(&it, NULL, f->locals, f->n_locals, NULL, 0);
+	if (!value_iter_next(&it, &node) || node.tag != VALUE_DICT)
+		return;
+	for (uint64_t n = node.n_children / 2; n && value_iter_next(&it, &node); n--) {
+		struct strbuf name = { 0 }, value = { 0 };
+		value_text_plain(&name, &it, &node);
+		if (value_iter_next(&it, &node)) {
+			value_text_literal(&value, &it, &node, 2000);
+			see(to, strbuf_str(&name), strbuf_str(&value));
+		}
+		strbuf_fini(&name);
+		strbuf_fini(&value);
+	}
+}
+
+static void local_text(void *to, const char *name, const char *value)
+{
+	strbuf_adds(to, "          ");
+	add_name(to, name);
+	strbuf_addf(to, " = %s\n", value);
+}
+
 static void add_frames(struct strbuf *to, const struct snapshot_thread *t)
 {
 	uint32_t n_left_out = t->n_frames - t->n_shown, number = 0;
@@ -120,6 +152,7 @@ static void add_frames(struct strbuf *to, const struct snapshot_thread *t)
 		if (f->line)
 			strbuf_addf(to, ":%u", f->line);
 		strbuf_addc(to, '\n');
+		locals_each(f, local_text, to);
 	}
 	if (n_left_out && t->left_out_at >= t->n_shown)
 		strbuf_addf(to, "      … %u more frame%s\n", n_left_out,
@@ -173,6 +206,11 @@ static void report_text(const struct header *h, const struct snapshot *s, struct
 
 /* ---- as JSON ---- */
 
+static void local_json(void *to, const char *name, const char *value)
+{
+	json_writer_text(to, name, value);
+}
+
 static void json_stack(struct json_writer *json, const struct snapshot_thread *t)
 {
 	if (t->kind != SNAPSHOT_STACK) {
@@ -188,6 +226,11 @@ static void json_stack(struct json_writer *json, const struct snapshot_thread *t
 		json_writer_text(json, "func", t->frames[i].function);
 		json_writer_text(json, "file", t->frames[i].file);
 		json_writer_number(json, "line", t->frames[i].line);
+		if (t->frames[i].locals) {
+			json_writer_open(json, "locals", '{');
+			locals_each(&t->frames[i], local_json, json);
+			json_writer_close(json, '}');
+		}
 		json_writer_close(json, '}');
 	}
 	json_writer_close(json, ']');
@@ -260,7 +303,8 @@ struct err *doctor_stacks_report(pid_t pid, const struct doctor_style *style, st
 	if (!err && !examined)
 		err = err_create(ERR_TARGET_GONE, "process %d has ended", (int)pid);
 	if (!err)
-		err = snapshot_take(pid, examined->runtimes, examined->n_runtimes, &s);
+		err = snapshot_take(pid, examined->runtimes, examined->n_runtimes, style->locals,
+				    &s);
 	if (err)
 		return err;
 	header_read(&header, pid, &facts);

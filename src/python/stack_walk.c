@@ -144,7 +144,7 @@ enum stack_end stack_walk(const struct mem_reader *mem, const struct python_runt
 	if (!n_bytes || !walk_begin(&w, tstate, &frame))
 		return STACK_BROKEN;
 	for (unsigned steps = 0; frame; steps++) {
-		struct stack_frame found;
+		struct stack_frame found = { .frame = frame };
 		if (steps == STEPS_MAX || frame & 7 || !is_in_use(&w, frame) ||
 		    !mem_read(mem, RADDR(frame), bytes, n_bytes))
 			return STACK_BROKEN;

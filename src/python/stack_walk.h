@@ -16,6 +16,7 @@
 struct python_runtime;
 
 struct stack_frame {
+	uint64_t frame; /* address of the frame */
 	uint64_t code;  /* address of the code object */
 	uint32_t lasti; /* byte offset of the instruction, as line_table.h takes it */
 };

@@ -22,6 +22,8 @@
 #include "base/monotonic.h"
 #include "base/proc_status.h"
 #include "base/worker.h"
+#include "base/strbuf.h"
+#include "python/locals.h"
 #include "python/python.h"
 #include "python/stack_walk.h"
 #include "python/thread_list.h"
@@ -48,7 +50,7 @@ enum {
 
 /* What the child hands over. Texts are offsets, because the memory is elsewhere in the child. */
 struct shared_frame {
-	uint32_t function, file, line;
+	uint32_t function, file, line, locals, n_locals;
 };
 struct answer {
 	bool is_done;
@@ -83,6 +85,7 @@ struct work {
 	size_t n_pairs;
 	bool lists_are_whole; /* a thread without a pair is none of Python */
 	int cpu;
+	bool with_locals;
 	struct stack_frame raw[RAW_MAX];
 };
 
@@ -202,6 +205,24 @@ static uint32_t text_add(struct answer *a, const char *text)
 	return at;
 }
 
+/* Encode the variables of a frame. Where there is no room, or they cannot be read, there are
+ * none. */
+static void locals_add(struct work *w, const struct mem_reader *mem,
+		       const struct python_runtime *rt, const struct stack_frame *from,
+		       struct shared_frame *to)
+{
+	struct answer *a = w->answer;
+	struct strbuf b = { 0 };
+	if (w->with_locals && locals_encode(mem, rt, from, &b) &&
+	    b.n <= sizeof(a->text) - a->n_text) {
+		to->locals = (uint32_t)a->n_text;
+		to->n_locals = (uint32_t)b.n;
+		memcpy(a->text + a->n_text, strbuf_str(&b), b.n);
+		a->n_text += b.n;
+	}
+	strbuf_fini(&b);
+}
+
 /* Name the frames of the stack in w->raw that are shown. False if one cannot be read. */
 static bool frames_add(struct work *w, const struct mem_reader *mem,
 		       const struct python_runtime *rt, struct snapshot_thread *t, uint32_t first)
@@ -219,9 +240,11 @@ static bool frames_add(struct work *w, const struct mem_reader *mem,
 			break;
 		if (!stack_frame_describe(mem, rt, &w->raw[i], &code))
 			return false;
-		a->frames[first + t->n_shown++] = (struct shared_frame){ text_add(a, code.function),
-									 text_add(a, code.file),
-									 code.line };
+		struct shared_frame *f = &a->frames[first + t->n_shown++];
+		*f = (struct shared_frame){ .function = text_add(a, code.function),
+					    .file = text_add(a, code.file),
+					    .line = code.line };
+		locals_add(w, mem, rt, &w->raw[i], f);
 	}
 	if (!t->left_out_at)
 		t->left_out_at = t->n_shown;
@@ -373,6 +396,7 @@ static struct {
 	pid_t pid;
 	const struct python_runtime *runtimes;
 	size_t n_runtimes;
+	bool with_locals;
 } question;
 
 static void serve(int fd, pid_t owner, void *shared)
@@ -383,6 +407,7 @@ static void serve(int fd, pid_t owner, void *shared)
 		w->pid = question.pid;
 		w->runtimes = question.runtimes;
 		w->n_runtimes = question.n_runtimes;
+		w->with_locals = question.with_locals;
 		w->answer = shared;
 		w->answer->n_text = 1; /* offset 0 is the empty text */
 		work_do(w);
@@ -431,10 +456,16 @@ static struct err *answer_copy(const struct answer *a, struct snapshot **ret)
 	s->n_more = a->n_more;
 	memcpy(s->threads, a->threads, threads_bytes);
 	memcpy(text, a->text, n_text);
-	for (size_t i = 0; i < n_frames; i++)
-		frames[i] = (struct snapshot_frame){ text_of(a, text, a->frames[i].function),
-						     text_of(a, text, a->frames[i].file),
-						     a->frames[i].line };
+	for (size_t i = 0; i < n_frames; i++) {
+		const struct shared_frame *f = &a->frames[i];
+		frames[i] = (struct snapshot_frame){ .function = text_of(a, text, f->function),
+						     .file = text_of(a, text, f->file),
+						     .line = f->line };
+		if (f->n_locals && f->locals <= n_text && f->n_locals <= n_text - f->locals) {
+			frames[i].locals = (const uint8_t *)text + f->locals;
+			frames[i].n_locals = f->n_locals;
+		}
+	}
 	for (size_t i = 0; i < n_threads; i++) {
 		struct snapshot_thread *t = &s->threads[i];
 		size_t first = a->first_frame[i] < n_frames ? a->first_frame[i] : n_frames;
@@ -447,7 +478,7 @@ static struct err *answer_copy(const struct answer *a, struct snapshot **ret)
 }
 
 struct err *snapshot_take(pid_t pid, const struct python_runtime *runtimes, size_t n_runtimes,
-			  struct snapshot **ret)
+			  bool with_locals, struct snapshot **ret)
 {
 	static struct worker worker = WORKER_NONE; /* it reaps those of earlier calls */
 	struct err *err = NULL;
@@ -456,6 +487,7 @@ struct err *snapshot_take(pid_t pid, const struct python_runtime *runtimes, size
 	question.pid = pid;
 	question.runtimes = runtimes;
 	question.n_runtimes = n_runtimes;
+	question.with_locals = with_locals;
 	if (!worker_start(&worker, sizeof(struct answer), WORKER_ABANDONED_MAX, serve))
 		return err_sys(errno, "cannot start a process that reads stacks");
 	bool is_answered = answer_wait(&worker);

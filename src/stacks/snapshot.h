@@ -30,6 +30,9 @@ enum snapshot_kind {
 struct snapshot_frame {
 	const char *function, *file; /* WTF-8, any character but NUL */
 	uint32_t line;               /* 0: none */
+	/* an encoded DICT of name and value (python/locals.h); NULL: not read */
+	const uint8_t *locals;
+	size_t n_locals; /* its bytes */
 };
 
 struct snapshot_thread {
@@ -54,8 +57,9 @@ struct snapshot {
 	size_t n_more; /* threads that are not in the list */
 };
 
-/* ERR_TARGET_GONE; ERR_TIMEOUT: a read was not answered; ERR_NO_MEMORY, ERR_SYS. */
+/* with_locals: also read the variables of each frame; secrets are not removed from them.
+ * ERR_TARGET_GONE; ERR_TIMEOUT: a read was not answered; ERR_NO_MEMORY, ERR_SYS. */
 MUST_CHECK struct err *snapshot_take(pid_t pid, const struct python_runtime *runtimes,
-				     size_t n_runtimes, struct snapshot **ret);
+				     size_t n_runtimes, bool with_locals, struct snapshot **ret);
 void snapshot_destroy(struct snapshot *s); /* NULL is fine */
 DEFINE_CLEANUP(snapshot);

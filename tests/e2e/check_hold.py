@@ -4,6 +4,7 @@ recorder, the target goes on; a thread whose event does not match is not held.
 Whether an operation has happened is asked of the file system while the thread is held: the command of --do lists the
 folder in which the program makes folders (victims/held.py).
 """
+import json
 import os
 import pty
 import re
@@ -158,6 +159,30 @@ def dumped(ctx, python):
     expect_held(run.stderr, 1)
     text = "\n".join(place.lines())
     expect(re.search(r" make +.*held\.py:\d+\n", text) and re.search(r" in_thread +.*held\.py:\d+\n", text), lambda: text)
+
+
+def expect_locals(stack, truth):
+    """What was read from outside is what the program said of its own frames, in names and in all values that it could say."""
+    expect(len(stack) == len(truth), lambda: f"{len(stack)} frames of {len(truth)}")
+    for frame, own in zip(stack, truth):
+        found = frame.get("locals")
+        expect(found is not None, lambda: f"{own['function']}: no variables")
+        for passing in ("lines", "out"):  # they say it, and have changed since
+            found.pop(passing, None)
+            own["locals"].pop(passing, None)
+        expect(set(found) == set(own["locals"]), lambda: f"{own['function']}: {sorted(found)}, expected {sorted(own['locals'])}")
+        for name, value in own["locals"].items():
+            expect(value in (None, found[name]), lambda: f"{own['function']}: {name} = {found[name]}, expected {value}")
+
+
+def locals_held(ctx, python):
+    """While a thread is held, the variables of all its frames are those that the program itself sees."""
+    place = Place(ctx, python, "locals")
+    run = harness.Launch(ctx, python, victim_path("locals"), os.path.join(place.made, "x"),
+                         options=["--hold", "os.mkdir", "--do", f"{ctx.auditview} doctor --locals --json {{pid}} > {place.log}"])
+    expect(run.status == 0 and run.stdout.endswith("ready\nend\n"), lambda: f"{run.status}: {run.stdout!r} {run.stderr[-400:]}")
+    truth = [json.loads(line) for line in run.stdout.split("\n") if line.startswith("{")]
+    expect_locals(json.loads("\n".join(place.lines()))["threads"][0]["stack"], truth)
 
 
 def killed(ctx, python, how):
@@ -332,6 +357,7 @@ def refused(ctx, python):
 def cells(ctx):
     for python in ctx.some_pythons(8, 12, 14) + ctx.free_threaded():
         yield "held in every place", python, lambda p=python: launched(ctx, p)
+        yield "locals of every frame", python, lambda p=python: locals_held(ctx, p)
     for python in ctx.some_pythons(12):
         yield "continued by a signal", python, lambda p=python: continued(ctx, p)
         yield "asked to end while it holds", python, lambda p=python: killed(ctx, p, signal.SIGINT)

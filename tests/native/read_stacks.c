@@ -48,7 +48,7 @@ int main(int argc, char **argv)
 		return fail(err);
 	for (long i = atol(argv[2]); i > 0; i--) {
 		CLEANUP(snapshot) struct snapshot *s = NULL;
-		err = snapshot_take(pid, facts->runtimes, facts->n_runtimes, &s);
+		err = snapshot_take(pid, facts->runtimes, facts->n_runtimes, false, &s);
 		if (err)
 			return fail(err);
 		for (size_t k = 0; k < s->n_threads; k++)
