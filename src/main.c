@@ -160,14 +160,16 @@ static void print_error(const struct err *err)
 }
 
 /* A locale that names UTF-8 and is not installed here, as in most containers, has the characters
- * of C.UTF-8: the terminal has them too. Other languages are shown in UTF-8 alone. */
+ * of C.UTF-8, if that is there: the terminal has them too. Other languages are shown in UTF-8
+ * alone. */
 static void choose_language(void)
 {
-	if (!setlocale(LC_ALL, "") && tr_is_utf8(tr_locale()))
+	bool is_utf8 = !setlocale(LC_ALL, "") && tr_is_utf8(tr_locale());
+	if (is_utf8)
 		setlocale(LC_CTYPE, "C.UTF-8");
 	/* numbers in JSON and CSV have a decimal point in every locale */
 	setlocale(LC_NUMERIC, "C");
-	if (strcmp(nl_langinfo(CODESET), "UTF-8") == 0)
+	if (is_utf8 || strcmp(nl_langinfo(CODESET), "UTF-8") == 0)
 		tr_choose(tr_locale(), getenv("LANGUAGE"));
 }
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <langinfo.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -271,14 +272,18 @@ static void loop(struct loop *l)
 	}
 }
 
-/* A plain screen has a cure, unless the terminal itself has no more. */
-static void say_if_ascii(struct app *app)
+/* A plain screen is in English, and has a cure, unless the terminal itself has no more. */
+static void begin_plain(struct app *app)
 {
 	const char *name = getenv("TERM");
-	if (!app->canvas.ascii || (name && !strcmp(name, "dumb")))
+	/* term_open() has tried C.UTF-8 */
+	bool has_cure = !strcmp(nl_langinfo(CODESET), "UTF-8");
+	const char *text =
+	    has_cure ? "the locale has no UTF-8, so signs are plain; LANG=C.UTF-8 shows all"
+		     : "no locale with UTF-8 is installed here, so signs are plain";
+	tr_choose(NULL, NULL);
+	if (name && !strcmp(name, "dumb"))
 		return;
-	const char *text = tr(
-	    "the locale has no UTF-8, so signs are plain; LANG=C.UTF-8 shows all");
 	app->host.now_ns = monotonic_ns();
 	app_flash(app, "%s", text);
 	app_message(app, "note", SELECTION_NONE, false, "%s", text);
@@ -303,7 +308,8 @@ struct err *app_run(const struct app_options *options)
 		l.inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 		l.app->is_light = term_is_light(l.term);
 		l.app->canvas.ascii = term_is_ascii(l.term);
-		say_if_ascii(l.app);
+		if (l.app->canvas.ascii)
+			begin_plain(l.app);
 		const char *name = term_colors(l.term) ? l.app->theme_name : "mono";
 		const struct theme *theme = theme_find(name, l.app->is_light);
 		l.app->theme = theme ? *theme : themes[0];

@@ -97,6 +97,8 @@ def from_inside(ctx, python):
         v.stop()
     done = there("print", "/run.avc")
     expect(done.stdout.count("victim.mark") > 5 and "victim.py:" in done.stdout, done.stdout[-500:])
+    done = run(*EMPTY, root, "/auditview", "explain", "os.fork", timeout=harness.GUARD, env={"HOME": "/", "LANG": "zh_CN.UTF-8"})
+    expect("审计事件" in done.stdout, done.stdout)
     done = there("print", "-u", "nobody", "--", "/auditview", "--version")
     expect(done.returncode == 2 and "no such user" in done.stdout, done.stdout)
 
