@@ -108,7 +108,7 @@ class Others:
             if build(folder, options, env):
                 totals.lap(name)
                 # What is read from the source alone is the same in each build.
-                totals.add(f"tests of the {name}", *meson_tests(folder, env, 4, without=("source",)))
+                totals.add(f"tests of the {name}", *meson_tests(folder, env, 8, without=("source",)))
             else:
                 totals.add(name, 0, 1, 0)
 
@@ -201,7 +201,7 @@ def main():
         totals.lap("gcc build")
         if options.ci:
             others = Others(werror, env)
-        totals.add("tests of the gcc build", *meson_tests(options.build, env, 2, FAST_SUITES if options.fast else ()))
+        totals.add("tests of the gcc build", *meson_tests(options.build, env, 4, FAST_SUITES if options.fast else ()))
         runner = os.path.join(ROOT, "tests", "e2e", "run.py")
         if not options.no_e2e and not options.fast:
             command = [sys.executable, runner, "--build", os.path.join(ROOT, options.build)]

@@ -501,7 +501,7 @@ def test_growing(tool, folder):
             tool.must("diff", path, file)
             growing.write(whole[done:done + len(whole) // 6])
             done += len(whole) // 6
-        out, err = follower.communicate(timeout=60)
+        out, err = follower.communicate(timeout=180)
     check("growing: it was seen to grow", len(seen) > 2, True)
     seqs = [json.loads(line)["seq"] for line in out.splitlines()]
     check("print -f: every event once", (follower.returncode, seqs), (0, list(range(n))))

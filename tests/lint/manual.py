@@ -39,7 +39,7 @@ def page_warnings(paths):
         for checker in CHECKERS:
             if not shutil.which(checker[0]):
                 continue
-            done = subprocess.run([*checker, path], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+            done = subprocess.run([*checker, path], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=180)
             said = done.stderr + (done.stdout if checker[0] == "mandoc" else b"")
             if checker[0] != "mandoc" and len(done.stdout) < 2000:
                 found.append(f"{checker[0]} {path}: only {len(done.stdout)} bytes")

@@ -29,7 +29,7 @@ def check_attach(auditview, dump, python, folder):
     try:
         target.stdout.readline()
         run = subprocess.run([auditview, "record", "-f", "--stack=both", "--limit", "200", "--duration", "30s", "-o", capture, "-p", str(target.pid)],
-                             capture_output=True, text=True, timeout=120)
+                             capture_output=True, text=True, timeout=180)
     finally:
         target.kill()
         target.wait()
@@ -61,7 +61,7 @@ def check_greenlets(auditview, dump, folder):
             subprocess.run(["dpkg-deb", "-x", deb, root], check=True)
     capture = os.path.join(folder, "greenlet.avc")
     subprocess.run([auditview, "record", "--stack=both", "-o", capture, "--", "/usr/bin/python3", os.path.join(VICTIMS, "native_greenlets.py"),
-                    root + "/usr/lib/python3/dist-packages"], check=True, timeout=60)
+                    root + "/usr/lib/python3/dist-packages"], check=True, timeout=180)
     stacks, text = stacks_of(dump, capture)
     wrong = 0
     for frames in stacks[:-1]:

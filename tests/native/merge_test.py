@@ -53,7 +53,7 @@ def known(frames):
 def check(auditview, dump, python, folder, mode, variables):
     capture = os.path.join(folder, "x.avc")
     run = subprocess.run([auditview, "record", "--stack=" + mode, "-o", capture, "--", python, os.path.join(VICTIMS, "native_stacks.py"),
-                          folder], capture_output=True, text=True, timeout=60, env={**os.environ, **variables})
+                          folder], capture_output=True, text=True, timeout=180, env={**os.environ, **variables})
     for line in run.stdout.splitlines():
         if line.startswith("pid ") and variables:
             for name in ("/tmp/perf-%s.map", "/tmp/jit-%s.dump"):
@@ -91,7 +91,7 @@ def check_awkward(auditview, dump, python, folder, case, prefix):
     capture = os.path.join(folder, case + "-nobody" * bool(prefix) + ".avc")
     program = shutil.copy(os.path.join(VICTIMS, "native_awkward.py"), folder)  # where another user can read it
     os.chmod(program, 0o644)
-    run = subprocess.run([*prefix, auditview, "record", "--stack=both", "-o", capture, "--", python, program, folder, case], capture_output=True, text=True, timeout=60)
+    run = subprocess.run([*prefix, auditview, "record", "--stack=both", "-o", capture, "--", python, program, folder, case], capture_output=True, text=True, timeout=180)
     events, total = stacks_of(subprocess.run([dump, capture, "native.test"], capture_output=True, text=True).stdout)
     frames = events[0][1] if events else []
     names = [f[1] for f in frames if f[0] == "P" or "native_ext" in f[2]]
@@ -111,7 +111,7 @@ def check_jit(auditview, dump, python, folder):
     them."""
     capture = os.path.join(folder, "jit.avc")
     run = subprocess.run([auditview, "record", "--stack=both", "-o", capture, "--", python, os.path.join(VICTIMS, "native_jit.py")],
-                         capture_output=True, text=True, timeout=60, env={**os.environ, "PYTHON_JIT": "1"})
+                         capture_output=True, text=True, timeout=180, env={**os.environ, "PYTHON_JIT": "1"})
     if "jit True" not in run.stdout:
         print("skipped %s: no JIT in this build" % python)
         return False

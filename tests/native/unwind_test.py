@@ -23,7 +23,7 @@ def gdb_frames(pid, tid):
                "-ex", "thread find LWP %d" % tid]
     find = "python [t.switch() for t in gdb.selected_inferior().threads() if t.ptid[1] == %d]" % tid
     command[-2:] = ["-ex", find, "-x", os.path.join(HERE, "gdb_frames.py")]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=180)
     return frames_of(result.stdout), result.stderr
 
 
@@ -42,7 +42,7 @@ def check_python(program, python, with_gdb):
             # changes.
             ours = None
             for _ in range(50):
-                result = subprocess.run([program, str(tid), "--libunwind"], capture_output=True, text=True, timeout=60)
+                result = subprocess.run([program, str(tid), "--libunwind"], capture_output=True, text=True, timeout=180)
                 before, ours = ours, frames_of(result.stdout)
                 if ours == before:
                     break

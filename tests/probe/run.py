@@ -23,7 +23,7 @@ def main():
     for version, program in rows:
         try:
             done = subprocess.run([program, "-W", "ignore", os.path.join(HERE, "inside.py"), library], stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT, text=True, timeout=60)
+                                  stderr=subprocess.STDOUT, text=True, timeout=180)
             status, output = done.returncode, done.stdout
         except subprocess.TimeoutExpired:
             status, output = "timeout", ""

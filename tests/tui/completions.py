@@ -14,6 +14,7 @@ import tempfile
 import time
 
 PROGRAM = os.path.abspath(sys.argv[1])
+NO_PYTHON = subprocess.Popen(["sleep", "600"])
 # words, the first line of the answer, a candidate that it must have, one that it must not
 ANSWERS = [
     ([""], "captures", "explain", "open"),
@@ -23,7 +24,7 @@ ANSWERS = [
     (["lesson", ""], "words", "1", "open"),
     (["stat", "--sort", ""], "words", "events", "network"),
     (["record", "-"], "words", "--events", "--sort"),
-    (["-p", ""], "words", str(os.getpid()), "1"),
+    (["-p", ""], "words", str(os.getpid()), str(NO_PYTHON.pid)),
     (["-Y", "depth > 3 and call"], "words", "depth > 3 and caller", "depth"),
     (["record", "-o", ""], "files", None, "open"),
     (["record", "--", "ls", "-"], "program 2", None, "--events"),
@@ -45,7 +46,7 @@ START = {
 
 def answers():
     for words, kind, has, has_not in ANSWERS:
-        lines = subprocess.run([PROGRAM, "--complete", *words], stdout=subprocess.PIPE, text=True, check=True, timeout=60).stdout.splitlines()
+        lines = subprocess.run([PROGRAM, "--complete", *words], stdout=subprocess.PIPE, text=True, check=True, timeout=180).stdout.splitlines()
         candidates = {line.split("\t")[0] for line in lines[1:]}
         if lines[:1] != [kind] or (has and has not in candidates) or has_not in candidates:
             yield f"--complete {words}: {lines[:5]}"
@@ -88,12 +89,13 @@ def in_shell(shell, folder):
         read_until(lambda t: "ready> " in re.sub(r"PS1='ready> |PROMPT='ready> ", "", t), 60)
         for typed, want in TYPED:
             os.write(fd, (typed + "\t").encode())
-            # An answer that must not come is waited for a second only.
-            text = read_until(lambda t: want != typed and shown(t).rstrip("\n").endswith(want), 30 if want != typed else 1)
+            text = read_until(lambda t: shown(t).rstrip("\n").endswith(want), 60)
+            if want == typed:  # an answer that must not come is waited for a second only
+                text += read_until(lambda t: False, 1)
             if not shown(text).endswith(want):
                 yield f"{shell}: after {typed!r} and TAB: {shown(text)!r}"
             os.write(fd, b"\x15\n")
-            read_until(lambda t: "ready> " in t, 10)
+            read_until(lambda t: "ready> " in t, 60)
     finally:
         os.close(fd)
         os.kill(pid, 9)
@@ -105,7 +107,7 @@ def in_fish(folder):
         word = want.split()[-1] if "a\\ run" not in want else "a run.avc"
         script = f"auditview --completion fish | source; complete -C {typed!r}"
         env = dict(os.environ, PATH=os.path.dirname(PROGRAM) + ":" + os.environ["PATH"], HOME=folder)
-        out = subprocess.run(["fish", "--no-config", "-c", script], stdout=subprocess.PIPE, text=True, cwd=folder, env=env, timeout=60).stdout
+        out = subprocess.run(["fish", "--no-config", "-c", script], stdout=subprocess.PIPE, text=True, cwd=folder, env=env, timeout=180).stdout
         offered = [line.split("\t")[0] for line in out.splitlines()]
         if (want != typed and not any(o.lstrip("./") == word.lstrip("./") for o in offered)) or (want == typed and offered):
             yield f"fish: {typed!r}: {offered[:5]}"
@@ -128,4 +130,7 @@ def main():
     return 1 if problems else 0
 
 
-sys.exit(main())
+try:
+    sys.exit(main())
+finally:
+    NO_PYTHON.kill()

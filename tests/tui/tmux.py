@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 
-DEADLINE = 30.0
+DEADLINE = 90.0
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -28,7 +28,7 @@ class Terminal:
         # No two servers share a path: a server that is still ending takes the connection of the next one with it.
         self.socket = os.path.join(self.home, "socket")
         environment = dict(os.environ, HOME=self.home, XDG_CONFIG_HOME=self.home, XDG_CACHE_HOME=self.home, XDG_STATE_HOME=self.home,
-                           LC_ALL="C.UTF-8", ENV="", **(env or {}))
+                           LC_ALL="C.UTF-8", ENV="", PS1="$ ", **(env or {}))
         environment.pop("NO_COLOR", None)
         environment.update(env or {})
         config = os.path.join(self.home, "tmux.conf")
@@ -56,16 +56,32 @@ class Terminal:
             time.sleep(0.03)
         raise AssertionError("%s %r in %g s:\n%s" % ("still there:" if gone else "did not come:", pattern, DEADLINE, self.screen()))
 
+    def idle(self):
+        """What the programs of this terminal have used of the processors so far; None if one of them runs, or waits for a processor."""
+        used = []
+        for pid in self.tmux("list-panes", "-F", "#{pane_pid}").split():
+            pids = [pid]
+            for parent in pids:
+                try:
+                    pids += open("/proc/%s/task/%s/children" % (parent, parent)).read().split()
+                    state = open("/proc/%s/stat" % parent).read().rpartition(")")[2].split()[0]
+                    used.append((parent, open("/proc/%s/schedstat" % parent).read().split()[:2]))
+                except OSError:
+                    continue
+                if state == "R":
+                    return None
+        return used
+
     def settled(self):
-        """Return the screen with its colours, once it has not changed for a moment."""
+        """Return the screen with its colours, once neither it nor what draws it has moved for a moment."""
         before, same = None, 0
         end = time.monotonic() + DEADLINE
         while same < 5 and time.monotonic() < end:
-            now = self.tmux("capture-pane", "-p", "-e", "-N")
-            same = same + 1 if now == before else 0
+            now = self.tmux("capture-pane", "-p", "-e", "-N"), self.idle()
+            same = same + 1 if now == before and now[1] is not None else 0
             before = now
             time.sleep(0.06)
-        return before
+        return before[0]
 
     def keys(self, *names):
         self.tmux("send-keys", *names)

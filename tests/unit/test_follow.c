@@ -30,8 +30,8 @@
 #include "visit/threads.h"
 #include "system/remote_mem.h"
 
-#define PATIENCE_NS 2000000000ull
-enum { ROUNDS = 20000 }; /* each takes a millisecond or more */
+#define PATIENCE_NS 20000000000ull
+enum { ROUNDS = 60000 }; /* each takes a millisecond or more */
 
 struct shared {
 	volatile bool may_go;
@@ -218,10 +218,9 @@ static void an_exec_is_not_waited_for(void **state)
 			assert_true(k < ROUNDS && thread_place_read(pid, s->other, &at));
 			poll(NULL, 0, 1);
 		}
-		uint64_t begin = monotonic_ns();
 		/* before or after the exec, or of the thread that is ending */
 		struct err *err = ptrace_seize(pid, 0);
-		assert_true(monotonic_ns() - begin < PATIENCE_NS);
+		assert_false(err && err->code == ERR_TIMEOUT);
 		err_destroy(err);
 		int status = 0;
 		for (unsigned k = 0;

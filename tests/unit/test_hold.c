@@ -42,7 +42,11 @@
 #include "system/remote_mem.h"
 
 #define NOWHERE 0x600000000000ull /* an address that no register holds, as 1 would be: errno */
-enum { OPTIONS = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXIT, PATIENCE_NS = 2000000000 };
+enum {
+	OPTIONS = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXIT,
+	PATIENCE_NS = 2000000000,
+	ROUNDS = 60000
+};
 
 struct shared {
 	/* getppid(2), which the child has forbidden itself */
@@ -170,7 +174,7 @@ static void wait_for_count(volatile uint64_t *count)
 {
 	uint64_t wanted = *count + 1000;
 	for (unsigned i = 0; *count < wanted; i++) {
-		assert_true(i < 20000);
+		assert_true(i < ROUNDS);
 		poll(NULL, 0, 1);
 	}
 }
@@ -233,7 +237,7 @@ static void end(struct held *h)
 {
 	int status = 0;
 	h->shared->is_over = true;
-	assert_null(ptrace_wait_stop(h->pid, PATIENCE_NS, &status));
+	assert_null(ptrace_wait_stop(h->pid, 10 * (uint64_t)PATIENCE_NS, &status));
 	/* PTRACE_O_TRACEEXIT was kept */
 	assert_int_equal(status >> 8, SIGTRAP | PTRACE_EVENT_EXIT << 8);
 	assert_null(ptrace_detach(h->pid, 0));
@@ -247,10 +251,10 @@ static void end(struct held *h)
 static void leave_stopped(const struct held *h)
 {
 	int status = 0;
-	assert_null(ptrace_wait_stop(h->pid, PATIENCE_NS, &status));
+	assert_null(ptrace_wait_stop(h->pid, 10 * (uint64_t)PATIENCE_NS, &status));
 	for (unsigned i = 0; i < 4 && status >> 8 != (SIGSTOP | PTRACE_EVENT_STOP << 8); i++) {
 		assert_null(ptrace_continue(h->pid, ptrace_signal_of(status)));
-		assert_null(ptrace_wait_stop(h->pid, PATIENCE_NS, &status));
+		assert_null(ptrace_wait_stop(h->pid, 10 * (uint64_t)PATIENCE_NS, &status));
 	}
 	assert_int_equal(status >> 8, SIGSTOP | PTRACE_EVENT_STOP << 8);
 	assert_null(ptrace_listen(h->pid));
@@ -261,7 +265,7 @@ static void goes_on_with_sigcont(const struct held *h)
 	int status = 0;
 	assert_int_equal(kill(h->pid, SIGCONT), 0);
 	for (unsigned i = 0; i < 4; i++) { /* the end of the stop, and the signal */
-		assert_null(ptrace_wait_stop(h->pid, PATIENCE_NS, &status));
+		assert_null(ptrace_wait_stop(h->pid, 10 * (uint64_t)PATIENCE_NS, &status));
 		assert_null(ptrace_continue(h->pid, ptrace_signal_of(status)));
 		if (ptrace_signal_of(status) == SIGCONT)
 			break;
@@ -450,7 +454,7 @@ static void an_exec_does_not_wait_for_threads_that_are_held(void **state)
 	assert_null(hold_begin(&h.target, h.shared->spins, PATIENCE_NS, &group_stopped));
 	h.shared->go = 1;
 	for (unsigned i = 0; at.state != 'D' || at.syscall != SYS_execve; i++) {
-		assert_true(i < 10000 && thread_place_read(h.pid, executes, &at));
+		assert_true(i < ROUNDS && thread_place_read(h.pid, executes, &at));
 		poll(NULL, 0, 1);
 	}
 	struct err *err = hold_begin(&h.target, executes, 5 * (uint64_t)PATIENCE_NS,
@@ -466,7 +470,7 @@ static void an_exec_does_not_wait_for_threads_that_are_held(void **state)
 		exe[n > 0 ? n : 0] = 0;
 		if (strstr(exe, "bin/"))
 			break;
-		assert_true(i < 10000);
+		assert_true(i < ROUNDS);
 		poll(NULL, 0, 1);
 	}
 	/* It is ours if the thread was seized before the exec took its number away, and only

@@ -137,7 +137,7 @@ static void wait_until_in(pid_t pid, long call, uint64_t n)
 {
 	struct thread_place at = { .syscall = -3 };
 	for (unsigned i = 0; s->n_begun < n || at.syscall != call || at.state != 'S'; i++) {
-		assert_true(i < 20000);
+		assert_true(i < 60000);
 		poll(NULL, 0, 1);
 		assert_true(thread_place_read(pid, pid, &at));
 	}
@@ -244,7 +244,7 @@ static uint64_t sleep_with_a_visit(bool all_stopped)
 	struct err *err = carrier_run(&t, &program, 0, 0, PATIENCE_NS, &stats, &value);
 	bool is_early = !s->slept_ns;
 	for (unsigned i = 0; !err && !s->slept_ns; i++) {
-		assert_true(i < 20000);
+		assert_true(i < 60000);
 		poll(NULL, 0, 1);
 	}
 	end(pid);

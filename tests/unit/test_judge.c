@@ -85,11 +85,17 @@ static void test_slow_one(void **state)
 	slow = start_python();
 	quick = start_python();
 	struct judge *j = NULL;
-	assert_null(judge_create(check, &j));
-	uint64_t begin = monotonic_ns();
-	assert_null(judge_look(j));
-	assert_true(monotonic_ns() - begin <
-		    1000000000u); /* it takes half a millisecond, but machines are loaded */
+	bool is_quick = false;
+	/* It takes half a millisecond, and would take 2 s if it waited for the slow one; but machines
+	 * are loaded. */
+	for (unsigned i = 0; i < 5 && !is_quick; i++) {
+		judge_destroy(j);
+		assert_null(judge_create(check, &j));
+		uint64_t begin = monotonic_ns();
+		assert_null(judge_look(j));
+		is_quick = monotonic_ns() - begin < 1000000000u;
+	}
+	assert_true(is_quick);
 	assert_true(wait_done(j, 60));
 	const struct app_process *one = row_of(j, slow), *other = row_of(j, quick);
 	if (!one || !other) { /* there is no python3 that can be used */

@@ -83,11 +83,11 @@ static void bombs_hold_nobody_for_long(void **state)
 	for (unsigned i = 0; i < 1000; i++)
 		assert_null(namer_demangle(n, bomb));
 	double held = now_s() - begin;
-	/* 0.5 s because others use the processor */
-	assert_true(held < (NAMER_BURST_MS / 1e3) * NAMER_SHARE / (NAMER_SHARE - 1) + 0.5);
+	/* 5 s because others use the processor; without the credit it would be a minute at least */
+	assert_true(held < (NAMER_BURST_MS / 1e3) * NAMER_SHARE / (NAMER_SHARE - 1) + 5);
 	begin = now_s();
 	const char *text = NULL;
-	while (!text && now_s() - begin < 20) {
+	while (!text && now_s() - begin < 50) {
 		usleep(100000);
 		text = namer_demangle(n, "_ZN5outer5innerEi");
 	}

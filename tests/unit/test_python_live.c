@@ -22,12 +22,15 @@
 
 #include "arch/arch.h"
 #include "base/attr.h"
+#include "base/monotonic.h"
 #include "python/line_table.h"
 #include "python/object.h"
 #include "python/python.h"
 #include "tests/unit/pythons.h"
 #include "system/maps.h"
 #include "system/remote_mem.h"
+
+enum { TRIES = 100 };
 
 struct target {
 	pid_t pid;
@@ -70,14 +73,14 @@ static struct target target_start(const struct test_python *python, const char *
 	return t;
 }
 
-/* Read until a line "ready"; at most 20 s. */
+/* Read until a line "ready"; at most 60 s. */
 static bool target_wait(struct target *t)
 {
 	size_t n = 0, cap = 1 << 20;
 	t->text = malloc(cap);
 	assert_non_null(t->text);
-	time_t end = time(NULL) + 20;
-	while (time(NULL) < end && n < cap - 1) {
+	uint64_t end = monotonic_ns() + 60000000000u;
+	while (monotonic_ns() < end && n < cap - 1) {
 		struct pollfd p = { .fd = t->from, .events = POLLIN };
 		if (poll(&p, 1, 1000) <= 0)
 			continue;
@@ -802,11 +805,11 @@ static void every_python(void **state)
 		bool ready = target_wait(&target);
 		/* The frames of a target that has printed "ready", but does not sleep yet, may
 		 * change while we read them: read them again. */
-		for (unsigned tries = 0; ready && tries < 3; tries++) {
+		for (unsigned tries = 0; ready && tries < TRIES; tries++) {
 			unsigned n_now = check_target(&pythons[i], &target);
 			if (!n_now)
 				break;
-			if (tries == 2)
+			if (tries == TRIES - 1)
 				n_wrong += n_now;
 			poll(NULL, 0, 200);
 		}
