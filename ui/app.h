@@ -14,6 +14,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 
+struct held_row;
 struct hold_list;
 struct trace;
 struct strbuf;
@@ -59,6 +60,10 @@ struct app_live_ops {
 	struct err *(*hold_switch)(void *ctx, uint32_t id, bool on);
 	struct err *(*hold_ignore)(void *ctx, uint32_t id, uint32_t n);
 	const struct hold_list *(*holds)(void *ctx); /* borrowed until the next read() */
+	/* Append the local variables of a frame of a thread that is held, a line each; 0: the
+	 * innermost Python frame. False: they are not known. Reads the target's memory, so it is
+	 * never called while drawing. */
+	bool (*locals)(void *ctx, const struct held_row *held, uint32_t frame, struct strbuf *to);
 	/* Ask for a capture of what is kept; answer() reports what became of it. */
 	struct err *(*dump)(void *ctx, const char *path);
 	bool (*answer)(void *ctx, char *ret, size_t n_ret, bool *ret_failed);

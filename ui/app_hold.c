@@ -242,5 +242,9 @@ void app_hold_poll(struct app *app)
 		app->held_since_ns = newest->since_ns;
 		app->held_seq = newest->seq;
 	}
+	/* the stack of its event shows variables now, or no longer */
+	if (newest || app->n_held != list->n_held)
+		app_changed(app, CHANGE_CURSOR);
+	app->n_held = list->n_held;
 	go_there(app);
 }

@@ -108,6 +108,7 @@ struct app {
 	/* of the thread that was held last: since when (CLOCK_MONOTONIC), and the event to go to;
 	 * SELECTION_NONE: that was done */
 	uint64_t held_since_ns, held_seq;
+	uint32_t n_held; /* threads, as the recorder last told */
 
 	struct header header;
 	uint64_t header_at_ns, renewed_at_ns, refreshed_at_ns, ticked_at_ns, started_ns;

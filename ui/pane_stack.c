@@ -1,12 +1,14 @@
 /*
  * pane_stack: the frames of the event. Library frames are folded, the caller is marked, and the
- * source around the frame under the cursor is shown below.
+ * source around the frame under the cursor is shown below, and, while its thread is held, the local
+ * variables of that frame.
  */
 #include "ui/pane_stack.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hold_list.h"
 #include "base/utf8.h"
 #include "ui/area.h"
 #include "ui/pane_host.h"
@@ -36,7 +38,9 @@ struct stack {
 	/* The file of the frame under the cursor, from look(). NULL: not read, or memory is
 	 * short. */
 	const struct source_file *source;
-	bool is_ours; /* its name leads to the files that we see */
+	bool is_ours;         /* its name leads to the files that we see */
+	bool is_held;         /* the thread waits before this event happens */
+	struct strbuf locals; /* of the frame under the cursor, a line each; "": not known */
 };
 
 static struct err *open_stack(const struct pane_host *host, struct pane **ret)
@@ -53,12 +57,16 @@ static void close_stack(struct pane *p)
 {
 	struct stack *k = (struct stack *)p;
 	vec_fini(&k->entries);
+	strbuf_fini(&k->locals);
 	free(k);
 }
 
 static int excerpt_lines(const struct pane *p)
 {
+	const struct stack *k = (const struct stack *)p;
 	int n = p->n_lines;
+	if (k->is_held) /* variables need more room */
+		return n >= 18 ? n * 2 / 3 : n >= 9 ? n - 4 : n >= 5 ? 3 : 0;
 	return n >= 18 ? n / 2 - 1 : n >= 9 ? 5 : n >= 5 ? 2 : 0;
 }
 
@@ -182,6 +190,35 @@ static const struct source_file *read_source(const struct stack *k, const struct
 	return source;
 }
 
+/* The thread that waits before the event under the cursor happens; NULL: none does. */
+static const struct held_row *held_now(const struct stack *k)
+{
+	const struct view *s = k->pane.host->view;
+	const struct hold_list *list = s->live && s->live->holds ? s->live->holds(s->live_ctx)
+								 : NULL;
+	for (uint32_t i = 0; list && i < list->n_held && i < HELD_SHOWN; i++)
+		if (list->held[i].seq == k->seq)
+			return &list->held[i];
+	return NULL;
+}
+
+/* Read the variables that the next frame of the screen shows. */
+static void look_at_locals(struct stack *k)
+{
+	const struct view *s = k->pane.host->view;
+	const struct held_row *held = held_now(k);
+	const struct frame_entry *e = current(k);
+	struct frame_info f;
+	uint32_t number = 0;
+	strbuf_clear(&k->locals);
+	if (!held || !s->live->locals || !source_frame(k, &f))
+		return;
+	for (uint32_t i = 0; i < e->number && i < k->n_frames; i++)
+		number += trace_frame(s->trace, k->frames[i], &f) && f.kind == FRAME_PYTHON;
+	if (!s->live->locals(s->live_ctx, held, number, &k->locals))
+		strbuf_clear(&k->locals);
+}
+
 /* Read the source that the next frame of the screen shows. */
 static void look(struct stack *k)
 {
@@ -189,14 +226,16 @@ static void look(struct stack *k)
 	k->source = NULL;
 	if (excerpt_lines(&k->pane) && source_frame(k, &f))
 		k->source = read_source(k, &f, &k->is_ours);
+	look_at_locals(k);
 }
 
 static void update_stack(struct pane *p, unsigned changes)
 {
 	struct stack *k = (struct stack *)p;
-	if (changes & (CHANGE_CURSOR | CHANGE_FILTER | CHANGE_SIZE)) {
-		bool other = k->seq != p->host->cursor_seq;
-		k->seq = p->host->cursor_seq;
+	bool was_held = k->is_held, other = k->seq != p->host->cursor_seq;
+	k->seq = p->host->cursor_seq;
+	k->is_held = held_now(k) != NULL;
+	if (changes & (CHANGE_CURSOR | CHANGE_FILTER | CHANGE_SIZE) || was_held != k->is_held) {
 		build(k);
 		int lines = p->n_lines - (k->entries.n ? excerpt_lines(p) : 0);
 		list_set(&p->list, k->entries.n, lines > 0 ? lines : 1);
@@ -304,6 +343,37 @@ static void draw_excerpt(const struct stack *k, struct area a, const struct fram
 		draw_source_line(k, a, y + 1, first + y, digits, f);
 }
 
+/* The source line and the variables of a thread that is held; of others, an excerpt of the source. */
+static void draw_below(const struct stack *k, struct area a, const struct frame_info *f)
+{
+	if (!k->locals.n) {
+		draw_excerpt(k, a, f);
+		return;
+	}
+	int y = 0;
+	if (a.n_lines > 3) {
+		int n = a.n_lines > 12 ? a.n_lines / 3 : 2;
+		draw_excerpt(k, area_sub(a, 0, 0, n, a.n_columns), f);
+		y = n;
+	}
+	for (const char *line = k->locals.s; *line; y++) {
+		size_t n = strcspn(line, "\n"), n_more = 0;
+		if (y == a.n_lines - 1)
+			for (const char *p = line + n; *p; p++)
+				n_more += *p == '\n' && p[1];
+		struct strbuf b = { 0 };
+		if (n_more)
+			strbuf_addf(&b, "… %zu more; \\ gives this pane more room", n_more + 1);
+		else
+			strbuf_add(&b, line, n);
+		area_put_cut(a, y, 4, -1, n_more ? ROLE_DIM : ROLE_TEXT, strbuf_str(&b));
+		strbuf_fini(&b);
+		line += n + (line[n] == '\n');
+		if (y >= a.n_lines - 1)
+			break;
+	}
+}
+
 static void draw_stack(const struct pane *p, struct area a)
 {
 	const struct stack *k = (const struct stack *)p;
@@ -383,7 +453,7 @@ static void draw_stack(const struct pane *p, struct area a)
 	int excerpt = excerpt_lines(p);
 	struct frame_info f;
 	if (excerpt && source_frame(k, &f))
-		draw_excerpt(k, area_sub(a, p->n_lines - excerpt, 0, excerpt, a.n_columns), &f);
+		draw_below(k, area_sub(a, p->n_lines - excerpt, 0, excerpt, a.n_columns), &f);
 }
 
 static bool act_frames(struct pane *p, enum action action, uint64_t count)

@@ -128,11 +128,23 @@ static void locals_each(const struct snapshot_frame *f, see_local *see, void *to
 	}
 }
 
-static void local_text(void *to, const char *name, const char *value)
+struct lines {
+	struct strbuf *to;
+	const char *indent;
+};
+
+static void local_text(void *ctx, const char *name, const char *value)
 {
-	strbuf_adds(to, "          ");
-	add_name(to, name);
-	strbuf_addf(to, " = %s\n", value);
+	const struct lines *l = ctx;
+	strbuf_adds(l->to, l->indent);
+	add_name(l->to, name);
+	strbuf_addf(l->to, " = %s\n", value);
+}
+
+void doctor_stacks_add_locals(const struct snapshot_frame *f, const char *indent, struct strbuf *to)
+{
+	struct lines l = { to, indent };
+	locals_each(f, local_text, &l);
 }
 
 static void add_frames(struct strbuf *to, const struct snapshot_thread *t)
@@ -152,7 +164,7 @@ static void add_frames(struct strbuf *to, const struct snapshot_thread *t)
 		if (f->line)
 			strbuf_addf(to, ":%u", f->line);
 		strbuf_addc(to, '\n');
-		locals_each(f, local_text, to);
+		doctor_stacks_add_locals(f, "          ", to);
 	}
 	if (n_left_out && t->left_out_at >= t->n_shown)
 		strbuf_addf(to, "      … %u more frame%s\n", n_left_out,
@@ -291,23 +303,35 @@ static struct err *refusal_of(const struct access_facts *facts)
 	return err_create(ERR_NOT_PYTHON, "process %d has no Python", facts->pid);
 }
 
-struct err *doctor_stacks_report(pid_t pid, const struct doctor_style *style, struct strbuf *to)
+static struct err *take(pid_t pid, bool with_locals, struct header *header, struct snapshot **ret)
 {
 	struct access_facts facts;
 	CLEANUP(target_facts) struct target_facts *examined = NULL;
-	CLEANUP(snapshot) struct snapshot *s = NULL;
-	struct header header;
 	struct err *err = access_facts_read(pid, &facts, &examined);
 	if (!err)
 		err = refusal_of(&facts);
 	if (!err && !examined)
 		err = err_create(ERR_TARGET_GONE, "process %d has ended", (int)pid);
 	if (!err)
-		err = snapshot_take(pid, examined->runtimes, examined->n_runtimes, style->locals,
-				    &s);
+		err = snapshot_take(pid, examined->runtimes, examined->n_runtimes, with_locals,
+				    ret);
+	if (!err && header)
+		header_read(header, pid, &facts);
+	return err;
+}
+
+struct err *doctor_stacks_take(pid_t pid, struct snapshot **ret)
+{
+	return take(pid, true, NULL, ret);
+}
+
+struct err *doctor_stacks_report(pid_t pid, const struct doctor_style *style, struct strbuf *to)
+{
+	CLEANUP(snapshot) struct snapshot *s = NULL;
+	struct header header;
+	struct err *err = take(pid, style->locals, &header, &s);
 	if (err)
 		return err;
-	header_read(&header, pid, &facts);
 	if (style->json)
 		report_json(&header, s, to);
 	else

@@ -22,10 +22,12 @@
 #include "commands/judge.h"
 #include "commands/keeper.h"
 #include "commands/kept_view.h"
+#include "commands/doctor_stacks.h"
 #include "commands/session.h"
 #include "model/catalog.h"
 #include "model/trace.h"
 #include "options.h"
+#include "stacks/snapshot.h"
 #include "system/proc_file.h"
 #include "visit/access.h"
 
@@ -35,6 +37,10 @@ struct live {
 	char *keep;             /* --keep; NULL: not given */
 	struct kept_view *kept; /* with --keep: where the trace of the screen comes from */
 	struct keeper keeper;   /* keeps the terminal of the program */
+	/* of a thread that is held, as it was last asked for; NULL: none, or it cannot be read */
+	struct snapshot *snapshot;
+	uint64_t snapshot_since_ns;
+	pid_t snapshot_tid;
 	bool launched;
 	bool may_drop;
 	bool waits; /* the session ends when the program has ended */
@@ -181,6 +187,40 @@ static const struct hold_list *live_holds(void *ctx)
 	return &l->session->holds;
 }
 
+/* Frame number `frame` of a stack; NULL: it is not in the snapshot. */
+static const struct snapshot_frame *frame_of(const struct snapshot_thread *t, uint32_t frame)
+{
+	uint32_t n_left_out = t->n_frames - t->n_shown;
+	if (frame >= t->n_frames ||
+	    (frame >= t->left_out_at && frame - t->left_out_at < n_left_out))
+		return NULL;
+	frame -= frame >= t->left_out_at ? n_left_out : 0;
+	return frame < t->n_shown ? &t->frames[frame] : NULL;
+}
+
+static bool live_locals(void *ctx, const struct held_row *held, uint32_t frame, struct strbuf *to)
+{
+	struct live *l = ctx;
+	if (l->snapshot_since_ns != held->since_ns || l->snapshot_tid != held->tid) {
+		snapshot_destroy(l->snapshot);
+		l->snapshot = NULL;
+		l->snapshot_since_ns = held->since_ns;
+		l->snapshot_tid = held->tid;
+		err_destroy(doctor_stacks_take(held->pid, &l->snapshot));
+	}
+	for (size_t i = 0; l->snapshot && i < l->snapshot->n_threads; i++) {
+		const struct snapshot_thread *t = &l->snapshot->threads[i];
+		const struct snapshot_frame *f = t->tid == held->tid && t->kind == SNAPSHOT_STACK
+						     ? frame_of(t, frame)
+						     : NULL;
+		if (f && f->locals) {
+			doctor_stacks_add_locals(f, "", to);
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool live_answer(void *ctx, char *ret, size_t n_ret, bool *ret_failed)
 {
 	struct live *l = ctx;
@@ -223,6 +263,7 @@ static void live_close(void *ctx)
 		session_request(l->session, CONTROL_DETACH);
 	keeper_take_over(&l->keeper);
 	kept_view_destroy(take_ptr(l->kept));
+	snapshot_destroy(take_ptr(l->snapshot));
 }
 
 static const struct app_live_ops live_ops = {
@@ -244,6 +285,7 @@ static const struct app_live_ops live_ops = {
 	.hold_switch = live_hold_switch,
 	.hold_ignore = live_hold_ignore,
 	.holds = live_holds,
+	.locals = live_locals,
 	.answer = live_answer,
 	.renew = live_renew,
 	.must_ask = live_must_ask,

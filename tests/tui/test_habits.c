@@ -21,6 +21,7 @@
 #include "model/trace.h"
 #include "sample.h"
 #include "ui/app_actions.h"
+#include "ui/app_hold.h"
 #include "ui/app_input.h"
 #include "ui/app_panes.h"
 #include "ui/app_prompts.h"
@@ -538,6 +539,12 @@ static struct err *continue_it(void *ctx)
 	return NULL;
 }
 
+static bool locals_of(void *ctx, const struct held_row *held, uint32_t frame, struct strbuf *to)
+{
+	strbuf_addf(to, "number = %u\nsecond = 2\n", frame);
+	return true;
+}
+
 static const struct app_live_ops live_holds = { .is_alive = is_alive,
 						.hold = hold_it,
 						.unhold = unhold_it,
@@ -545,6 +552,7 @@ static const struct app_live_ops live_holds = { .is_alive = is_alive,
 						.hold_ignore = ignore_it,
 						.holds = list_them,
 						.held = held_now,
+						.locals = locals_of,
 						.continue_held = continue_it };
 
 static void must_ask_for(struct app *app, const char *keys, const char *what)
@@ -588,6 +596,22 @@ static void test_holds(void **state)
 	assert_int_equal(n_continued, 3);
 	drive_keys(app, "q g b"); /* the event under the cursor */
 	assert_memory_equal(asked, "event == \"", 10);
+	/* the variables of a frame are shown while its thread is held */
+	struct event e;
+	uint64_t seq = 0;
+	while (trace_event(app->host.view->trace, seq, &e) && !e.stack)
+		seq++;
+	assert_true(e.stack);
+	holds.held[0].seq = seq;
+	holds.held[0].since_ns = 2;
+	app_hold_poll(app);
+	drive_settle(app);
+	assert_int_equal(app->host.cursor_seq, seq);
+	must_show(app, "second = 2");
+	holds.n_held = 0;
+	app_hold_poll(app);
+	drive_settle(app);
+	assert_false(shows(app, "second = 2"));
 	app_destroy(app);
 }
 
