@@ -164,7 +164,8 @@ demo() {
 		sleep 1
 		screen=$("${t[@]}" capture-pane -p 2>/dev/null) || break
 		case $screen in
-		*"status 0"*) "${t[@]}" kill-server 2>/dev/null; echo "ok"; return 0 ;;
+		# the status is the shop's, which q or k has ended: 128+9
+		*"status 0"* | *"status 137"*) "${t[@]}" kill-server 2>/dev/null; echo "ok"; return 0 ;;
 		*"status "[0-9]*) break ;;
 		*"k kill"*"Esc stay"*) "${t[@]}" send-keys k ;; # what q asks, because the screen started the shop
 		esac
