@@ -204,7 +204,7 @@ struct err *trace_refresh(struct trace *t, struct trace_change *ret)
 	if (err)
 		return err;
 	replacement_check(t);
-	if (!reader_is_finished(t->reader))
+	if (!t->about.finished)
 		about_fill(t);
 	*ret = (struct trace_change){
 		.first_seq = first_seq,

@@ -210,6 +210,44 @@ static void follows(void **state)
 	trace_close(t);
 }
 
+/* A file is opened when a part of it is there, and the rest comes at once: what it says about
+ * itself is as complete as in the whole file. */
+static void comes_in_two_parts(void **state)
+{
+	char text[200 * 1024], part[300];
+	struct writer *w = test_writer(path);
+	write_random(w, 50, 1, 0);
+	must(writer_close(w));
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(fd, text, sizeof(text)), n_opened = 0;
+	assert_true(n > 0 && n < (ssize_t)sizeof(text));
+	close(fd);
+	snprintf(part, sizeof(part), "%s.part", path);
+	for (ssize_t first = 0; first < n; first += first < 512 ? 1 : 97) {
+		struct trace *t;
+		struct trace_change change;
+		fd = open(part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+		assert_int_equal(write(fd, text, (size_t)first), first);
+		struct err *err = trace_open(part, NULL, &t);
+		assert_int_equal(write(fd, text + first, (size_t)(n - first)), n - first);
+		close(fd);
+		if (err) { /* not even the header is there */
+			err_destroy(err);
+			continue;
+		}
+		n_opened++;
+		must(trace_refresh(t, &change));
+		const struct trace_about *about = trace_about_get(t);
+		assert_true(change.finished && about->finished);
+		assert_string_equal(about->host, "here");
+		assert_string_equal(about->creator, "test");
+		assert_int_equal(about->file_bytes, n);
+		trace_close(t);
+	}
+	assert_true(n_opened > 100);
+	unlink(part);
+}
+
 /* Every tag, containers in containers (which the writer takes apart), and values that must be
  * rejected. */
 static void values(void **state)
@@ -517,6 +555,7 @@ int main(void)
 		cmocka_unit_test(writes_and_reads),
 		cmocka_unit_test(blocks_of_any_size),
 		cmocka_unit_test(follows),
+		cmocka_unit_test(comes_in_two_parts),
 		cmocka_unit_test(values),
 		cmocka_unit_test(refuses),
 		cmocka_unit_test(pipes),
