@@ -17,6 +17,10 @@ enum {
 	SPIN_NS = 20,
 	REFUSED_NS = 500 * 1000 * 1000,  /* without progress, if it may not sleep */
 	UNHEARD_NS = 1000 * 1000 * 1000, /* without a sign of the recorder */
+	/* The most that counts between two looks at the clock: a machine that stood still for a
+	 * while, or a thread that was stopped, says nothing about the recorder, which stood still,
+	 * too. */
+	LOOK_NS = 100 * 1000 * 1000,
 };
 
 static void ask_begin(const struct probe_context *ctx, const struct probe_state *state,
@@ -91,7 +95,8 @@ LANE_CODE enum patience_step patience_step(const struct probe_context *ctx,
 		p->done = done;
 		p->beat = beat;
 		p->n_since = p->n_spins;
-		p->since_ns = clock_coarse_ns(ctx);
+		p->waited_ns = 0;
+		p->look_ns = clock_coarse_ns(ctx);
 	}
 	if (p->n_spins < SPINS_FIRST)
 		return PATIENCE_SPIN;
@@ -99,8 +104,12 @@ LANE_CODE enum patience_step patience_step(const struct probe_context *ctx,
 		return PATIENCE_SLEEP;
 	if (p->n_spins % 64)
 		return PATIENCE_SPIN;
-	uint64_t now = clock_coarse_ns(ctx),
-		 passed = now ? now - p->since_ns : (uint64_t)(p->n_spins - p->n_since) * SPIN_NS;
+	uint64_t now = clock_coarse_ns(ctx), passed = (uint64_t)(p->n_spins - p->n_since) * SPIN_NS;
+	if (now) {
+		uint64_t more = now - p->look_ns;
+		p->look_ns = now;
+		passed = p->waited_ns += more < LOOK_NS ? more : LOOK_NS;
+	}
 	return passed < (p->ask.is_refused ? REFUSED_NS : UNHEARD_NS) ? PATIENCE_SPIN
 								      : PATIENCE_LOST;
 }

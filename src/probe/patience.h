@@ -35,7 +35,7 @@ void patience_end(const struct probe_context *ctx, struct ask *ask)
 
 struct patience {
 	struct ask ask;
-	uint64_t done, since_ns;
+	uint64_t done, look_ns, waited_ns; /* when it last read the clock; how long it has waited */
 	uint32_t beat, n_spins, n_since;
 };
 enum patience_step { PATIENCE_SPIN, PATIENCE_SLEEP, PATIENCE_LOST };

@@ -204,6 +204,43 @@ static void test_room(void **s)
 	in_process(room_body);
 }
 
+/* Set the clock of the target, and wait until the thread that waits has read it. */
+static void set_clock(uint64_t ns)
+{
+	__atomic_store_n(&clock_stands_at, ns, __ATOMIC_SEQ_CST);
+	uint32_t n = __atomic_load_n(&n_clock_reads, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&n_clock_reads, __ATOMIC_SEQ_CST) < n + 3 &&
+	       !__atomic_load_n(&state->abandoned, __ATOMIC_SEQ_CST))
+		sched_yield();
+}
+
+/* The whole machine stands still while a thread waits for room: that is not the recorder's fault. */
+static void stall_body(void)
+{
+	const uint64_t begin = 5000000000u, jump = 60000000000u, step = 50000000;
+	pthread_t filler;
+	target_init(0, 1);
+	clock_stands_at = begin;
+	raise_event();
+	if (pthread_create(&filler, NULL, fill_main, NULL) != 0)
+		abort();
+	while (!__atomic_load_n(&slot(0)->waiting, __ATOMIC_SEQ_CST))
+		sched_yield();
+	set_clock(begin);
+	for (unsigned i = 1; i <= 3; i++)
+		set_clock(begin + i * jump);
+	expect_equal("given up after a stall", state->abandoned, 0);
+	for (unsigned i = 1; i <= 40; i++)
+		set_clock(begin + 3 * jump + i * step);
+	expect_equal("given up after 2 s", state->abandoned, 1);
+}
+
+static void test_stall(void **s)
+{
+	(void)s;
+	in_process(stall_body);
+}
+
 /* ---- a real-time thread ---- */
 
 static int goes_on; /* the other thread waits for the lane */
@@ -577,12 +614,13 @@ static void test_uncounted(void **s)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_event),    cmocka_unit_test(test_nested),
-		cmocka_unit_test(test_stuck),    cmocka_unit_test(test_room),
-		cmocka_unit_test(test_priority), cmocka_unit_test(test_killed),
-		cmocka_unit_test(test_clock),    cmocka_unit_test(test_filter),
-		cmocka_unit_test(test_untold),   cmocka_unit_test(test_ring_clock),
-		cmocka_unit_test(test_counted),  cmocka_unit_test(test_uncounted),
+		cmocka_unit_test(test_event),      cmocka_unit_test(test_nested),
+		cmocka_unit_test(test_stuck),      cmocka_unit_test(test_room),
+		cmocka_unit_test(test_stall),      cmocka_unit_test(test_priority),
+		cmocka_unit_test(test_killed),     cmocka_unit_test(test_clock),
+		cmocka_unit_test(test_filter),     cmocka_unit_test(test_untold),
+		cmocka_unit_test(test_ring_clock), cmocka_unit_test(test_counted),
+		cmocka_unit_test(test_uncounted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
