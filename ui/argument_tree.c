@@ -152,6 +152,20 @@ static void add_attr_word(struct argument_tree *t, size_t line, const struct val
 	t->lines.v[line].value = take(&b);
 }
 
+/* Add what a descriptor was when the recorder looked, below its value: it may have been another one
+ * when the event was raised. */
+static void add_was(struct argument_tree *t, const struct argument *arg)
+{
+	struct strbuf b = { 0 };
+	struct argument_line line = {
+		.indent = 2, .is_info = true, .go = SELECTION_NONE, .name = strdup("was")
+	};
+	utf8_escape(&b, arg->was, arg->n_was, 0);
+	strbuf_adds(&b, "   (looked up after the event)");
+	line.value = take(&b);
+	argument_tree_add(t, line);
+}
+
 static void add_node(struct argument_tree *t, struct value_iter *it, const struct value_node *v,
 		     const char *name, const char *path, unsigned indent, uint32_t key,
 		     bool open_at_first);
@@ -529,6 +543,8 @@ uint32_t argument_tree_build(struct argument_tree *t, struct view *view, const s
 		}
 		add_node(t, &all.it, &value, name, path, 0, arg.index + 1, small || n_args == 1);
 		gather(t, line, e, arg.index, &value);
+		if (arg.was)
+			add_was(t, &arg);
 		add_guesses(t, e, &value, all.event, arg.index);
 		unsigned reading = arg.value.tag == VALUE_INT
 				       ? catalog_arg_reading(all.event, arg.index)

@@ -223,6 +223,8 @@ enum { ARGS_MAX = 64 };
 struct arg_node {
 	struct value_node v;
 	struct value_iter it; /* it is after the node */
+	const char *was;      /* of struct argument */
+	size_t n_was;
 	char name[48];
 };
 
@@ -242,6 +244,8 @@ static uint32_t read_args(struct view *s, const struct event *e, struct arg_node
 	while (n < ARGS_MAX && arguments_next(&all, &arg)) {
 		args[n].v = arg.value;
 		args[n].it = all.it;
+		args[n].was = arg.was;
+		args[n].n_was = arg.n_was;
 		snprintf(args[n].name, sizeof(args[n].name), "%.*s", (int)arg.n_name, arg.name);
 		n++;
 		arguments_skip(&all, &arg);
@@ -308,6 +312,8 @@ void event_text_args(struct strbuf *to, struct view *s, const struct event *e, i
 		else
 			value_text_literal(&one, &it, &args[i].v,
 					   (size_t)(limit > 0 ? limit : 1) * 4 + 256);
+		if (args[i].was)
+			gist_add_was(&one, args[i].was, args[i].n_was);
 		int w = text_width(strbuf_str(&one), one.n);
 		uint32_t left = total - k - 1;
 		char more[16];

@@ -16,7 +16,7 @@ A .rec file holds the events of one theme (its name, spaces as _), one stanza ea
     platforms     any unix linux bsd macos windows       default: any
     gist          how it reads in one line; grammar: src/model/catalog.h
     description   when it fires
-    arg *         NAME TYPE [+bulk] [+secret] meaning    in order
+    arg *         NAME TYPE [+bulk] [+secret] [+fd] meaning    in order
     args-in *     3.N,3.M NAME:TYPE ...                  versions that differ; positions keep their meaning
     format *      Py_BuildValue formats at the call sites over all versions; "none" for no arguments
     raised-by *   a public way to raise it
@@ -228,7 +228,7 @@ def parse_event(stanza, theme):
             flags = []
             while meaning.startswith("+"):
                 flag, _, meaning = meaning.partition(" ")
-                if flag not in ("+bulk", "+secret"):
+                if flag not in ("+bulk", "+secret", "+fd"):
                     fail(where, f"unknown flag {flag}")
                 flags.append("ARG_" + flag[1:].upper())
             check_type(kind, where)

@@ -99,6 +99,8 @@ enum event_column {
 	COLUMN_FLAGS,
 	COLUMN_N_OBJECTS,
 	COLUMN_OBJECTS, /* one entry per object, not per event */
+	/* what the descriptors in the arguments were; missing if the block has none */
+	COLUMN_DESCRIPTORS,
 	COLUMN_COUNT
 };
 

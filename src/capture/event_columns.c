@@ -68,6 +68,11 @@ void event_columns_encode(struct event_columns *e, uint32_t n_values, uint32_t n
 	column_encode(raw, COLUMN_FLAGS, e->flags, 1, e->n);
 	column_encode(raw, COLUMN_N_OBJECTS, e->object_counts, 2, e->n);
 	column_encode_delta(raw, COLUMN_OBJECTS, e->objects, 8, e->n_objects);
+	uint32_t any = 0;
+	for (uint32_t i = 0; i < e->n; i++)
+		any |= e->descriptors[i];
+	if (any)
+		column_encode(raw, COLUMN_DESCRIPTORS, e->descriptors, 4, e->n);
 }
 
 void event_columns_next(struct event_columns *e)
@@ -90,6 +95,7 @@ void event_columns_restore(struct event_columns *e, const struct event_columns *
 	memcpy(e->time_ns, from->time_ns, n * sizeof(e->time_ns[0]));
 	memcpy(e->args, from->args, n * sizeof(e->args[0]));
 	memcpy(e->stack, from->stack, n * sizeof(e->stack[0]));
+	memcpy(e->descriptors, from->descriptors, n * sizeof(e->descriptors[0]));
 	memcpy(e->flags, from->flags, n * sizeof(e->flags[0]));
 	memcpy(e->object_counts, from->object_counts, n * sizeof(e->object_counts[0]));
 	memcpy(e->objects, from->objects, e->n_objects * sizeof(e->objects[0]));

@@ -513,6 +513,7 @@ void writer_event(struct writer *w, const struct event_info *info)
 	e->thread[i] = (uint16_t)thread_index;
 	e->args[i] = info->args;
 	e->stack[i] = info->stack;
+	e->descriptors[i] = info->descriptors;
 	e->flags[i] = (uint8_t)info->flags;
 	e->object_counts[i] = (uint16_t)n_objects;
 	if (n_objects)
@@ -521,6 +522,14 @@ void writer_event(struct writer *w, const struct event_info *info)
 	if ((e->first_seq + e->n) % EVENTS_PER_BLOCK == 0 ||
 	    e->n_objects >= EVENT_OBJECTS_PER_BLOCK)
 		events_flush(w);
+}
+
+void writer_event_doubt(struct writer *w, uint64_t seq)
+{
+	struct event_columns *e = w->events;
+	uint64_t first = w->turns.n_before + e->first_seq;
+	if (seq >= first && seq - first < e->n)
+		e->descriptors[seq - first] = 0;
 }
 
 /* ---- open, flush, close ---- */

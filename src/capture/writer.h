@@ -222,8 +222,15 @@ struct event_info {
 	uint32_t flags;     /* enum event_flag */
 	uint32_t n_objects; /* addresses for the OBJECT tags in args, in order */
 	const uint64_t *objects;
+	/* value id: what the descriptors in args were; 0 nothing is known. A LIST with one element
+	 * per argument, STR or NONE, of which the last may be missing; or a DICT by the arguments'
+	 * names. */
+	uint32_t descriptors;
 };
 void writer_event(struct writer *w, const struct event_info *e);
+/* What was said of the descriptors of event `seq` (counted as writer_n_events() counts) is not
+ * certain any more: leave it out. Nothing happens if the event is written already. */
+void writer_event_doubt(struct writer *w, uint64_t seq);
 
 /* Incidents that are not audit events; shown between the events, at their place. */
 enum note_kind {

@@ -16,10 +16,13 @@
  *                 "prefixes":[…],"flags":…,…}
  * and, with the event that follows them, the notes (losses, exits, …; enum note_kind):
  *      "notes":[{"kind":"lost","ts_ns":…,"pid":…,"text":…,"a":…,"b":…}]
+ * and, of arguments that are descriptors, what these were when the recorder looked:
+ *      "descriptors":{"fd":"/etc/passwd"}
  * The text of repeated parts (thread, event name, frame) is made once per id and copied.
  *
  * The format clickhouse is the same line for ClickHouse's JSONEachRow, which reads no objects into a
- * column and no escape of a lone high surrogate: process, notes, args and stack are JSON text, and
+ * column and no escape of a lone high surrogate: process, notes, descriptors, args and stack are JSON
+ * text, and
  * such a surrogate is the three bytes of WTF-8. src/import reads both.
  */
 #include <string.h>
@@ -392,6 +395,10 @@ static struct err *write_line(struct exporter *x, uint64_t seq, bool is_clickhou
 		make_text(x, to, start);
 	if (e.flags)
 		add_key_u64(to, ",\"flags\":", e.flags);
+	start = to->n;
+	export_words_descriptors(x, to, &e);
+	if (is_clickhouse)
+		make_text(x, to, start);
 	start = to->n;
 	strbuf_adds(to, ",\"args\":");
 	export_words_args(x, to, &e);

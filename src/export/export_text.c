@@ -5,7 +5,8 @@
  *
  * The columns are seconds since the start of the capture, the process (host:pid in a capture of
  * several hosts), the thread (left out while
- * there is only one), the event with its arguments, and the caller. Everything is escaped: no byte
+ * there is only one), the event with its arguments, and the caller. What a descriptor was when the
+ * recorder looked is in angle brackets: fd=3<was /etc/passwd>. Everything is escaped: no byte
  * of the target reaches the terminal raw. Notes (losses, exits, …) get lines of their own between
  * +++ and +++, at their place.
  */
@@ -128,6 +129,8 @@ static struct err *write_event(struct exporter *x, uint64_t seq)
 			value_text_literal(to, &a.it, &arg.value, x->options.wide ? 0 : ARG_BYTES);
 		else /* flags=O_RDWR|O_CREAT family=AF_INET mode=0644 */
 			gist_add_value(to, &a.it, &arg.value, reading);
+		if (arg.was)
+			gist_add_was(to, arg.was, arg.n_was);
 	}
 	strbuf_addc(to, ')');
 	if (e.stack) {

@@ -54,6 +54,27 @@ void export_words_args(struct exporter *x, struct strbuf *to, const struct event
 	strbuf_addc(to, '}');
 }
 
+void export_words_descriptors(struct exporter *x, struct strbuf *to, const struct event *e)
+{
+	struct arguments a;
+	struct argument arg;
+	bool any = false;
+	if (!e->descriptors)
+		return;
+	arguments_init(&a, x->trace, e);
+	for (; arguments_next(&a, &arg); arguments_skip(&a, &arg)) {
+		if (!arg.was)
+			continue;
+		strbuf_adds(to, any ? "," : ",\"descriptors\":{");
+		value_json_string(to, arg.name, arg.n_name);
+		strbuf_addc(to, ':');
+		value_json_string(to, arg.was, arg.n_was);
+		any = true;
+	}
+	if (any)
+		strbuf_addc(to, '}');
+}
+
 static void add_caller(struct trace *trace, struct strbuf *to, uint32_t frame)
 {
 	struct frame_info f;

@@ -13,6 +13,8 @@ struct trace;
 void export_words_time(struct exporter *x, struct strbuf *to, uint64_t time_ns);
 /* {"path":"/etc/hosts","mode":"r"} */
 void export_words_args(struct exporter *x, struct strbuf *to, const struct event *e);
+/* ,"descriptors":{"fd":"/etc/hosts"}; nothing if nothing is known of them. */
+void export_words_descriptors(struct exporter *x, struct strbuf *to, const struct event *e);
 void export_words_string(struct exporter *x, struct strbuf *to, uint32_t string);
 /* The same as export_words_caller(), made once per frame. */
 void export_words_caller_cached(struct exporter *x, struct strbuf *to, uint32_t stack);

@@ -29,6 +29,7 @@ enum kind {
 	KIND_NOTE, /* a name of writer_note_kind_name() */
 	KIND_VALUE,
 	KIND_VALUES, /* an object whose members are values */
+	KIND_TEXTS,  /* an object whose members are texts */
 	KIND_PROCESS,
 	KIND_NOTES,
 	KIND_STACK
@@ -66,6 +67,7 @@ static const struct member members[] = {
 	  "with the first event of each process; host.name, boot_id, pid and start_ticks identify it everywhere", "String" },
 	{ LEVEL_LINE, KIND_NOTES, true, "notes", "what happened before this event: losses, exits, messages", "String" },
 	{ LEVEL_LINE, KIND_BITS, true, "flags", "1 stack cut, 2 arguments cut, 4 native part cut, 8 native part not merged", "UInt8" },
+	{ LEVEL_LINE, KIND_TEXTS, true, "descriptors", "of arguments that are descriptors: what these were when the recorder looked, soon after the event", "String" },
 	{ LEVEL_LINE, KIND_VALUES, false, "args", "by name, or by number if the event is not in the catalogue", "String" },
 	{ LEVEL_LINE, KIND_TEXT, true, "package", "distribution of the innermost frame outside the standard library", "String" },
 	{ LEVEL_LINE, KIND_TEXT, true, "package_version", "? if it is unknown", "String" },
@@ -177,6 +179,11 @@ static void add_member(struct strbuf *to, const struct member *m, unsigned inden
 		open_member(to, m->doc);
 		strbuf_adds(to, "\"type\": \"object\", \"additionalProperties\": { \"$ref\": "
 				"\"#/$defs/value\" }");
+		break;
+	case KIND_TEXTS:
+		open_member(to, m->doc);
+		strbuf_adds(to, "\"type\": \"object\", \"additionalProperties\": { \"type\": "
+				"\"string\" }");
 		break;
 	case KIND_NOTES:
 		open_member(to, m->doc);

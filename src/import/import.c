@@ -33,8 +33,9 @@
 #include "import/import_value.h"
 #include "model/catalog.h"
 
-#define READ_BYTES     (1u << 20)
-#define LINE_BYTES_MAX (256u << 20)
+#define READ_BYTES      (1u << 20)
+#define DESCRIPTORS_MAX 64u /* in the arguments of one event */
+#define LINE_BYTES_MAX  (256u << 20)
 /* of import_stream() */
 #define FLUSH_NS 50000000u  /* a line waits that long at most, if more lines come */
 #define AHEAD_NS 200000000u /* the first lines decide time 0: those that come in it */
@@ -165,6 +166,35 @@ static bool read_others(struct import *im, struct line *l, uint32_t *ret)
 	return true;
 }
 
+/* What the descriptors in the arguments were: {"NAME": "text", …}, kept by the arguments' names. */
+static bool read_descriptors(struct import *im, const struct line *l, uint32_t *ret)
+{
+	struct json j = l->descriptors;
+	struct strbuf body = { 0 }, dict = { 0 };
+	uint32_t n = 0;
+	bool ok = json_read_expect(&j, '{') && !json_read_is(&j, '}');
+	while (ok) {
+		ok = json_read_string(&j, &im->key) && json_read_expect(&j, ':') &&
+		     json_read_string(&j, &im->text) && n++ < DESCRIPTORS_MAX;
+		if (!ok)
+			break;
+		add_name(&body, strbuf_str(&im->key), im->key.n);
+		add_name(&body, strbuf_str(&im->text), im->text.n);
+		if (!json_read_is(&j, ','))
+			break;
+	}
+	ok = ok && json_read_expect(&j, '}');
+	strbuf_addc(&dict, VALUE_DICT);
+	add_varint(&dict, n);
+	add_varint(&dict, n);
+	strbuf_add(&dict, strbuf_str(&body), body.n);
+	if (ok && !body.failed && !dict.failed)
+		*ret = writer_value(im->w, dict.s, dict.n);
+	strbuf_fini(&body);
+	strbuf_fini(&dict);
+	return ok;
+}
+
 /* ---- lines ---- */
 
 /* Remember where a value starts, and skip it. known_end: where it ends if the line is written as
@@ -250,8 +280,10 @@ static bool read_texts(struct import *im, struct json *j, struct line *l, bool *
 static bool read_member(struct import *im, struct json *j, struct line *l, const char *key_at)
 {
 	static const char *const stacks[] = { "stack", "traceback", "frames", "stack_info", NULL },
-				 *const skipped[] = { "v",     "seq",        "category",
-						      "theme", "documented", NULL };
+				 *const skipped[] = {
+					 "v",          "seq",     "category",        "theme",
+					 "documented", "package", "package_version", NULL
+				 };
 	const struct strbuf *k = &im->key;
 	bool is_one, is_odd;
 	if (import_time_is_key(k)) {
@@ -298,6 +330,11 @@ static bool read_member(struct import *im, struct json *j, struct line *l, const
 		return true;
 	if (import_value_is_key(k, "notes"))
 		return c == '[' ? mark_value(j, NULL, &l->notes) : json_read_skip(j);
+	if (import_value_is_key(k, "descriptors")) {
+		if (import_value_json_text(j, "{\"", &im->descriptors_text, &l->descriptors))
+			return true;
+		return c == '{' ? mark_value(j, NULL, &l->descriptors) : json_read_skip(j);
+	}
 	if (key_in(k, skipped))
 		return json_read_skip(j);
 	if (!json_read_skip(j))
@@ -377,6 +414,8 @@ static struct err *write_event(struct import *im, struct line *l, const char **r
 		import_value_odd(im, "what stands beside \"args\" and is not known is left out");
 	e.objects = im->objects.addresses.v;
 	e.n_objects = (uint32_t)im->objects.addresses.n;
+	if (l->descriptors.start && !read_descriptors(im, l, &e.descriptors))
+		import_value_odd(im, "\"descriptors\" are not understood");
 	writer_event(im->w, &e);
 	im->last_ns = e.time_ns;
 	im->result->n_events++;
@@ -846,12 +885,13 @@ static struct err *finish(struct import *im, struct err *err)
 	vec_fini(&im->processes);
 	vec_fini(&im->levels);
 	vec_fini(&im->objects.addresses);
-	struct strbuf *bufs[] = { &im->key,          &im->text,          &im->value,
-				  &im->encoded,      &im->thread,        &im->python,
-				  &im->process_name, &im->last_stack,    &im->thread_key,
-				  &im->host,         &im->boot_id,       &im->note_host,
-				  &im->first_host,   &im->first_boot_id, &im->args_text,
-				  &im->stack_text,   &im->process_text,  &im->notes_text };
+	struct strbuf *bufs[] = {
+		&im->key,          &im->text,          &im->value,           &im->encoded,
+		&im->thread,       &im->python,        &im->process_name,    &im->last_stack,
+		&im->thread_key,   &im->host,          &im->boot_id,         &im->note_host,
+		&im->first_host,   &im->first_boot_id, &im->args_text,       &im->stack_text,
+		&im->process_text, &im->notes_text,    &im->descriptors_text
+	};
 	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
 		strbuf_fini(bufs[i]);
 	return err;

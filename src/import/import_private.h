@@ -61,7 +61,7 @@ struct import {
 	struct strbuf key, text, value, encoded, thread, thread_key, python, process_name, host,
 	    boot_id, note_host;
 	/* members that came as JSON text: the line's struct json point into them */
-	struct strbuf args_text, stack_text, process_text, notes_text;
+	struct strbuf args_text, stack_text, process_text, notes_text, descriptors_text;
 	/* of the first line: they describe the whole capture. Other hosts get entries of their own:
 	 * by_host has their numbers, by name and boot id, and the newest by name. */
 	struct strbuf first_host, first_boot_id;
@@ -85,7 +85,8 @@ struct line {
 	const char *event;        /* its text, in im->value while the line is read */
 	size_t n_event;
 	bool stack_is_outermost_first;
-	struct json args, stack, process, notes; /* start NULL: the member is missing */
+	struct json args, stack, process, notes,
+	    descriptors;         /* start NULL: the member is missing */
 	struct json args_string; /* the value of "args" if it is a string that may hold JSON */
 	VEC(struct json) others; /* unknown members: key at start, value at p */
 };

@@ -50,6 +50,7 @@ struct copier {
 	uint32_t n;
 	uint64_t time_ns[TRACE_CHUNK];
 	uint32_t name[TRACE_CHUNK], thread[TRACE_CHUNK], args[TRACE_CHUNK], stack[TRACE_CHUNK];
+	uint32_t descriptors[TRACE_CHUNK];
 	uint8_t flags[TRACE_CHUNK];
 };
 
@@ -489,6 +490,7 @@ struct err *copier_chunk(struct copier *c, uint32_t chunk, uint32_t from)
 	c->n = k->n > from ? k->n - from : 0;
 	memcpy(c->args, k->args + from, c->n * sizeof(c->args[0]));
 	memcpy(c->stack, k->stack + from, c->n * sizeof(c->stack[0]));
+	memcpy(c->descriptors, k->descriptors + from, c->n * sizeof(c->descriptors[0]));
 	memcpy(c->flags, k->flags + from, c->n * sizeof(c->flags[0]));
 	for (uint32_t i = 0; i < c->n; i++) {
 		uint32_t thread = k->threads[k->thread[from + i]];
@@ -517,6 +519,7 @@ void copier_event(struct copier *c, uint32_t i)
 	e.args = to && c->args[i] ? to : args_copy(c, c->args[i]);
 	to = id_map_get(&c->maps[MAP_STACK], c->stack[i]);
 	e.stack = to && c->stack[i] ? to : stack_copy(c, c->stack[i]);
+	e.descriptors = c->descriptors[i] ? optional_copy(c, c->descriptors[i]) : 0;
 	e.objects = trace_event_objects(c->t, c->first_seq + i, &e.n_objects);
 	writer_event(c->w, &e);
 	if (c->n_misses >= TRIM_EVERY_MISSES) {

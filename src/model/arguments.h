@@ -25,6 +25,9 @@ struct argument {
 	const char *name; /* not terminated; valid until the next call */
 	size_t n_name;
 	struct value_node value;
+	/* what the descriptor in the value was when the recorder looked, WTF-8; NULL: not known */
+	const char *was;
+	size_t n_was;
 };
 
 struct arguments {
@@ -34,6 +37,8 @@ struct arguments {
 	uint32_t n, index;
 	bool is_dict;
 	char buf[CATALOG_KEY_BYTES];
+	struct trace *trace;
+	uint32_t descriptors; /* of the event; 0 nothing is known */
 };
 
 /* Memory is borrowed from the trace: valid until the next trace_trim(). */

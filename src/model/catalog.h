@@ -112,6 +112,8 @@ struct catalog_gist_part {
 enum catalog_arg_flag {
 	ARG_BULK = 1,   /* usually large and seldom read: cut shorter than other values */
 	ARG_SECRET = 2, /* may hold passwords or keys */
+	/* an int in it, or the fd of an object, is a descriptor: the recorder looks what that is */
+	ARG_FD = 4,
 };
 struct catalog_arg {
 	/* type: hints joined by |, as in data/events; path: str, bytes or path-like */

@@ -32,6 +32,7 @@ const struct field fields[FIELD_COUNT] = {
 	[FIELD_SEQ]        = { "seq",        DOMAIN_EVENT,  FIELD_NUMBER,      "number of the event, from 0",                   "seq >= 1000" },
 	[FIELD_TIME]       = { "time",       DOMAIN_EVENT,  FIELD_NANOSECONDS, "since the start of the capture, or wall clock", "time > 2.5s" },
 	[FIELD_CUT]        = { "cut",        DOMAIN_EVENT,  FIELD_BOOL,        "does the capture lack a part of it",            "cut and event == \"compile\"" },
+	[FIELD_DESCRIPTOR] = { "descriptor", DOMAIN_EVENT,  FIELD_TEXT,        "what a descriptor in its arguments was",        "descriptor contains \"/etc/\"" },
 	[FIELD_ARGS]       = { "args",       DOMAIN_ARGS,   FIELD_VALUES,      "any argument; args.NAME, args[0]: one of them", "args.mode == \"w\"" },
 	[FIELD_FILE]       = { "file",       DOMAIN_ARGS,   FIELD_TEXT,        "file that the event names; both of a rename",   "file ~ \"\\.env$\"" },
 	[FIELD_PEER]       = { "peer",       DOMAIN_ARGS,   FIELD_TEXT,        "host that the event talks to; a Unix socket",   "peer == 10.0.0.7" },

@@ -392,7 +392,11 @@ static void eval_event(struct work *w, uint32_t i_term, const chunk_bits mask, c
 			int64_t value = t->field == FIELD_SEQ    ? (int64_t)(c->first_seq + row)
 					: t->field == FIELD_TIME ? (int64_t)c->time_ns[row]
 								 : cut;
-			enum verdict v = t->field == FIELD_CUT && t->op == OP_EXISTS
+			enum verdict v = t->field == FIELD_DESCRIPTOR
+					     ? filter_value_of_descriptors(w->run->cache, t,
+									   w->run->memos.v[i_term],
+									   c->descriptors[row])
+					 : t->field == FIELD_CUT && t->op == OP_EXISTS
 					     ? cut ? VERDICT_YES : VERDICT_NO
 					     : filter_value_of_number(t, value,
 								      w->run->wall_anchor_ns);

@@ -351,6 +351,33 @@ enum verdict filter_value_of_package(struct filter_cache *c, const struct filter
 	return remembered(&m->strings, ask_package, c, t, m, package);
 }
 
+static enum verdict ask_descriptors(struct filter_cache *c, const struct filter_term *t,
+				    struct memo *m, uint32_t descriptors)
+{
+	enum verdict best = VERDICT_ABSENT;
+	struct value_iter it;
+	struct value_node all, one;
+	value_iter_init(&it, c->trace, descriptors, NULL, 0);
+	if (!descriptors || !value_iter_next(&it, &all) ||
+	    (all.tag != VALUE_LIST && all.tag != VALUE_DICT))
+		return best;
+	for (uint32_t i = 0; i < all.n_children && value_iter_next(&it, &one); i++) {
+		bool is_text = one.tag == VALUE_STR && !(all.tag == VALUE_DICT && i % 2 == 0);
+		enum verdict v = is_text ? of_text(c, t, m, (const char *)one.bytes, one.n_bytes)
+					 : VERDICT_ABSENT;
+		best = v > best ? v : best;
+		value_iter_skip(&it, &one);
+	}
+	return best;
+}
+
+enum verdict filter_value_of_descriptors(struct filter_cache *c, const struct filter_term *t,
+					 struct memo *m, uint32_t descriptors)
+{
+	/* a term that tests descriptors uses no strings */
+	return remembered(&m->strings, ask_descriptors, c, t, m, descriptors);
+}
+
 static enum verdict ask_frame(struct filter_cache *c, const struct filter_term *t, struct memo *m,
 			      uint32_t frame)
 {

@@ -16,6 +16,9 @@ enum verdict filter_value_of_frame(struct filter_cache *c, const struct filter_t
 /* Of a distribution; 0: none. Cached. */
 enum verdict filter_value_of_package(struct filter_cache *c, const struct filter_term *t,
 				     struct memo *m, uint32_t package);
+/* Of the descriptors of an event (a value id; 0: none): the best verdict of any. Cached. */
+enum verdict filter_value_of_descriptors(struct filter_cache *c, const struct filter_term *t,
+					 struct memo *m, uint32_t descriptors);
 enum verdict filter_value_of_number(const struct filter_term *t, int64_t value,
 				    int64_t wall_anchor_ns);
 /* The arguments `args` at a position. Cached. */

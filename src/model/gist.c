@@ -5,6 +5,7 @@
  * Names such as AF_INET are those of Linux; in captures from other systems, numbers without a name
  * are shown as numbers.
  */
+#include "model/arguments.h"
 #include "model/gist.h"
 
 #include <stdio.h>
@@ -433,6 +434,13 @@ bool gist_is_empty(const struct value_node *v, unsigned reading)
 	       (reading == READING_FD || reading == READING_OPTION);
 }
 
+void gist_add_was(struct strbuf *to, const char *was, size_t n_bytes)
+{
+	strbuf_adds(to, "<was ");
+	utf8_escape(to, was, n_bytes, 0);
+	strbuf_addc(to, '>');
+}
+
 void gist_add_value(struct strbuf *to, struct value_iter *it, const struct value_node *v,
 		    unsigned reading)
 {
@@ -558,6 +566,9 @@ struct args {
 	uint32_t n;
 	struct value_node nodes[ARGS_MAX];
 	struct value_iter behind[ARGS_MAX];
+	/* what descriptors were; NULL: not known */
+	const char *was[ARGS_MAX];
+	size_t n_was[ARGS_MAX];
 };
 
 static void read_args(struct args *ret, struct value_iter *it)
@@ -570,6 +581,7 @@ static void read_args(struct args *ret, struct value_iter *it)
 	for (uint32_t i = 0;
 	     i < tuple.n_children && i < ARGS_MAX && value_iter_next(it, &ret->nodes[i]); i++) {
 		ret->behind[i] = *it;
+		ret->was[i] = NULL;
 		value_iter_skip(it, &ret->nodes[i]);
 		ret->n++;
 	}
@@ -597,6 +609,8 @@ static void add_by_template(struct strbuf *to, const struct catalog_event *e, st
 		    !(can_hide && gist_is_empty(&args->nodes[g->arg], g->reading))) {
 			gist_add_value(&p->text, &args->behind[g->arg], &args->nodes[g->arg],
 				       g->reading);
+			if (args->was[g->arg])
+				gist_add_was(&p->text, args->was[g->arg], args->n_was[g->arg]);
 			p->is_shown = true;
 		}
 		p->is_path = g->reading == READING_PATH || g->reading == READING_URL;
@@ -630,16 +644,43 @@ static void add_all(struct strbuf *to, struct args *args, size_t max_cells)
 	join(to, parts, 2 * (size_t)args->n, max_cells);
 }
 
+static void add_args(struct strbuf *to, const struct catalog_event *e, struct args *args,
+		     size_t max_cells)
+{
+	size_t start = to->n;
+	if (e && e->n_gist)
+		add_by_template(to, e, args, max_cells);
+	else
+		add_all(to, args, max_cells);
+	/* sendmsg() on a connected socket has no address: then the peer says most */
+	for (uint32_t i = 0; i < args->n && to->n == start; i++)
+		if (args->was[i]) {
+			gist_add_was(to, args->was[i], args->n_was[i]);
+			if (max_cells)
+				cut_end(to, start, max_cells);
+		}
+}
+
 void gist_add(struct strbuf *to, const struct catalog_event *e, struct value_iter *it,
 	      size_t max_cells)
 {
 	struct args args;
 
 	read_args(&args, it);
-	if (e && e->n_gist)
-		add_by_template(to, e, &args, max_cells);
-	else
-		add_all(to, &args, max_cells);
+	add_args(to, e, &args, max_cells);
+}
+
+static void read_was(struct args *args, struct trace *t, const struct event *e)
+{
+	struct arguments all;
+	struct argument arg;
+
+	arguments_init(&all, t, e);
+	for (; arguments_next(&all, &arg); arguments_skip(&all, &arg))
+		if (arg.index < args->n) {
+			args->was[arg.index] = arg.was;
+			args->n_was[arg.index] = arg.n_was;
+		}
 }
 
 void gist_add_event(struct strbuf *to, struct trace *t, const struct event *e, size_t max_cells)
@@ -653,5 +694,9 @@ void gist_add_event(struct strbuf *to, struct trace *t, const struct event *e, s
 	if (e->args == 0)
 		return;
 	value_iter_init(&it, t, e->args, objects, n_objects);
-	gist_add(to, catalog_find(name, n_bytes), &it, max_cells);
+	struct args args;
+	read_args(&args, &it);
+	if (e->descriptors)
+		read_was(&args, t, e);
+	add_args(to, catalog_find(name, n_bytes), &args, max_cells);
 }

@@ -30,6 +30,8 @@ void gist_add(struct strbuf *to, const struct catalog_event *e, struct value_ite
  * apply. The iterator is positioned directly after v, and afterwards after all of v. */
 void gist_add_value(struct strbuf *to, struct value_iter *it, const struct value_node *v,
 		    unsigned reading);
+/* Append what a descriptor was when the recorder looked: "<was /etc/passwd>". */
+void gist_add_was(struct strbuf *to, const char *was, size_t n_bytes);
 /* Is it empty in the sense of catalog.h? */
 bool gist_is_empty(const struct value_node *v, unsigned reading);
 

@@ -139,6 +139,8 @@ struct event {
 	uint32_t args;    /* value id of a TUPLE; 0 none */
 	uint32_t stack;   /* stack id; 0 none */
 	uint8_t flags;    /* enum event_flag */
+	/* value id: what the descriptors in args were (writer.h, event_info); 0 nothing is known */
+	uint32_t descriptors;
 };
 /* Get any event; fast. False only if seq is out of range. */
 bool trace_event(struct trace *t, uint64_t seq, struct event *ret);
@@ -160,16 +162,17 @@ struct chunk {
 	uint64_t first_seq;
 	uint32_t n; /* events */
 	uint32_t n_names, n_threads;
-	const uint32_t *names;    /* [n_names] name ids, distinct */
-	const uint32_t *name_n;   /* [n_names] how many events of the chunk have it */
-	const uint32_t *threads;  /* [n_threads] thread indices, distinct */
-	const uint32_t *thread_n; /* [n_threads] */
-	const uint64_t *time_ns;  /* [n] */
-	const uint16_t *name;     /* [n] index into names[] */
-	const uint16_t *thread;   /* [n] index into threads[] */
-	const uint32_t *args;     /* [n] */
-	const uint32_t *stack;    /* [n] */
-	const uint8_t *flags;     /* [n] */
+	const uint32_t *names;       /* [n_names] name ids, distinct */
+	const uint32_t *name_n;      /* [n_names] how many events of the chunk have it */
+	const uint32_t *threads;     /* [n_threads] thread indices, distinct */
+	const uint32_t *thread_n;    /* [n_threads] */
+	const uint64_t *time_ns;     /* [n] */
+	const uint16_t *name;        /* [n] index into names[] */
+	const uint16_t *thread;      /* [n] index into threads[] */
+	const uint32_t *args;        /* [n] */
+	const uint32_t *stack;       /* [n] */
+	const uint8_t *flags;        /* [n] */
+	const uint32_t *descriptors; /* [n] */
 };
 uint32_t trace_n_chunks(const struct trace *t);
 /* NULL only when memory is short. */

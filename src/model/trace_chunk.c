@@ -97,7 +97,7 @@ static void plain_destroy(struct cached *c)
 static size_t columns_bytes(uint32_t n)
 {
 	return sizeof(struct chunk_columns) +
-	       n * (sizeof(uint64_t) + 2 * sizeof(uint32_t) + 2 * sizeof(uint16_t) + 1u);
+	       n * (sizeof(uint64_t) + 3 * sizeof(uint32_t) + 2 * sizeof(uint16_t) + 1u);
 }
 
 /* A full chunk gets exactly what it needs, a growing one gets room for all. */
@@ -111,7 +111,8 @@ static struct chunk_columns *columns_create(uint32_t n)
 	c->time_ns = (uint64_t *)(c + 1);
 	c->args = (uint32_t *)(c->time_ns + n);
 	c->stack = c->args + n;
-	c->name = (uint16_t *)(c->stack + n);
+	c->descriptors = c->stack + n;
+	c->name = (uint16_t *)(c->descriptors + n);
 	c->thread = c->name + n;
 	c->flags = (uint8_t *)(c->thread + n);
 	return c;
@@ -187,6 +188,9 @@ static bool block_decode(struct trace *t, struct chunk_slot *slot, struct chunk_
 		case COLUMN_ARGS: ok = column_decode(&column, c->args + at, 4, n); break;
 		case COLUMN_STACK: ok = column_decode(&column, c->stack + at, 4, n); break;
 		case COLUMN_FLAGS: ok = column_decode(&column, c->flags + at, 1, n); break;
+		case COLUMN_DESCRIPTORS:
+			ok = column_decode(&column, c->descriptors + at, 4, n);
+			break;
 		default: continue;
 		}
 		if (!ok)
@@ -196,7 +200,10 @@ static bool block_decode(struct trace *t, struct chunk_slot *slot, struct chunk_
 	const uint32_t wanted = 1u << COLUMN_TIME | 1u << COLUMN_NAME | 1u << COLUMN_THREAD |
 				1u << COLUMN_ARGS | 1u << COLUMN_STACK | 1u << COLUMN_FLAGS;
 	uint16_t positions[TRACE_CHUNK];
-	if (p != end || seen != wanted || !times_sum(c->time_ns + at, n, m->min_ns, m->max_ns))
+	if (!(seen & 1u << COLUMN_DESCRIPTORS))
+		memset(c->descriptors + at, 0, n * sizeof(c->descriptors[0]));
+	if (p != end || (seen & wanted) != wanted ||
+	    !times_sum(c->time_ns + at, n, m->min_ns, m->max_ns))
 		return false;
 	if (!positions_get(m->names, m->end, m->n_names, (uint32_t)t->names.n, &slot->names,
 			   positions) ||
@@ -207,6 +214,7 @@ static bool block_decode(struct trace *t, struct chunk_slot *slot, struct chunk_
 		return false;
 	ids_check(c->args + at, n, t->pages[PAGE_VALUE].end);
 	ids_check(c->stack + at, n, t->pages[PAGE_STACK].end);
+	ids_check(c->descriptors + at, n, t->pages[PAGE_VALUE].end);
 	return true;
 }
 
@@ -226,7 +234,7 @@ static void rows_blank(struct chunk_slot *slot, struct chunk_columns *c, uint32_
 		c->time_ns[i] = time_ns;
 		c->name[i] = (uint16_t)name;
 		c->thread[i] = 0;
-		c->args[i] = c->stack[i] = 0;
+		c->args[i] = c->stack[i] = c->descriptors[i] = 0;
 		c->flags[i] = 0;
 	}
 }
@@ -273,6 +281,7 @@ struct chunk_columns *chunk_columns_get(struct trace *t, uint32_t chunk)
 		c->view.args = c->args;
 		c->view.stack = c->stack;
 		c->view.flags = c->flags;
+		c->view.descriptors = c->descriptors;
 		trace_cache_add(t, &c->cached, &slot->columns, columns_bytes(room));
 	}
 	if (c->n_blocks < slot->blocks.n)
@@ -336,6 +345,7 @@ bool trace_event(struct trace *t, uint64_t seq, struct event *ret)
 	ret->args = c->args[i];
 	ret->stack = c->stack[i];
 	ret->flags = c->flags[i];
+	ret->descriptors = c->descriptors[i];
 	return true;
 }
 

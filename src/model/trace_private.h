@@ -79,7 +79,7 @@ struct chunk_columns {
 	size_t n_blocks; /* of the slot, decoded so far */
 	uint64_t *time_ns;
 	uint16_t *name, *thread;
-	uint32_t *args, *stack;
+	uint32_t *args, *stack, *descriptors;
 	uint8_t *flags;
 };
 struct chunk_objects {

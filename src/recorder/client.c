@@ -16,6 +16,7 @@
 #include "recorder/claim.h"
 #include "recorder/counts.h"
 #include "recorder/decoder.h"
+#include "recorder/fd_names.h"
 #include "recorder/identity.h"
 #include "recorder/intake.h"
 #include "recorder/lineup.h"
@@ -98,6 +99,14 @@ static void file_seen(void *ctx, const char *file, size_t n_bytes)
 		packages_see_file(c->recorder, c->process, &c->tap->link->runtime, file, n_bytes);
 }
 
+/* decoder_options.look */
+static uint32_t look(void *ctx, uint32_t wanted, const uint8_t *args, size_t n_bytes,
+		     uint64_t time_ns)
+{
+	struct client *c = ctx;
+	return fd_names_look(c->recorder, c->process, wanted, args, n_bytes, time_ns);
+}
+
 /* The unwinder of a process's native stacks. NULL if they are not wanted, or memory is short: then
  * only Python frames are recorded. */
 static struct native_context *native_for(struct recorder *r, const struct tap *t, pid_t pid)
@@ -176,6 +185,8 @@ struct client *client_add(struct recorder *r, struct tap *t, uint32_t slot_index
 							   : NULL,
 				     .wants = wants,
 				     .file_seen = file_seen,
+				     .descriptors = fd_names_of,
+				     .look = look,
 				     .ctx = c,
 				     .native = c->native,
 				     .kin = kin ? kin->decoder : NULL };

@@ -42,6 +42,7 @@ struct code {
 
 struct name_line {
 	uint32_t string;
+	uint32_t descriptors; /* decoder_options.descriptors() */
 	bool wanted;
 };
 
@@ -229,6 +230,8 @@ static const struct name_line *name_find(struct decoder *d, const char *name, ui
 		return NULL;
 	if (d->o.wants)
 		line.wanted = d->o.wants(d->o.ctx, name, n);
+	if (d->o.descriptors)
+		line.descriptors = d->o.descriptors(name, n);
 	uint32_t *at = hash_map_place(&d->names_by_text, key);
 	if (!at || !vec_push(&d->names, line))
 		return NULL;
@@ -642,6 +645,7 @@ bool decoder_event(struct decoder *d, const struct record *record, size_t n_byte
 		goto bad;
 	struct event_info info = { .time_ns = time_ns, .name = name->string };
 	bool wanted = name->wanted;
+	uint32_t descriptors = name->descriptors;
 	const uint8_t *args = base + args_at;
 	uint64_t args_hash = 0;
 	if (wanted) {
@@ -695,6 +699,8 @@ bool decoder_event(struct decoder *d, const struct record *record, size_t n_byte
 	struct translation objects;
 	if (!args_find(d, e, args, args_hash, &objects, &info))
 		goto bad;
+	if (descriptors)
+		info.descriptors = d->o.look(d->o.ctx, descriptors, args, e->args_bytes, time_ns);
 	writer_event(d->o.writer, &info);
 	d->n_events++;
 	return true;

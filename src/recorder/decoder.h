@@ -37,6 +37,12 @@ struct decoder_options {
 	/* A code object of this file was defined, before any event that has it on its stack; may be
 	 * NULL. */
 	void (*file_seen)(void *ctx, const char *file, size_t n_bytes);
+	/* Which arguments of an event of this name may be descriptors, and whether it opens one
+	 * (fd_names_of()); and what they were: a value id. `look` is called before such an event is
+	 * written. NULL: neither is asked. */
+	uint32_t (*descriptors)(const char *name, size_t n_bytes);
+	uint32_t (*look)(void *ctx, uint32_t wanted, const uint8_t *args, size_t n_bytes,
+			 uint64_t time_ns);
 	void *ctx;
 	struct native_context *native; /* for RECORD_NATIVE; NULL: native parts are ignored */
 	/* of another slot of the same process image: its threads are ours too; NULL */

@@ -273,3 +273,29 @@ uint32_t intake_records(struct writer *w, struct redactor *r, const char *words,
 	strbuf_fini(&clean);
 	return id;
 }
+
+uint32_t intake_texts(struct writer *w, struct redactor *r, const char *texts, size_t n)
+{
+	struct strbuf list = { 0 }, body = { 0 }, clean = { 0 };
+	size_t n_texts = 0;
+	for (size_t i = 0, n_text; i < n; i += n_text + 1, n_texts++) {
+		n_text = strnlen(texts + i, n - i);
+		strbuf_clear(&clean);
+		if (!n_text)
+			strbuf_addc(&body, VALUE_NONE);
+		else if (r && redact_text(r, NULL, texts + i, n_text, false, &clean))
+			add_str(&body, strbuf_str(&clean), clean.n);
+		else
+			add_str(&body, texts + i, n_text);
+		body.failed |= clean.failed;
+	}
+	strbuf_addc(&list, VALUE_LIST);
+	add_varint(&list, n_texts);
+	add_varint(&list, n_texts);
+	strbuf_add(&list, strbuf_str(&body), body.n);
+	uint32_t id = list.failed || body.failed ? 0 : writer_value(w, list.s, list.n);
+	strbuf_fini(&list);
+	strbuf_fini(&body);
+	strbuf_fini(&clean);
+	return id;
+}

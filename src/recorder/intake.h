@@ -32,3 +32,6 @@ uint32_t intake_environ(struct writer *w, struct redactor *r, const char *text, 
 /* A value id of a LIST of LISTs of STR: records of words that each end with a NUL, of which an empty
  * one ends the record. What is beyond 3 MiB is left out, and 0 returned if nothing is left. */
 uint32_t intake_records(struct writer *w, struct redactor *r, const char *words, size_t n);
+/* A value id of a LIST of texts that each end with a NUL: STR, or NONE for an empty one. 0 when memory
+ * is short. */
+uint32_t intake_texts(struct writer *w, struct redactor *r, const char *texts, size_t n);

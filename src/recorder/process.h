@@ -10,6 +10,7 @@
 #include "capture/writer.h"
 
 struct err;
+struct fd_names;
 struct python_runtime;
 struct recorder;
 struct tap;
@@ -39,10 +40,11 @@ struct process {
 	struct tap *tap; /* whose ring it writes to; NULL none */
 	/* how its slots there name it (abi.h, ring_slot); 0: it has no slot yet */
 	uint32_t slot_pid, slot_birth;
-	uint32_t uid, gid;        /* with which it opens files; as of its first look */
-	bool has_packages;        /* packages.c has asked for them */
-	char *package_folders;    /* of packages.c: each ends with a NUL; malloc'ed */
-	size_t n_package_folders; /* bytes of them */
+	uint32_t uid, gid;         /* with which it opens files; as of its first look */
+	bool has_packages;         /* packages.c has asked for them */
+	char *package_folders;     /* of packages.c: each ends with a NUL; malloc'ed */
+	size_t n_package_folders;  /* bytes of them */
+	struct fd_names *fd_names; /* of fd_names.c; NULL until it is needed */
 	struct process_info info;
 };
 

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "recorder/client.h"
 #include "recorder/drain.h"
+#include "recorder/fd_names.h"
 #include "recorder/process.h"
 #include "recorder/recorder_private.h"
 #include "recorder/tap.h"
@@ -95,6 +96,7 @@ void processes_forget(struct recorder *r)
 			close(p->pidfd);
 		free(p->package_folders);
 		err_destroy(p->late);
+		fd_names_fini(p);
 		free(p);
 	}
 	r->processes.n = n;

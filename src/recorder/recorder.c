@@ -27,6 +27,7 @@
 #include "recorder/counts.h"
 #include "recorder/drain.h"
 #include "recorder/ending.h"
+#include "recorder/fd_names.h"
 #include "recorder/follower.h"
 #include "recorder/forks.h"
 #include "recorder/holds.h"
@@ -137,6 +138,7 @@ void recorder_destroy(struct recorder *r)
 			close(r->processes.v[i]->pidfd);
 		free(r->processes.v[i]->package_folders);
 		err_destroy(r->processes.v[i]->late);
+		fd_names_fini(r->processes.v[i]);
 		free(r->processes.v[i]);
 	}
 	vec_fini(&r->processes);

@@ -64,6 +64,8 @@ struct recorder {
 	uint64_t counts_ns; /* monotonic_ns() when counters were last read */
 	uint64_t n_unserved, n_children;
 	bool has_noted_shortage;     /* of descriptors */
+	uint64_t sockets_ns;         /* monotonic_ns() when lists of sockets were last wanted, */
+	int64_t sockets_left_ns;     /* and for how long they may be read now */
 	uint64_t names_ns;           /* monotonic_ns() when names of threads were last read, */
 	int64_t names_left_ns;       /* and for how long that may be done now */
 	uint64_t pause_ns;           /* the longest of the taps that are over */

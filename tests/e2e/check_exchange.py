@@ -259,7 +259,7 @@ def schema(ctx, python):
             wrong = next(validator.iter_errors(event), None)
             expect(wrong is None, lambda: f"{wrong.message[:200]} at {list(wrong.absolute_path)}")
             seen |= event.keys()
-    missing = rules["properties"].keys() - seen - {"ns_tid", "unnumbered", "flags"}
+    missing = rules["properties"].keys() - seen - {"ns_tid", "unnumbered", "flags", "descriptors"}
     expect(not missing, f"members that never occur: {missing}")
     expect(not validator.is_valid({**event, "surprise": 1}) and not validator.is_valid({**event, "pid": "1"}), "the schema takes anything")
 

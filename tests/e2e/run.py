@@ -44,6 +44,7 @@ GROUPS = [
     "files",
     "imports",
     "origins",
+    "descriptors",
     "exchange",
     "engines",
     "doctor",

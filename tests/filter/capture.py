@@ -111,6 +111,21 @@ def make_event(rnd, i, minor):
     return "gc.get_objects", {"generation": rnd.of([-1, 0, 1])}
 
 
+def descriptors(event, args, i):
+    """Return what the descriptors in the arguments were, by the arguments' names; of some nothing is known."""
+    was = {}
+    for name, value in args.items():
+        if i % 3 and event == "open" and value == 3:
+            was[name] = "/srv/app/data.db"
+        elif i % 2 and event == "os.remove" and value == 8:
+            was[name] = "/var/spool/\u5927 \udcff"
+        elif i % 5 == 0 and event == "socket.connect" and name == "self":
+            was[name] = "tcp 127.0.0.1:%d->%s:%d" % (40000 + i, *args["address"])
+        elif i % 7 == 0 and event == "myapp.login":
+            was[name] = ["pipe:[7]", "", "pipe:[8]"][int(name)]
+    return {k: v for k, v in was.items() if v}
+
+
 def lines(n=4000):
     rnd = Lcg(20261122)
     ns = 1000
@@ -128,6 +143,9 @@ def lines(n=4000):
             line["process"] = {k: v for k, v in p.items() if k not in ("pid", "python")}
         if rnd(40) == 0:
             line["flags"] = rnd.of([1, 2, 4, 8])
+        was = descriptors(event, args, i)
+        if was:
+            line["descriptors"] = was
         line["args"] = args
         line["stack"] = rnd.of(STACKS)
         yield json.dumps(line, separators=(",", ":"))

@@ -25,7 +25,7 @@ OPERATORS = {"==", "!=", "<", "<=", ">", ">=", "~", "!~", "contains", "in", "&",
 SAME = {"null": "None", "none": "None", "nil": "None", "true": "True", "TRUE": "True", "false": "False", "FALSE": "False"}
 UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 SIZES = {"k": 1024, "K": 1024, "M": 1024**2, "G": 1024**3}
-TEXT_FIELDS = {"package", "event", "category", "theme", "thread", "process", "host", "file", "peer", "command"}
+TEXT_FIELDS = {"package", "descriptor", "event", "category", "theme", "thread", "process", "host", "file", "peer", "command"}
 NUMBER_FIELDS = {"pid", "ppid", "tid", "interp", "seq", "depth", "port"}
 BOOL_FIELDS = {"documented", "children", "cut"}
 FRAME_FIELDS = {"stack", "top", "caller"}
@@ -394,12 +394,14 @@ FILES = {"open": ["path", "file"], "os.listdir": ["path"], "os.remove": ["path"]
 HOSTS = {"socket.getaddrinfo": ("host", "port"), "socket.gethostbyname": ("hostname", None), "http.client.connect": ("host", "port")}
 ADDRESSES = {"socket.connect", "socket.bind", "socket.sendto"}
 COMMANDS = {"subprocess.Popen": "args", "os.system": "command", "os.posix_spawn": "argv", "os.exec": "args"}
-GATHERED = {"file", "peer", "port", "command"}
+GATHERED = {"file", "peer", "port", "command", "descriptor"}
 
 
 def gathered(e, name):
     args, event = e["args"], e["event"]
     text = lambda v: plain(v) if isinstance(v, str) or is_special(v) in ("bytes", "cut") else None
+    if name == "descriptor":
+        return list(e.get("descriptors", {}).values())
     if name == "file":
         return [text(args[a]) for a in FILES.get(event, []) if a in args]
     if name == "command":

@@ -61,6 +61,22 @@ static inline void write_process(struct writer *w, uint64_t time_ns, bool has_en
 		writer_note(w, &n);
 	}
 	add_event(w, time_ns + 100, "os.fork", thread, NULL, 0);
+	/* os.rename(src, dst, src_dir_fd, dst_dir_fd), of which one descriptor is known; and the same
+	 * by the names of its arguments */
+	static const uint8_t args[] = { VALUE_TUPLE, 4,         4, VALUE_STR, 1, 'a', VALUE_STR, 1,
+					'b',         VALUE_INT, 6, VALUE_INT, 8 },
+			     list[] = { VALUE_LIST, 4, 4,   VALUE_NONE, VALUE_NONE, VALUE_NONE,
+					VALUE_STR,  4, '/', 's',        'r',        'v' };
+	static const char *const named[] = { "src_dir_fd", "/srv", "dst_dir_fd", "pipe:[1]" };
+	for (unsigned i = 0; i < 2; i++) {
+		struct event_info e = { .time_ns = time_ns + 101 + i,
+					.name = add_string(w, "os.rename"),
+					.thread = thread,
+					.args = writer_value(w, args, sizeof(args)) };
+		e.descriptors = i ? add_pairs(w, VALUE_DICT, named, 2)
+				  : writer_value(w, list, sizeof(list));
+		writer_event(w, &e);
+	}
 	if (has_ended) {
 		p.end_ns = time_ns + 200;
 		p.exit_status = 256;

@@ -11,6 +11,7 @@
 
 #include "base/vec.h"
 #include "capture/block.h"
+#include "model/arguments.h"
 #include "model/folds.h"
 #include "model/group.h"
 #include "model/first_seen.h"
@@ -19,6 +20,20 @@
 #include "model/trace.h"
 #include "model/value_iter.h"
 #include "whole.h"
+
+static inline uint64_t walk_descriptors(struct trace *t, const struct event *e)
+{
+	struct arguments a;
+	struct argument arg;
+	uint64_t sum = 0;
+	arguments_init(&a, t, e);
+	for (unsigned n = 0; e->descriptors && n < 100 && arguments_next(&a, &arg); n++) {
+		for (size_t i = 0; arg.was && i < arg.n_was; i += 16)
+			sum += (uint8_t)arg.was[i];
+		arguments_skip(&a, &arg);
+	}
+	return sum;
+}
 
 /* Seal superblock, trailer and every block whose header has plausible sizes, found at its place or
  * by its magic. */
@@ -84,12 +99,13 @@ static inline uint64_t capture_walk(struct trace *t, uint64_t max_rows)
 		if (!trace_event(t, i * step, &e))
 			abort();
 		if (e.name > trace_n_names(t) || e.args > trace_n_values(t) ||
-		    e.stack > trace_n_stacks(t))
+		    e.stack > trace_n_stacks(t) || e.descriptors > trace_n_values(t))
 			abort();
 		const uint64_t *objects = trace_event_objects(t, e.seq, &n_objects);
 		for (uint32_t k = 0; k < n_objects; k++)
 			sum += objects[k];
 		sum += walk_value(t, e.args, objects, n_objects) + e.time_ns;
+		sum += walk_descriptors(t, &e);
 		trace_name(t, e.name, &n_bytes);
 		sum += trace_stack_depth(t, e.stack) + trace_caller(t, e.stack) +
 		       trace_stack_package(t, e.stack) + n_bytes;
