@@ -22,7 +22,7 @@
 #include "abi_cpu.h"
 #include "base/value.h"
 
-#define PROBE_ABI 18u
+#define PROBE_ABI 19u
 /* the oldest ABI whose context and ring begin like ours: a leftover of it can be taken over */
 #define PROBE_ABI_OLDEST 6u
 #define PROBE_MAGIC      0x31565f4245425250ull /* "PRBEB_V1" */
@@ -402,7 +402,12 @@ struct ring_shared {
 	uint64_t first_extra_bytes;
 	uint32_t n_holds; /* places of holds[] ever taken; the recorder notices new ones by it */
 	uint32_t holds_missed; /* events with VERDICT_HOLD that found no place */
-	uint64_t reserved[3];
+	/* for other auditviews that look: how many threads are held, the first of them (its tid in
+	 * the recorder's namespace, 0 unknown), and since when (CLOCK_MONOTONIC). The recorder
+	 * writes them, and the probe does not read them */
+	uint32_t n_held, held_tid;
+	uint64_t held_since_ns;
+	uint64_t reserved[1];
 	uint64_t verdicts[VERDICT_COUNT];
 	/* PROBE_CLOCK_RING: the time of the newest event. The recorder raises it to the present of
 	 * its clock whenever it looks, and each event adds a nanosecond. */

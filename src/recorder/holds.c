@@ -100,6 +100,25 @@ static struct hold_copy copy_of(struct recorder *r)
 
 /* ---- one thread ---- */
 
+/* Others that look at the target see in the ring what is held there. */
+static void say_held(const struct recorder *r, struct tap *t)
+{
+	const struct held *first = NULL;
+	uint32_t n = 0;
+	if (!t->link->ring.shared)
+		return;
+	for (size_t i = 0; i < r->holds.v.n; i++) {
+		const struct held *h = &r->holds.v.v[i];
+		if (h->tap != t)
+			continue;
+		n++;
+		if (!first || h->since_ns < first->since_ns)
+			first = h;
+	}
+	ring_say_held(&t->link->ring, n, first ? (uint32_t)first->info.tid : 0,
+		      first ? first->since_ns : 0);
+}
+
 static void forget(struct recorder *r, size_t i)
 {
 	struct held *h = &r->holds.v.v[i];
@@ -115,7 +134,9 @@ static void forget(struct recorder *r, size_t i)
 		notes_add(r, NOTE_MESSAGE, h->info.process,
 			  "thread %d of process %d continued: it was held for %.3f s",
 			  (int)h->info.tid, (int)h->info.pid, (double)took / 1e9);
+	struct tap *tap = h->tap;
 	r->holds.v.v[i] = r->holds.v.v[--r->holds.v.n];
+	say_held(r, tap);
 }
 
 /* Its place, if it is still the same wait. */
@@ -170,6 +191,7 @@ static void hold_thread(struct recorder *r, struct tap *t, uint32_t slot, uint32
 		  (int)h.info.pid, (unsigned long long)h.info.seq);
 	bool is_kept = vec_push(&r->holds.v, h);
 	CHECK(is_kept);
+	say_held(r, t);
 	int fd = r->options.hold.begin ? r->options.hold.begin(r->options.hold.ctx, copy, &h.info)
 				       : HOLD_KEEP;
 	if (fd >= 0)

@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/monotonic.h"
 #include "probe/abi.h"
 #include "python/hook_list.h"
 #include "system/maps.h"
@@ -140,6 +141,9 @@ static void recorder_find(struct access_facts *f, const struct mem_reader *mem)
 		f->recorder_is_alive = f->recorder_pid == getpid()
 					   ? ring_nonce_is_own(GUEST64(shared.nonce))
 					   : is_auditview(f->recorder_pid);
+		f->n_held = shared.n_held;
+		f->held_tid = shared.held_tid;
+		f->held_since_ns = shared.held_since_ns;
 		if (earlier_probe_is_known_dead((pid_t)shared.recorder_pid, &context))
 			return;
 		uint32_t beat = shared.heartbeat;
@@ -395,9 +399,29 @@ static void judge_denied(const struct access_facts *f, struct access *a)
 	}
 }
 
-static void say_attached(struct access *a, int recorder_pid)
+/* Another auditview has it, and holds threads: what the target's memory says of that is only shown. */
+static void say_held(struct access *a, const struct access_facts *f)
+{
+	uint64_t now = monotonic_ns();
+	say(a, ACCESS_BUSY, ACCESS_ATTACHED,
+	    "an auditview is attached already (%d), and holds %s%u before its operation happens, "
+	    "for %llu s",
+	    a->other_pid, f->n_held > 1 ? "several threads, the first " : "thread ", f->held_tid,
+	    now > f->held_since_ns ? (unsigned long long)((now - f->held_since_ns) / 1000000000u)
+				   : 0ull);
+	cure(a,
+	     "continue it: kill -USR2 %d, or C on its screen; under a GIL the "
+	     "other Python threads wait for it",
+	     a->other_pid);
+}
+
+static void say_attached(struct access *a, const struct access_facts *f, int recorder_pid)
 {
 	a->other_pid = recorder_pid;
+	if (f->n_held) {
+		say_held(a, f);
+		return;
+	}
 	say(a, ACCESS_BUSY, ACCESS_ATTACHED, "an auditview is attached already (%d)", recorder_pid);
 	cure(a, "open its capture while it grows, or end it: kill -INT %d", recorder_pid);
 }
@@ -432,7 +456,7 @@ static void judge_inside(const struct access_facts *f, struct access *a)
 	}
 	memcpy(a->version, f->runtime.version, sizeof(a->version));
 	if (f->recorder_pid && f->recorder_is_alive) {
-		say_attached(a, f->recorder_pid);
+		say_attached(a, f, f->recorder_pid);
 		return;
 	}
 	if (f->runtime.is_finalising) {
@@ -480,7 +504,7 @@ void access_judge(const struct access_facts *f, struct access *ret)
 	} else if (f->read_errno) {
 		judge_denied(f, &a);
 	} else if (s->tracer_pid && is_auditview_name(f->tracer_name)) {
-		say_attached(&a, s->tracer_pid);
+		say_attached(&a, f, s->tracer_pid);
 	} else if (s->tracer_pid) {
 		a.other_pid = s->tracer_pid;
 		say(&a, ACCESS_BUSY, ACCESS_TRACED, "%s (%d) traces it",

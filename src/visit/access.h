@@ -115,7 +115,10 @@ struct access_facts {
 	bool waits_visibly;
 	char no_room[160],
 	    no_room_cure[160]; /* the limit that leaves no room for our mappings; "" none */
-	int recorder_pid;      /* the recorder of a probe that is already linked; 0 none */
+	/* threads that it holds, as the target's memory says; it may say anything */
+	uint32_t n_held, held_tid;
+	uint64_t held_since_ns;
+	int recorder_pid; /* the recorder of a probe that is already linked; 0 none */
 	bool recorder_is_alive;
 };
 

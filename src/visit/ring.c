@@ -549,6 +549,13 @@ void ring_answer(struct ring *r, uint32_t place, const struct ring_question *que
 	ticket_answer(&r->shared->asks[place].ticket, question->ticket, answer);
 }
 
+void ring_say_held(struct ring *r, uint32_t n, uint32_t first_tid, uint64_t since_ns)
+{
+	r->shared->held_tid = first_tid;
+	r->shared->held_since_ns = since_ns;
+	__atomic_store_n(&r->shared->n_held, n, __ATOMIC_RELEASE);
+}
+
 guest_u32 ring_n_holds(const struct ring *r)
 {
 	return GUEST_LOAD(&r->shared->n_holds);

@@ -159,6 +159,8 @@ struct ring_question ring_question(const struct ring *r, uint32_t place);
 void ring_answer(struct ring *r, uint32_t place, const struct ring_question *question,
 		 enum ask_state answer);
 
+/* Say how many threads are held, for others that look at the ring (abi.h). */
+void ring_say_held(struct ring *r, uint32_t n, uint32_t first_tid, uint64_t since_ns);
 /* A thread that waits in the hook (abi.h, struct ring_hold). `place` < RING_HOLDS. */
 struct ring_held {
 	/* as it was read; identifies the wait, and is not used as a number */

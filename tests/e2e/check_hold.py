@@ -9,6 +9,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import subprocess
 import time
@@ -135,11 +136,16 @@ class Attached:
 
 
 def continued(ctx, python):
-    """Attached to, without --do: SIGUSR2 continues; --hold-ignore leaves the first match alone."""
+    """Attached to, without --do: SIGUSR2 continues; --hold-ignore leaves the first match alone. Doctor says who holds what."""
     places = ["main", "thread", "del"]
     with Attached(ctx, python, "continued", places, "-f", "--hold", FILTER, "--hold-ignore", "1") as run:
         run.wait_held()
         run.expect_waits("main")
+        said = subprocess.run([ctx.auditview, "doctor", str(run.target.pid)], capture_output=True, text=True, timeout=60).stdout
+        who = re.search(r"attached already \((\d+)\), and holds thread (\d+)", " ".join(said.split()))
+        tids = os.listdir(f"/proc/{run.target.pid}/task")
+        expect(who and int(who.group(1)) == run.recorder.pid and who.group(2) in tids and who.group(2) != str(run.target.pid), lambda: said)
+        expect(f"kill -USR2 {run.recorder.pid}" in said, lambda: said)
         run.recorder.send_signal(signal.SIGUSR2)
         run.wait_held(2)
         run.expect_waits("main", "thread")
@@ -183,6 +189,21 @@ def locals_held(ctx, python):
     expect(run.status == 0 and run.stdout.endswith("ready\nend\n"), lambda: f"{run.status}: {run.stdout!r} {run.stderr[-400:]}")
     truth = [json.loads(line) for line in run.stdout.split("\n") if line.startswith("{")]
     expect_locals(json.loads("\n".join(place.lines()))["threads"][0]["stack"], truth)
+
+
+def handed_over(ctx, python):
+    """gdb attaches to the held process; when it continues, the operation happens under its eyes."""
+    if not shutil.which("gdb"):
+        raise Skip("no gdb")
+    place = Place(ctx, python, "gdb")
+    with Attached(ctx, python, "gdb", ["main"], "--hold", FILTER, "--do",
+                  f"timeout 100 gdb -p {{pid}} -batch -ex 'break mkdir' -ex continue -ex bt > {place.log} 2>&1") as run:
+        run.end(["main"], 120)
+        expect_held(run.end_recorder(), 1)
+    text = "\n".join(place.lines())
+    if "ptrace: Operation not permitted" in text:
+        raise Skip("gdb may not attach here")
+    expect(re.search(r"Breakpoint 1.*mkdir", text) and re.search(r"#\d+ .*(PyEval|_PyRun|Py_RunMain|Py_BytesMain|main)", text), lambda: text[-1500:])
 
 
 def killed(ctx, python, how):
@@ -365,6 +386,8 @@ def cells(ctx):
         yield "on the screen", python, lambda p=python: on_screen(ctx, p)
         yield "holds typed on the screen", python, lambda p=python: typed(ctx, p)
         yield "may match, does not", python, lambda p=python: not_matched(ctx, p)
+    for python in ctx.some_pythons(12) if ctx.full else ():
+        yield "handed over to gdb", python, lambda p=python: handed_over(ctx, p)
     for python in ctx.some_pythons(9):
         yield "killed while it holds", python, lambda p=python: killed(ctx, p, signal.SIGKILL)
         yield "may not sleep", python, lambda p=python: filtered(ctx, p)
