@@ -184,9 +184,7 @@ def there_already(ctx, python, other):
     try:
         expect(root.stdout.readline() == "ready\n", "it did not start")
         wait_for(lambda: len(pids_of_session(root.pid)) >= 7, 30, "the leaf of the shell")
-        with harness.Recorder(ctx, root.pid, "-f") as recorder:
-            recorder.wait_linked()
-
+        with harness.attached_at_last(ctx, root.pid, "-f") as recorder:
             def leaves():
                 recorder.capture.cached = None
                 return {(e["args"]["0"], e["pid"]) for e in recorder.capture.named("children.leaf")}
@@ -202,8 +200,7 @@ def there_already(ctx, python, other):
         # A process that is named in addition, before or after its parent, is still recorded once, as a child of that
         # parent.
         first, *others = family - {root.pid}
-        with harness.Recorder(ctx, first, f"-p{root.pid}", *(f"-p{pid}" for pid in others), f"-p{root.pid}", "-f") as recorder:
-            recorder.wait_linked()
+        with harness.attached_at_last(ctx, first, f"-p{root.pid}", *(f"-p{pid}" for pid in others), f"-p{root.pid}", "-f") as recorder:
             wait_for(lambda: len(leaves()) == 5, 60, "events of all five leaves, named")
             linked = [harness.hooks_of(ctx, pid) for pid in family]
             expect(linked == [1] * 6, lambda: f"hooks of ours: {linked}")

@@ -515,6 +515,21 @@ class ControlGroup:
                 time.sleep(0.05)
 
 
+def attached_at_last(ctx, pid, *options):
+    """A Recorder that is linked. A program that starts others is refused while it waits for one in vfork(2), with the words to try
+    again: so do that."""
+    for _ in range(20):
+        recorder = Recorder(ctx, pid, *options)
+        try:
+            recorder.wait_linked()
+            return recorder
+        except Fail:
+            kill(recorder.process)
+            if "vfork" not in recorder.stderr():
+                raise
+    raise Fail(f"refused again and again: {recorder.stderr()[-300:]}")
+
+
 class Recorder:
     """`auditview record -p PID -o FILE`, running."""
 
