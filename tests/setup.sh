@@ -53,12 +53,11 @@ list() { # $1: manager; the table's lines on standard input
 	awk -v c="$(column "$1")" 'NF && $c != "-" && !seen[$c]++ { printf "%s%s", n++ ? " " : "", $c } END { print "" }'
 }
 
-pkg_config=$(command -v pkg-config || command -v pkgconf || echo false)
 is_there() { # $1: how it is found
 	case $1 in
 	c:*) command -v "${1#c:}" >/dev/null 2>&1 ;;
 	h:*) echo "#include <${1#h:}>" | cc -E - >/dev/null 2>&1 ;;
-	p:*) $pkg_config --exists "${1#p:}" ;;
+	p:*) "$(command -v pkg-config || command -v pkgconf || echo false)" --exists "${1#p:}" ;; # asked anew: it may have been installed
 	r:*) # what clang's sanitizers and fuzzer are linked with
 		[ -n "$(find "$(clang -print-resource-dir 2>/dev/null || echo /nonexistent)/lib" -name '*fuzzer*.a' 2>/dev/null | head -n 1)" ] ;;
 	esac

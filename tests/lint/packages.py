@@ -2,8 +2,10 @@
 """packages: the README and the Debian package name what tests/setup.sh says the build needs."""
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MANAGERS = {"Debian": "apt", "Fedora": "dnf", "Arch": "pacman", "Alpine": "apk"}
@@ -22,8 +24,30 @@ def names_for(manager):
                           check=True).stdout.strip()
 
 
+def set_up_on_a_bare_system():
+    """What tests/setup.sh says where there is nothing but a shell's tools, and apt-get brings all that it looks for."""
+    tools = "sh awk sed grep sort tee cat mktemp find env wc head tail rm dirname".split()
+    wanted = set(re.findall(r"\bc:([\w-]+)", text_of("tests/setup.sh"))) | {"pkg-config", "cc"}
+    with tempfile.TemporaryDirectory() as folder:
+        for tool in tools:
+            os.symlink(shutil.which(tool), os.path.join(folder, tool))
+        bring = "".join(f"printf '#!/bin/sh\\ncat >/dev/null </dev/null\\n' >{folder}/{name}; chmod 755 {folder}/{name}\n"
+                        for name in sorted(wanted - set(tools)))
+        for name, text in (("id", "echo 0"), ("apt-get", f"PATH={os.environ['PATH']}\n{bring}"), ("apt-cache", ":")):
+            path = os.path.join(folder, name)
+            with open(path, "w", encoding="ascii") as f:
+                f.write(f"#!/bin/sh\n{text}\n")
+            os.chmod(path, 0o755)
+        done = subprocess.run([os.path.join(folder, "sh"), os.path.join(ROOT, "tests/setup.sh")], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={"PATH": folder, "TMPDIR": folder})
+    return done.returncode, done.stdout
+
+
 def main():
     problems = []
+    status, said = set_up_on_a_bare_system()
+    if status or "installing" not in said or re.search(r"still not found:.*ncursesw", said):
+        problems.append(f"tests/setup.sh, where apt-get brings pkg-config: status {status}, {said}")
     readme = text_of("README.md")
     for system, manager in MANAGERS.items():
         row = f"| {system} | `{names_for(manager)}` |"
