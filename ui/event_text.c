@@ -463,3 +463,26 @@ void text_note(struct strbuf *to, struct view *s, const struct trace_note *n)
 	}
 	strbuf_fini(&who);
 }
+
+void event_text_pid(struct strbuf *to, struct view *s, uint32_t process)
+{
+	size_t n;
+	const char *host = trace_process_host(s->trace, process, &n);
+	if (trace_n_hosts(s->trace)) {
+		utf8_escape(to, n ? host : "unknown", n ? n : 7, 0);
+		strbuf_addc(to, ':');
+	}
+	strbuf_addf(to, "%u", trace_process(s->trace, process)->pid);
+}
+
+void event_text_process_filter(struct strbuf *to, struct view *s, uint32_t process)
+{
+	size_t n;
+	const char *host = trace_process_host(s->trace, process, &n);
+	strbuf_addf(to, "pid == %u", trace_process(s->trace, process)->pid);
+	if (!trace_n_hosts(s->trace))
+		return;
+	strbuf_adds(to, n ? " and host == " : " and not host");
+	if (n)
+		filter_quote(to, host, n);
+}

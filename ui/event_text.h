@@ -54,3 +54,8 @@ void text_age(struct strbuf *to, uint64_t ns); /* "12s", "16m21s", "2h14m", "9d"
 void text_bar(struct strbuf *to, double share, int cells);
 /* Append sparks of n bins; their height is the square root of the count. */
 void text_spark(struct strbuf *to, const uint32_t *bins, uint32_t n, uint32_t max);
+
+/* Append the pid of a process, after its host if the capture is of several: "web-1:812". */
+void event_text_pid(struct strbuf *to, struct view *s, uint32_t process);
+/* Append the filter for a process: "pid == 812 and host == web-1". */
+void event_text_process_filter(struct strbuf *to, struct view *s, uint32_t process);

@@ -126,7 +126,8 @@ static void name_text(const struct processes *c, const struct proc_line *l, stru
 	struct view *s = c->pane.host->view;
 	switch (l->kind) {
 	case LINE_PROCESS:
-		strbuf_addf(to, "%u ", trace_process(s->trace, l->process)->pid);
+		event_text_pid(to, s, l->process);
+		strbuf_addc(to, ' ');
 		text_program(to, s->trace, trace_process(s->trace, l->process)->name);
 		return;
 	case LINE_THREAD: {
@@ -189,7 +190,7 @@ static void draw_process_details(const struct processes *c, const struct proc_li
 	strbuf_adds(&b, " s … ");
 	if (info->end_ns)
 		event_text_time(&b, s, info->end_ns, 0, TIME_START, 3);
-	strbuf_adds(&b, info->end_ns ? " s" : "now");
+	strbuf_adds(&b, info->end_ns ? " s" : view_is_live(s) ? "now" : "the end");
 	area_put_cut(a, y + 2, 1, -1, ROLE_DIM, strbuf_str(&b));
 	strbuf_clear(&b);
 	for (uint32_t i = 0, n = 0; i < l->process && n < 4; i++) {
@@ -345,11 +346,10 @@ static void term_of(const struct processes *c, enum line_kind kind, uint32_t pro
 		    uint32_t thread, struct strbuf *to)
 {
 	struct trace *t = c->pane.host->view->trace;
+	event_text_process_filter(to, c->pane.host->view, process);
 	if (kind == LINE_THREAD && thread < c->n_threads)
-		strbuf_addf(to, "pid == %u and tid == %llu", trace_process(t, process)->pid,
+		strbuf_addf(to, " and tid == %llu",
 			    (unsigned long long)trace_thread(t, thread)->tid);
-	else
-		strbuf_addf(to, "pid == %u", trace_process(t, process)->pid);
 }
 
 /* Write a filter for all tagged lines, or else for the line under the cursor. */
@@ -365,28 +365,29 @@ static bool term_processes(const struct pane *p, struct strbuf *to)
 	}
 	unsigned n_pids = 0, n_terms = 0;
 	struct strbuf pids = { 0 };
-	/* processes go into one set, threads are named one by one */
+	/* processes of one host go into one set, others and threads are named one by one */
 	for (size_t i = 0; i < c->tagged.n; i++) {
 		uint32_t process = (uint32_t)(c->tagged.v[i] >> 32) & 0x3fffffffu;
-		if ((enum line_kind)(c->tagged.v[i] >> 62) != LINE_THREAD &&
-		    process < c->n_processes)
+		enum line_kind kind = (enum line_kind)(c->tagged.v[i] >> 62);
+		if (process >= c->n_processes)
+			continue;
+		if (kind == LINE_THREAD || trace_n_hosts(t)) {
+			strbuf_adds(to, n_terms++ ? " or " : "");
+			term_of(c, kind, process, (uint32_t)c->tagged.v[i], to);
+		} else {
 			strbuf_addf(&pids, n_pids++ ? ", %u" : "%u",
 				    trace_process(t, process)->pid);
+		}
 	}
 	if (n_pids) {
+		struct strbuf threads = *to;
+		*to = (struct strbuf){ 0 };
 		strbuf_addf(to, n_pids > 1 ? "pid in {%s}" : "pid == %s", strbuf_str(&pids));
-		n_terms++;
-	}
-	for (size_t i = 0; i < c->tagged.n; i++) {
-		uint32_t process = (uint32_t)(c->tagged.v[i] >> 32) & 0x3fffffffu;
-		if ((enum line_kind)(c->tagged.v[i] >> 62) != LINE_THREAD ||
-		    process >= c->n_processes)
-			continue;
-		strbuf_adds(to, n_terms++ ? " or " : "");
-		term_of(c, LINE_THREAD, process, (uint32_t)c->tagged.v[i], to);
+		strbuf_addf(to, "%s%s", n_terms ? " or " : "", strbuf_str(&threads));
+		strbuf_fini(&threads);
 	}
 	strbuf_fini(&pids);
-	return n_terms > 0;
+	return n_terms + n_pids > 0;
 }
 
 static void flip(uint64_t **keys, size_t *n, size_t *cap, uint64_t key)

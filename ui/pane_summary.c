@@ -191,18 +191,6 @@ static void by_thread(struct kind_text *k)
 		strbuf_addf(&k->term, " and pid == %u", p->pid);
 }
 
-/* Of a capture of several hosts, a pid alone is not a process. */
-static void add_host_term(struct kind_text *k, uint32_t process)
-{
-	size_t n;
-	const char *s = trace_process_host(k->s->trace, process, &n);
-	if (!trace_n_hosts(k->s->trace))
-		return;
-	strbuf_adds(&k->term, n ? " and host == " : " and not host");
-	if (n)
-		filter_quote(&k->term, s, n);
-}
-
 static void by_machine(struct kind_text *k)
 {
 	const struct thread_info *t = trace_thread(k->s->trace, k->id);
@@ -226,16 +214,10 @@ static void by_process(struct kind_text *k)
 		strbuf_adds(&k->text, "??");
 		return;
 	}
-	size_t n;
-	const char *host = trace_process_host(k->s->trace, t->process, &n);
-	if (trace_n_hosts(k->s->trace)) {
-		utf8_escape(&k->text, n ? host : "unknown", n ? n : 7, 0);
-		strbuf_addc(&k->text, ':');
-	}
-	strbuf_addf(&k->text, "%u ", p->pid);
+	event_text_pid(&k->text, k->s, t->process);
+	strbuf_addc(&k->text, ' ');
 	text_string(&k->text, k->s->trace, p->name);
-	strbuf_addf(&k->term, "pid == %u", p->pid);
-	add_host_term(k, t->process);
+	event_text_process_filter(&k->term, k->s, t->process);
 }
 
 static void frame_kind(struct kind_text *k, bool file_only)

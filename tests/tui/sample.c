@@ -436,6 +436,47 @@ void live_write(const char *path, unsigned n_orders)
 	write_shop(path, n_orders, true, false);
 }
 
+void hosts_write(const char *path)
+{
+	static const char *const hosts[] = { "web-1", "web-2" };
+	struct shop s = { 0 };
+	struct writer_options options = { .wall_anchor_ns = 4102444800000000000u,
+					  .creator = "auditview test" };
+	uint32_t threads[ARRAY_LEN(hosts)], stack;
+	must(writer_open(path, &options, &s.w));
+	for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+		struct strbuf file = { 0 };
+		strbuf_addf(&file, "%s.avc", hosts[i]);
+		struct host_info h = { .name = str(&s, hosts[i]),
+				       .label = str(&s, strbuf_str(&file)),
+				       .wall_anchor_ns = options.wall_anchor_ns };
+		strbuf_fini(&file);
+		struct process_info p = { .pid = 812,
+					  .ns_pid = 812,
+					  .ppid = 1,
+					  .python_hex = 0x030c01f0,
+					  .python = str(&s, "3.12.1"),
+					  .cwd = str(&s, "/srv/shop"),
+					  .name = str(&s, "app.py"),
+					  .exit_status = -1,
+					  .flags = PROCESS_ATTACHED,
+					  .host = writer_host(s.w, &h) };
+		struct thread_info t = { .process = writer_process(s.w, &p),
+					 .tid = 812,
+					 .name = str(&s, "MainThread") };
+		threads[i] = writer_thread(s.w, &t);
+	}
+	stack = frame(&s, 0, "main", APP, 44);
+	for (int i = 0; i < 12; i++)
+		if (i % 3)
+			event(&s, threads[i % 2], 700, "socket.connect", stack,
+			      args(&s, "St", 5, i % 2 ? "10.0.0.7" : "10.0.0.8", 5432));
+		else
+			event(&s, threads[i % 2], 300, "open", stack,
+			      args(&s, "ssi", "/srv/shop/settings.json", "r", 524288));
+	must(writer_close(s.w));
+}
+
 void lesson_write(const char *path)
 {
 	static const char *const words[] = { "python3", "-I", "-S", "-c", "import json" };

@@ -13,6 +13,8 @@ void plain_write(const char *path, unsigned n_orders);
 void live_write(const char *path, unsigned n_orders);
 /* Write a run of a lesson: python -I -S -c 'import json', one event. */
 void lesson_write(const char *path);
+/* Write the events of two hosts, merged from two files; their processes have the same pid. */
+void hosts_write(const char *path);
 /* Write a process with n nameless threads that have ended, n children that were not Python, and a
  * shell that became app.py; its first three events come from shop/util.py, db/util.py and
  * db/__init__.py. */

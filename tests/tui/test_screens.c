@@ -158,6 +158,108 @@ static void test_start(void **state)
 	}
 }
 
+/* ---- a live program ---- */
+
+static bool is_alive(void *ctx)
+{
+	return true;
+}
+
+static struct err *pause_nothing(void *ctx, bool on)
+{
+	return NULL;
+}
+
+static bool must_ask(void *ctx)
+{
+	return true;
+}
+
+static bool holds_two(void *ctx, struct app_held *ret)
+{
+	*ret = (struct app_held){ .n = 2, .pid = 4121, .tid = 4123 };
+	return true;
+}
+
+static const char *keeps(void *ctx)
+{
+	return "64M";
+}
+
+static void close_nothing(void *ctx)
+{
+}
+
+/* What the header, the last line and the list say of a program that runs. */
+static void test_live(void **state)
+{
+	static const struct app_live_ops plain = { .pause = pause_nothing,
+						   .is_alive = is_alive,
+						   .must_ask = must_ask,
+						   .close = close_nothing },
+					 held = { .is_alive = is_alive,
+						  .held = holds_two,
+						  .close = close_nothing },
+					 keeping = { .is_alive = is_alive,
+						     .keeps = keeps,
+						     .close = close_nothing };
+	static const struct {
+		const char *name, *keys;
+		const struct app_live_ops *ops;
+	} rows[] = {
+		{ "live-following", "", &plain }, { "live-frozen", "p", &plain },
+		{ "live-quit", "Q", &plain },     { "live-pause", "H", &plain },
+		{ "live-held", "", &held },       { "live-keeps", "", &keeping },
+	};
+	char path[64];
+	snprintf(path, sizeof(path), "/tmp/auditview-screens-%d-live.avc", (int)getpid());
+	live_write(path, 12);
+	for (size_t r = 0; r < ARRAY_LEN(rows); r++)
+		for (size_t i = 0; i < GOLDEN_SIZES; i++) {
+			struct app_options options = { .no_config = true,
+						       .source = { .live = rows[r].ops,
+								   .terminal_fd = -1 } };
+			assert_null(trace_open(path, NULL, &options.source.trace));
+			options.source.path = strdup(path);
+			struct app *app = drive_open_options(&options, golden_sizes[i].columns,
+							     golden_sizes[i].lines);
+			drive_keys(app, rows[r].keys);
+			app->header.file_bytes = 5300000;
+			app_draw(app);
+			golden_compare(rows[r].name, &golden_sizes[i], app);
+			app_destroy(app);
+		}
+	unlink(path);
+}
+
+/* Two hosts whose processes have the same pid: a column names the host. */
+static void test_hosts(void **state)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/tmp/auditview-screens-%d-hosts.avc", (int)getpid());
+	hosts_write(path);
+	for (size_t i = 0; i < GOLDEN_SIZES; i++) {
+		struct app *app = drive_open(path, NULL, golden_sizes[i].columns,
+					     golden_sizes[i].lines);
+		app->header.file_bytes = 5300000;
+		app_draw(app);
+		golden_compare("hosts", &golden_sizes[i], app);
+		drive_keys(app, "P");
+		app->header.file_bytes = 5300000;
+		app_draw(app);
+		golden_compare("hosts-processes", &golden_sizes[i], app);
+		drive_keys(app, "+");
+		assert_string_equal(app->host.view->filter_text,
+				    "pid == 812 and host == \"web-1\"");
+		drive_keys(app, "= P Space Space +");
+		assert_string_equal(app->host.view->filter_text,
+				    "pid == 812 and host == \"web-1\" or pid == 812 and host == "
+				    "\"web-1\" and tid == 812");
+		app_destroy(app);
+	}
+	unlink(path);
+}
+
 static void copy_file(const char *from, const char *folder, const char *name, int hour)
 {
 	char path[128], command[300];
@@ -314,7 +416,7 @@ int main(void)
 	setenv("TZ", "UTC", 1);
 	snprintf(capture, sizeof(capture), "/tmp/auditview-screens-%d.avc", (int)getpid());
 	sample_write(capture, 12);
-	struct CMUnitTest tests[ARRAY_LEN(scenes) + 5];
+	struct CMUnitTest tests[ARRAY_LEN(scenes) + 7];
 	for (size_t i = 0; i < ARRAY_LEN(scenes); i++)
 		tests[i] = (struct CMUnitTest){ .name = scenes[i].name,
 						.test_func = test_scene,
@@ -328,6 +430,10 @@ int main(void)
 							    .test_func = test_diff };
 	tests[ARRAY_LEN(scenes) + 4] = (struct CMUnitTest){ .name = "start-captures",
 							    .test_func = test_start_captures };
+	tests[ARRAY_LEN(scenes) + 5] = (struct CMUnitTest){ .name = "live",
+							    .test_func = test_live };
+	tests[ARRAY_LEN(scenes) + 6] = (struct CMUnitTest){ .name = "hosts",
+							    .test_func = test_hosts };
 	int failed = _cmocka_run_group_tests("screens", tests, ARRAY_LEN(tests), NULL, NULL);
 	unlink(capture);
 	return failed;
