@@ -114,7 +114,7 @@ static void restore_prepare(bool has_escapes)
 	restore.n_bytes = 0;
 	if (has_escapes)
 		restore_add("\033[?2004l\033[?1002l\033[?1000l\033[?1006l");
-	static const char *const capabilities[] = { "sgr0", "rmkx", "cnorm", "rmcup" };
+	static const char *const capabilities[] = { "sgr0", "rmkx", "rmcup", "cnorm" };
 	for (size_t i = 0; i < ARRAY_LEN(capabilities); i++) {
 		char *s = tigetstr(capabilities[i]);
 		if (s && s != (char *)-1 && !strchr(s, '$')) /* a string with delays is left out */
@@ -209,6 +209,16 @@ static void end_modes(void)
 {
 	fflush(stdout);
 	say("\033[?2004l\033[?1002l\033[?1000l\033[?1006l");
+}
+
+/* Show the cursor. Some terminals keep with each of their two screens whether it was shown when that
+ * screen was left (libvterm, state.c, savecursor()): so this is done on the first screen. */
+static void show_cursor(struct terminal *t)
+{
+	char *cnorm = tigetstr("cnorm");
+	fflush(t->out);
+	if (cnorm && cnorm != (char *)-1 && !strchr(cnorm, '$'))
+		say(cnorm);
 }
 
 void term_set_mouse(struct terminal *t, bool on)
@@ -401,6 +411,7 @@ void term_close(struct terminal *t)
 		refresh();
 	}
 	endwin();
+	show_cursor(t);
 	delscreen(t->screen);
 	restore.armed = 0;
 	canvas_fini(&t->shown);
@@ -779,15 +790,16 @@ const char *term_copy(struct terminal *t, const char *text, size_t n_bytes)
 
 void term_leave(struct terminal *t)
 {
-	(void)t;
 	end_modes();
 	endwin();
+	show_cursor(t);
 	restore.armed = 0;
 }
 
 void term_enter(struct terminal *t)
 {
 	restore.armed = 1;
+	show_cursor(t); /* another program may have hidden it */
 	refresh();
 	begin_modes(t);
 	if (t->mouse)

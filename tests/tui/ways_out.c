@@ -160,6 +160,11 @@ static void way_stopped(void)
 		if (!shell_answers(s, command, back))
 			fail("Ctrl-Z", "the shell does not answer", s);
 		check_terminal("Ctrl-Z", s, &before);
+		/* what another program left behind is not there after us */
+		static const char hide[] = "printf '\\033[?25l'\r";
+		session_send(s, hide, sizeof(hide) - 1);
+		while (s->cursor_shown && session_clock() < end)
+			session_pump(s, S / 50);
 		session_resize(s, 30 - i, 100 - i);
 		session_send(s, "fg\r", 3);
 		if (!session_wait(s, "━ Events", true, DEADLINE * S) || !s->in_alternate)
