@@ -212,7 +212,7 @@ static void end_modes(void)
 }
 
 /* Show the cursor. Some terminals keep with each of their two screens whether it was shown when that
- * screen was left (libvterm, state.c, savecursor()): so this is done on the first screen. */
+ * screen was left (libvterm: savecursor()): so this is done on the first screen. */
 static void show_cursor(struct terminal *t)
 {
 	char *cnorm = tigetstr("cnorm");
