@@ -718,6 +718,8 @@ static void use_settings(struct app *app, const char *name)
 		view_fold_all(s, app->config.fold);
 	if (!strcmp(name, "source"))
 		source_forget();
+	if (!strcmp(name, "mine") && s)
+		view_filter_again(s);
 	app->host.time_mode = app->config.time;
 	app->wish.hide_timeline = !app->config.timeline;
 	app_relayout(app);

@@ -247,6 +247,12 @@ void view_set_frozen(struct view *s, bool on)
 
 /* ---- filter ---- */
 
+void view_filter_again(struct view *s)
+{
+	s->filter_done = s->run ? 0 : 1;
+	s->rows_stale = true;
+}
+
 /* Bring `shown` up to what the run has worked out. */
 static struct err *take_shown(struct view *s)
 {

@@ -122,6 +122,8 @@ MUST_CHECK struct err *view_set_filter(struct view *s, const char *text);
  * Errors: as filter_compile(). */
 MUST_CHECK struct err *view_compile(struct view *s, const char *text, struct filter **ret);
 void view_set_frozen(struct view *s, bool on);
+/* More code is the user's own now: the filter may depend on it. */
+void view_filter_again(struct view *s);
 bool view_is_live(const struct view *s); /* events may still come */
 /* The target runs on this machine, and our recorder captures it. */
 bool view_has_target(const struct view *s);

@@ -62,7 +62,8 @@ struct filter_cache {
 	uint32_t n_tags_seen; /* value ids 1 … n_tags_seen were checked for dictionaries */
 	/* one of them is a dictionary: some event may name its arguments itself */
 	bool has_dict;
-	depth_vec depths; /* [stack id] frames, as far as needed so far */
+	unsigned n_callers_found; /* trace_callers_found() of the verdicts on stacks */
+	depth_vec depths;         /* [stack id] frames, as far as needed so far */
 	struct regex_matcher *matcher;
 	struct strbuf scratch;
 	struct gathered gathered;

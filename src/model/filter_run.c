@@ -30,6 +30,7 @@ struct filter_run {
 	VEC(struct memo *) memos; /* [term] */
 	VEC(int16_t) minors;      /* [thread] N of Python 3.N */
 	bool one_minor;           /* all threads have the same */
+	unsigned n_callers_found; /* trace_callers_found() of the rows that are decided */
 	VEC(uint64_t) who;        /* [thread] a number for what its verdicts depend on */
 	int64_t wall_anchor_ns;
 	struct selection *rows;
@@ -160,6 +161,24 @@ static bool note_who(struct filter_run *r)
 		r->n_restarts++;
 	}
 	return true;
+}
+
+/* Rows that depend on the caller are decided again if the caller may be another frame now. */
+static void note_callers(struct filter_run *r)
+{
+	unsigned n = trace_callers_found(r->trace);
+	bool asks = false;
+	if (r->cache->n_callers_found != n)
+		for (size_t i = 0; i < r->cache->memos.n; i++)
+			r->cache->memos.v[i]->stacks.n = 0;
+	r->cache->n_callers_found = n;
+	for (size_t i = 0; i < r->filter->terms.n; i++)
+		asks |= r->filter->terms.v[i].field == FIELD_CALLER;
+	if (asks && r->n_rows && r->n_callers_found != n) {
+		r->n_rows = 0;
+		r->n_restarts++;
+	}
+	r->n_callers_found = n;
 }
 
 /* ---- what a summary alone decides ---- */
@@ -748,6 +767,7 @@ struct err *filter_run_matches(struct filter_run *r, uint64_t seq, bool *ret)
 	r->is_late = false;
 	if (!note_minors(r) || !note_who(r))
 		return err_no_memory();
+	note_callers(r);
 	mask[row / 64] = 1ull << row % 64;
 	struct err *err = run_rows(r, (uint32_t)(seq >> TRACE_CHUNK_SHIFT), mask, out);
 	if (!err)
@@ -763,6 +783,7 @@ struct err *filter_run_step(struct filter_run *r, uint64_t budget_ns, double *re
 	r->is_late = false;
 	if (!note_minors(r) || !note_who(r))
 		return err_no_memory();
+	note_callers(r);
 	if (selection_n_rows(r->rows) < n && (err = selection_resize(r->rows, n, false)))
 		return err;
 	while (r->n_rows < n) {

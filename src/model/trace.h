@@ -301,6 +301,10 @@ bool trace_is_loss_known(const struct trace *t);
  * taken, and editable installs; else all code outside the standard library and site-packages. */
 void trace_add_mine(const char *dir);
 
+/* How often callers were found anew, because more was said to be the user's own or a project became
+ * known late. What was computed from callers at another number may be out of date. */
+unsigned trace_callers_found(struct trace *t);
+
 /* What kind of code a frame belongs to, by its file: by the prefixes stored per process, then by
  * path names that are the same everywhere. */
 enum frame_origin {

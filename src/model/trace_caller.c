@@ -146,12 +146,18 @@ static unsigned rank_of_file(struct trace *t, const char *s, size_t n)
 	return RANK_PERHAPS;
 }
 
+static void judge_again(struct trace *t)
+{
+	t->origin_of_frame.n = t->caller_of_stack.n = 0;
+	t->n_callers_found++;
+}
+
 static void projects_update(struct trace *t)
 {
 	size_t n;
 	if (t->n_mine != mine.n) { /* more were given since */
 		t->n_mine = mine.n;
-		t->origin_of_frame.n = t->caller_of_stack.n = 0;
+		judge_again(t);
 	}
 	if (t->n_project_records == t->n_process_records)
 		return;
@@ -161,8 +167,14 @@ static void projects_update(struct trace *t)
 		size_t n_before = t->projects.n;
 		prefix_add(&t->projects, (const uint8_t *)s, n);
 		if (t->projects.n > n_before) /* frames may be judged otherwise now */
-			t->origin_of_frame.n = t->caller_of_stack.n = 0;
+			judge_again(t);
 	}
+}
+
+unsigned trace_callers_found(struct trace *t)
+{
+	projects_update(t);
+	return t->n_callers_found;
 }
 
 #define RANK_SHIFT 4 /* origin_of_frame: above the origin */

@@ -189,6 +189,7 @@ struct trace {
 	uint64_t n_process_records, n_package_records;
 	struct prefixes prefixes;
 	size_t n_mine;               /* of trace_add_mine(), when frames were judged */
+	unsigned n_callers_found;    /* trace_callers_found() */
 	struct prefixes projects;    /* folders that processes have as theirs */
 	uint64_t n_project_records;  /* as n_package_records */
 	uint32_t n_prefix_processes; /* processes whose prefixes were added */

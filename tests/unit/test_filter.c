@@ -525,6 +525,51 @@ static void test_shown_values(void **state)
 	unlink(path);
 }
 
+/* What is the user's own can be said while a capture is open (:set mine). */
+static void test_callers_found_anew(void **state)
+{
+	static const char *const texts[] = { "caller.file contains \"/srv/\"",
+					     "caller.file contains \"/caller-test/\"",
+					     "event == open" };
+	static const uint64_t before[] = { 1, 0, 1 }, after[] = { 0, 1, 1 };
+	char path[256];
+	test_path(path, sizeof(path), "filter-mine");
+	struct writer *w = test_writer(path);
+	struct process_info p = { .pid = 1 };
+	writer_process(w, &p);
+	struct thread_info th = { .tid = 1 };
+	writer_thread(w, &th);
+	uint32_t stack = add_frame(w, 0, "/caller-test/a.py", "main", 1);
+	add_event(w, 1, "open", 0, NULL, add_frame(w, stack, "/srv/b.py", "work", 2));
+	must(writer_close(w));
+	struct trace *t = opened(path);
+	struct filter_cache *cache;
+	struct filter_run *runs[ARRAY_LEN(texts)];
+	struct filter *filters[ARRAY_LEN(texts)];
+	double done;
+	must(filter_cache_create(t, &cache));
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		filters[i] = compiled(texts[i], t);
+		must(filter_run_create(t, filters[i], cache, &runs[i]));
+		must(filter_run_step(runs[i], UINT64_MAX, &done));
+		assert_int_equal(selection_count(filter_run_rows(runs[i])), before[i]);
+	}
+	trace_add_mine("/caller-test");
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		bool matches;
+		must(filter_run_step(runs[i], UINT64_MAX, &done));
+		assert_int_equal(selection_count(filter_run_rows(runs[i])), after[i]);
+		assert_int_equal(filter_run_n_restarts(runs[i]), before[i] != after[i]);
+		must(filter_run_matches(runs[i], 0, &matches));
+		assert_int_equal(matches, after[i]);
+		filter_run_destroy(runs[i]);
+		filter_destroy(filters[i]);
+	}
+	filter_cache_destroy(cache);
+	trace_close(t);
+	unlink(path);
+}
+
 static void test_quote(void **state)
 {
 	static const char *const texts[] = { "",
@@ -714,6 +759,8 @@ int main(void)
 		cmocka_unit_test(test_shown_values),
 		cmocka_unit_test(test_completion),
 		cmocka_unit_test(test_capture_filter),
+		/* the last: what it says is the user's own stays so */
+		cmocka_unit_test(test_callers_found_anew),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
