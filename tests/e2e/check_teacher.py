@@ -288,7 +288,7 @@ def refusals(ctx):
             (["try"], 2, "socket.connect"),
             (["explain", "subprocess.popne"], 1, "subprocess.Popen"),
             (["events", "--theme", "nonsense"], 2, "network"),
-            (["lesson", "99"], 2, "10"),
+            (["lesson", "99"], 2, "11"),
             (["try", "-c", "pass", "--python", "/bin/true"], 1, "does not run as a Python"),
             (["explain", "open", "--python", "3.4"], 2, "3.8")]:
         done = run([ctx.auditview, *words])
