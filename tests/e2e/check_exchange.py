@@ -141,8 +141,8 @@ def screen(ctx):
     """Several captures on one screen; the summary counts by machine."""
     folder = ctx.new_folder("screen")
     files = [imported(ctx, folder, f"{host}.avc", [line(i, None, 41, i) for i in range(7)]) for host in ("web-1", "db-2")]
-    text, status = on_screen(ctx, ["--no-config", *files], keys=b":by machine\r", seconds=12)
-    expect("web-1" in text and "db-2" in text, lambda: f"status {status}: {text[-400:]!r}")
+    text, status = on_screen(ctx, ["--no-config", *files], keys=b":by machine\r", until=("by machine · ".encode(), b"web-1", b"db-2"))
+    expect("by machine · " in text and "web-1" in text and "db-2" in text, lambda: f"status {status}: {text[-400:]!r}")
 
 
 def cut(ctx):

@@ -461,8 +461,9 @@ def n_rows(done, plain, place):
     expect(len(done.stdout.splitlines()) < len(plain.stdout.splitlines()), "as many rows")
 
 
-def on_screen(ctx, line, keys=b"Q", cwd=None, env=None, seconds=40):
-    """Run on a terminal of its own and send keys once the screen is drawn. Returns what it wrote, and its status."""
+def on_screen(ctx, line, keys=b"Q", cwd=None, env=None, seconds=harness.GUARD, until=()):
+    """Run on a terminal of its own and send keys once the screen is drawn. Returns what it wrote, and its status. It is killed when it
+    has written all words of `until`."""
     pid, fd = pty.fork()
     if pid == 0:
         os.chdir(cwd or ctx.folder)
@@ -480,7 +481,7 @@ def on_screen(ctx, line, keys=b"Q", cwd=None, env=None, seconds=40):
         if not ready and b"\x1b[?1049h" in text and sent < 5:  # nothing more arrives: the screen is drawn
             os.write(fd, keys)
             sent += 1
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline or until and all(word in text for word in until):
             os.kill(pid, 9)
             break
     status = os.waitpid(pid, 0)[1]
