@@ -130,17 +130,18 @@ static uint64_t choose_base(const struct maps *maps, uint64_t n_bytes)
 }
 
 /* Make the entry the first of the list, by two stores. */
-static struct err *link_plain(const struct link *l, uint64_t fn)
+static struct err *link_plain(const struct link *l, struct remote_mem *mem, uint64_t fn,
+			      uint64_t user_data)
 {
-	struct hook_entry entry = { .fn = fn, .user_data = l->base.v };
-	if (!remote_mem_read(l->mem, RADDR(l->runtime.layout.audit_head), &entry.next,
+	struct hook_entry entry = { .fn = fn, .user_data = user_data };
+	if (!remote_mem_read(mem, RADDR(l->runtime.layout.audit_head), &entry.next,
 			     sizeof(entry.next)))
 		return err_create(ERR_TARGET_GONE, "process %d is gone", (int)l->pid);
 	if (entry.next == l->entry.v)
 		return NULL;
-	struct err *err = remote_mem_write(l->mem, l->entry, &entry, sizeof(entry));
+	struct err *err = remote_mem_write(mem, l->entry, &entry, sizeof(entry));
 	if (!err)
-		err = remote_mem_write(l->mem, RADDR(l->runtime.layout.audit_head), &l->entry,
+		err = remote_mem_write(mem, RADDR(l->runtime.layout.audit_head), &l->entry,
 				       sizeof(uint64_t));
 	return err;
 }
@@ -180,7 +181,7 @@ struct err *lazy_link_start(struct attach *a, bool has_orphan)
 	l->place.mailbox = entry_place_mailbox(l->entry);
 	err = write_code(l, l->mem, &l->place);
 	if (!err)
-		err = link_plain(l, l->place.code.v);
+		err = link_plain(l, l->mem, l->place.code.v, l->base.v);
 	l->place.is_left = true;
 	if (err) {
 		struct err *e = lazy_link_take_out_left(l);
@@ -478,7 +479,7 @@ struct err *link_poll(struct link *l, bool (*is_attached)(void *ctx, pid_t pid),
 			return err_create(ERR_TARGET_GONE,
 					  "the interpreter of process %d has ended", (int)l->pid);
 		/* another hook was being added to the list at that moment */
-		return link_plain(l, l->place.code.v);
+		return link_plain(l, l->mem, l->place.code.v, l->base.v);
 	}
 	struct err *err = map_now(l, is_attached && is_attached(ctx, l->pid),
 				  !(entry.hook.user_data & LAZY_LINK_GO_ON));
@@ -589,6 +590,19 @@ static struct err *unmap_by_then(const struct link *l, const struct remote_targe
 	return err ? err : err_create(ERR_TIMEOUT, "no event came");
 }
 
+/* Make the hook what events come to. It is linked by plain stores if our entry was taken out of the
+ * list before: every thread waits, so none adds a hook. */
+static struct err *enter(const struct link *l, struct remote_mem *mem, uint64_t fn,
+			 uint64_t user_data)
+{
+	raddr before;
+	if (hook_list_find(remote_mem_reader(mem), RADDR(l->runtime.layout.audit_head), l->entry,
+			   &before) == HOOK_END)
+		return link_plain(l, mem, fn, user_data);
+	struct err *err = write_word(l, mem, offsetof(struct hook_entry, user_data), user_data);
+	return err ? err : write_word(l, mem, offsetof(struct hook_entry, fn), fn);
+}
+
 struct err *lazy_link_leave(struct link *l, const struct remote_target *t, uint64_t deadline,
 			    uint64_t *pause_ns, bool *ret_done)
 {
@@ -614,10 +628,7 @@ struct err *lazy_link_leave(struct link *l, const struct remote_target *t, uint6
 	/* The hook only keeps events out of the probe: no thread is held before the probe is
 	 * empty. */
 	if (!err)
-		err = write_word(l, t->mem, offsetof(struct hook_entry, user_data),
-				 l->base.v | LAZY_LINK_GO_ON);
-	if (!err)
-		err = write_word(l, t->mem, offsetof(struct hook_entry, fn), place.code.v);
+		err = enter(l, t->mem, place.code.v, l->base.v | LAZY_LINK_GO_ON);
 	if (err)
 		return err;
 	while (monotonic_ns() < deadline && !has_left(l, t))

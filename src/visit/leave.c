@@ -39,6 +39,7 @@
 
 enum { DETACH_TRIES = 4 };
 #define DETACH_STARVED_NS 20000000000ull /* on an overloaded machine */
+#define LAZY_NS           2000000000ull  /* for an event to come, at least */
 
 /* ---- the steps ---- */
 
@@ -65,7 +66,8 @@ struct leave {
 	uint64_t pause_ns; /* the longest stop */
 	enum entry_found found;
 	bool is_unmapped;
-	bool is_done; /* nothing is left for the steps that follow */
+	bool was_lazy; /* unlink_lazily() was called */
+	bool is_done;  /* nothing is left for the steps that follow */
 };
 
 struct leave_step {
@@ -89,10 +91,12 @@ static raddr field_of(const struct link *l, size_t off)
 }
 
 /* Run a list of calls in a thread that is outside of the probe. */
-static struct err *run_calls(struct leave *v, const struct remote_program *program)
+static struct err *run_calls(struct leave *v, const struct remote_program *program,
+			     uint64_t timeout_ns)
 {
 	uint64_t one, blob = v->l->base.v + v->l->blob_off;
-	struct err *err = carrier_run(&v->t, program, blob, blob + v->l->blob_bytes, time_left(v),
+	v->stats = (struct remote_call_stats){ 0 };
+	struct err *err = carrier_run(&v->t, program, blob, blob + v->l->blob_bytes, timeout_ns,
 				      &v->stats, &one);
 	if (v->stats.pause_ns > v->pause_ns)
 		v->pause_ns = v->stats.pause_ns;
@@ -198,7 +202,11 @@ static struct err *disarm(struct leave *v)
  * reservation. */
 static struct err *unlink_lazily(struct leave *v)
 {
+	/* we may have been kept from running ourselves */
+	if (time_left(v) < LAZY_NS)
+		v->deadline = monotonic_ns() + LAZY_NS;
 	uint64_t left = time_left(v);
+	v->was_lazy = true;
 	/* only the thread that is in our hook, in that module, will be stopped */
 	v->t.unloadable = NULL;
 	v->t.carrier = carrier_choose(&v->t);
@@ -208,6 +216,14 @@ static struct err *unlink_lazily(struct leave *v)
 				     &v->is_unmapped);
 }
 
+/* `err` of a list of calls: no thread could be made to make them, because all of them have come to
+ * wait in calls that a stop would end early since the carrier was chosen. */
+static bool do_all_wait_now(const struct leave *v, const struct err *err)
+{
+	return err && err->code == ERR_TIMEOUT && !v->was_lazy && !v->stats.tid &&
+	       v->t.carrier == CARRIER_ONE_THREAD && carrier_is_next_event(&v->t);
+}
+
 static struct err *unlink_by_call(struct leave *v)
 {
 	const struct link *l = v->l;
@@ -215,7 +231,12 @@ static struct err *unlink_by_call(struct leave *v)
 	struct remote_program p = { .base = l->base.v, .pending = l->base.v };
 	remote_program_add(&p, REMOTE_FLAG(REMOTE_UNLINK), l->runtime.layout.audit_head, l->entry.v,
 			   0, 0, 0, 0);
-	struct err *err = run_calls(v, &p);
+	struct err *err = run_calls(v, &p, time_left(v) / 2);
+	if (do_all_wait_now(v, err)) {
+		log_debug("unlinking at the next event: %s", err->message);
+		err_destroy(err);
+		return unlink_lazily(v);
+	}
 	if (err && err->sys == ENOENT) {
 		err_destroy(err);
 		err = carrier_act(&v->t, unlink_by_stores, v);
@@ -270,9 +291,15 @@ static struct err *unmap(struct leave *v)
 	struct err *err = v->found == ENTRY_GONE ? NULL : carrier_act(&v->t, unlink_by_stores, v);
 	link_unmap_program(v->l, &p);
 	if (!err)
-		err = run_calls(v, &p);
+		err = run_calls(v, &p, v->was_lazy ? time_left(v) : time_left(v) / 2);
 	v->is_unmapped = !err;
-	return err;
+	if (v->found == ENTRY_GONE || !do_all_wait_now(v, err))
+		return err;
+	/* Nothing is linked any more, so the hook is linked again, by stores: no thread adds one. */
+	log_debug("unmapping at the next event: %s", err->message);
+	struct err *lazy = unlink_lazily(v);
+	err_destroy(v->is_unmapped ? err : lazy);
+	return v->is_unmapped ? lazy : err;
 }
 
 /* The call has failed, and its error is in the mailbox: name the reservation there again. */

@@ -161,6 +161,53 @@ def waits_meanwhile(ctx, python):
         target.stdout.close()
 
 
+WAITS_OFTEN = r"""
+import ctypes, os, select, sys
+wait = ctypes.CDLL(None).epoll_wait
+epoll, event, n = select.epoll(), ctypes.create_string_buffer(16), 0
+epoll.register(0, select.EPOLLIN)
+print("ready", flush=True)
+os.read(0, 1)
+while wait(epoll.fileno(), event, 1, 150) == 0:
+    n += 1
+    sys.audit("moments.waited")
+os.read(0, 1)
+print("left", flush=True)
+os.read(0, 1)
+"""
+
+
+def waits_while_left(ctx, python, steps):
+    """While it is left, the only thread begins to wait in calls that a stop would end early, with an event between each two of
+    them: the event's thread unmaps the probe, and nothing is left."""
+    n_waited = 0
+    for step in steps:
+        target = subprocess.Popen([*python.command, "-S", "-c", WAITS_OFTEN], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            expect(target.stdout.readline() == b"ready\n", "it did not start")
+            wait_for(lambda: state_of(target.pid) == "S", 20, "it to read")
+            with Recorder(ctx, target.pid, env=dict(os.environ, AUDITVIEW_FAULT=f"leave-write:{step}:stop")) as recorder:
+                wait_for(lambda: harness.hooks_of(ctx, target.pid) or recorder.process.poll() is not None, 30, "the hook")
+                recorder.process.send_signal(signal.SIGINT)
+                wait_for(lambda: state_of(recorder.process.pid) in "TZ", 60, f"write {step}")
+                n_waited += state_of(recorder.process.pid) == "T"
+                target.stdin.write(b"!")
+                target.stdin.flush()
+                recorder.process.send_signal(signal.SIGCONT)
+                status = recorder.process.wait(60)
+                expect(status == 0, lambda: f"write {step}: status {status}: {recorder.stderr()[-500:]}")
+                expect(not foreign_maps(maps_of(target.pid)), lambda: f"write {step}: left behind: {foreign_maps(maps_of(target.pid))}")
+            target.stdin.write(b"!!")
+            target.stdin.close()
+            expect(target.stdout.readline() == b"left\n" and target.wait(30) == 0, f"write {step}: it ended with {target.returncode}")
+        finally:
+            target.stdin.close()
+            target.kill()
+            target.wait()
+            target.stdout.close()
+    expect(n_waited, "the recorder never was stopped while it left: the test is broken")
+
+
 def loads_program(ctx):
     """Build victims/loads.c, once."""
     with ctx.lock:
@@ -322,6 +369,7 @@ def cells(ctx):
         yield "left, and gone back", python, lambda p=python: left_and_gone_back(ctx, p)
         yield "interrupted, and it ends meanwhile", python, lambda p=python: interrupted_meanwhile(ctx, p)
         yield "waits meanwhile", python, lambda p=python: waits_meanwhile(ctx, p)
+        yield "waits while it is left", python, lambda p=python: waits_while_left(ctx, p, range(1, 16) if full else (2, 3))
     library = next((l for l in libraries(ctx) if not l.loader), None)
     for python in ctx.some_pythons(12):
         if library:
