@@ -26,6 +26,9 @@
 /* the oldest ABI whose context and ring begin like ours: a leftover of it can be taken over */
 #define PROBE_ABI_OLDEST 6u
 #define PROBE_MAGIC      0x31565f4245425250ull /* "PRBEB_V1" */
+/* of an entry's user data: the base; the bits beside it belong to visit/lazy_link_code.h, and stay
+ * set in a link that was lazy */
+#define PROBE_BASE_MASK 0x0000fffffffff000ull
 
 /* ---- the layout of this Python (filled by src/python, read by the probe) ---- */
 

@@ -104,8 +104,8 @@ static bool native_read(pid_t pid, const struct mem_reader *mem, const struct py
 			break;
 		struct audit_hook hook = { .address = RADDR(entry.fn),
 					   .data = RADDR(entry.user_data) };
-		hook.is_probe = entry.user_data && mem_read_u64(mem, hook.data, &magic) &&
-				magic == PROBE_MAGIC;
+		raddr base = RADDR(entry.user_data & PROBE_BASE_MASK);
+		hook.is_probe = base.v && mem_read_u64(mem, base, &magic) && magic == PROBE_MAGIC;
 		name_native(&naming, &hook);
 		if (!vec_push(to, hook))
 			*ret_short = true;

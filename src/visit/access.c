@@ -38,6 +38,7 @@
 #include "visit/remote_target.h"
 #include "visit/ring.h"
 #include "visit/target_facts.h"
+#include "visit/target_lock.h"
 #include "visit/threads.h"
 
 #define CAP_SYS_PTRACE_BIT (1ull << 19) /* linux/capability.h */
@@ -101,7 +102,7 @@ static void hooks_read(struct access_facts *f, const struct mem_reader *mem)
 		uint64_t magic;
 		if (!mem_read(mem, w.entry, &entry, sizeof(entry)))
 			return;
-		raddr data = RADDR(entry.user_data);
+		raddr data = RADDR(entry.user_data & PROBE_BASE_MASK);
 		bool is_probe = data.v && mem_read_u64(mem, data, &magic) && magic == PROBE_MAGIC;
 		if (f->n_hooks < MAX_HOOKS)
 			f->hooks[f->n_hooks] = (struct access_hook){ w.entry, RADDR(entry.fn), data,
@@ -124,7 +125,7 @@ static bool is_auditview(int pid)
 
 /* Is the recorder of a linked probe alive? Its pid may be meaningless here (another namespace); its
  * heartbeat is not. */
-static void recorder_find(struct access_facts *f, const struct mem_reader *mem)
+static void recorder_find_by_ring(struct access_facts *f, const struct mem_reader *mem)
 {
 	for (size_t i = 0; i < f->n_hooks && i < MAX_HOOKS; i++) {
 		struct probe_context context;
@@ -152,6 +153,17 @@ static void recorder_find(struct access_facts *f, const struct mem_reader *mem)
 		    mem_read(mem, at, &shared, n))
 			f->recorder_is_alive = shared.heartbeat != beat;
 		return;
+	}
+}
+
+/* A lazy link that waits for its event has no ring yet, but its recorder holds the lock. */
+static void recorder_find(struct access_facts *f, const struct mem_reader *mem)
+{
+	recorder_find_by_ring(f, mem);
+	pid_t owner = f->n_hooks && !f->recorder_pid ? target_owner(f->pid) : 0;
+	if (owner) {
+		f->recorder_pid = owner;
+		f->recorder_is_alive = true;
 	}
 }
 

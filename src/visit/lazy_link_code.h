@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "probe/abi.h"
+
 /* it ends with struct lazy_link_data */
 extern const uint8_t lazy_link_blob[];
 extern const size_t lazy_link_blob_bytes;
@@ -36,5 +38,5 @@ enum lazy_link_flag {
 #define LAZY_LINK_MISSED_MAX   0x7fff /* it is not counted further */
 static inline uint64_t lazy_link_base_of(uint64_t user_data)
 {
-	return user_data & 0x0000fffffffff000ull;
+	return user_data & PROBE_BASE_MASK;
 }

@@ -283,3 +283,17 @@ bool target_is_others(pid_t pid)
 	err_destroy(err);
 	return is_others;
 }
+
+pid_t target_owner(pid_t pid)
+{
+	int fd;
+	pid_t other = 0;
+	struct err *err = open_file(pid, "status", &fd);
+	if (err) {
+		err_destroy(err);
+		return 0;
+	}
+	bool is_one = find_holder(fd, &other) == HOLDER_AUDITVIEW;
+	close(fd);
+	return is_one ? other : 0;
+}

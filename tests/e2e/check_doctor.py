@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 
+import harness
 from harness import GUARD, AS_NOBODY, BECOME_NOBODY, FILTERED, FILTERED_IF, STRICT, Child, Skip, Victim, expect, kill, maps_of, status_of, victim_path, wait_asleep, wait_for
 
 # Hooks of every kind. The native one is a harmless function of CPython itself that has a name in every build.
@@ -359,6 +360,43 @@ def stacks_of(ctx, python):
             expect(done.returncode == status and want in done.stderr, lambda: f"{words}: {done}")
 
 
+LAZY = r"""
+import ctypes, select, sys
+wait = ctypes.CDLL(None).epoll_wait
+epoll, event = select.epoll(), ctypes.create_string_buffer(16)
+epoll.register(0, select.EPOLLIN)
+print("ready", flush=True)
+while wait(epoll.fileno(), event, 1, 60000) == 1 and sys.stdin.buffer.raw.read(1):
+    sys.audit("doctor.woken")
+"""
+
+
+def attached_at_an_event(ctx, python):
+    """Every thread waits in a call that a stop would end early: the recorder waits for an event, and then watches. Both times,
+    doctor says that it is attached, and the second time that the hook is auditview's."""
+    target = subprocess.Popen([*python.command, "-S", "-c", LAZY], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        expect(target.stdout.readline() == b"ready\n", "it did not start")
+        wait_for(lambda: open(f"/proc/{target.pid}/stat").read().rpartition(")")[2].split()[0] == "S", 20, "it to wait")
+        with harness.Recorder(ctx, target.pid) as recorder:
+            def attached():
+                answer = doctor(ctx, target.pid)[1]
+                return answer if answer["hooks"] and answer["cause"] == "attached" else None
+            first = wait_for(attached, 30, "doctor to see the recorder that waits")
+            expect(str(recorder.process.pid) in first["why"], lambda: f"another process than {recorder.process.pid}: {first['why']}")
+            target.stdin.write(b"!")
+            target.stdin.flush()
+            wait_for(lambda: [h["name"] for h in doctor(ctx, target.pid)[1]["hooks"]] == ["auditview"], 30, "the hook to be auditview's")
+            expect(doctor(ctx, target.pid)[1]["cause"] == "attached", "doctor does not see the recorder any more")
+            target.kill()
+            recorder.process.wait(30)
+    finally:
+        target.stdin.close()
+        target.kill()
+        target.wait()
+        target.stdout.close()
+
+
 def cells(ctx):
     python = ctx.some_pythons(12)[0]
     yield "this machine", None, lambda: machine(ctx)
@@ -369,6 +407,7 @@ def cells(ctx):
     yield "stacks, the command", python, lambda: stacks_of(ctx, python)
     for name, make, prefix in states(ctx, python):
         yield f"as record: {name}", python, lambda m=make, p=prefix, s=name != "no new executable memory": agrees(ctx, m, p, s)
+    yield "attached at an event", python, lambda: attached_at_an_event(ctx, python)
     yield "no hooks", python, lambda: no_hooks(ctx, python)
     yield "a thread's number", None, lambda: thread(ctx)
     yield "seccomp, strict", None, lambda: strict(ctx)

@@ -55,6 +55,7 @@ REFUSALS = [
     ("no memory (RLIMIT_MEMLOCK)", "no memory to lock left"),
     ("no room for the entry or the code", None, "no build of CPython known has neither; python_runtime_find and elf_slack_find are tested on images in tests/unit"),
     ("the kernel forbids forced writes", None, "proc_mem.force_override is set at boot; the way round is taken in faults: each write EPERM"),
+    ("the clock is set back while the ring is mapped", "attach: clock set back"),
     ("interrupted by anything", "faults: each ptrace EPERM"),
 ]
 
