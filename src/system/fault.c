@@ -14,7 +14,7 @@
 static const char *const site_names[] = {
 	[FAULT_PTRACE] = "ptrace", [FAULT_CALL] = "call",     [FAULT_READ] = "read",
 	[FAULT_WRITE] = "write",   [FAULT_ANSWER] = "answer", [FAULT_OWN] = "own",
-	[FAULT_WAIT] = "wait",
+	[FAULT_WAIT] = "wait",     [FAULT_ASK] = "ask",
 };
 _Static_assert(ARRAY_LEN(site_names) == FAULT_SITE_COUNT, "a site without a name");
 

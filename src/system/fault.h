@@ -13,6 +13,7 @@
  *           own      what the recorder does for itself: lists of mappings, the ring's memory
  *           wait     waits for a thread to stop. One that is denied has met its deadline, with
  *                    whatever errno
+ *           ask      requests to the reader (remote_io.h)
  *   ACTION  kill     SIGKILL to ourselves right after the operation
  *           stop     SIGSTOP to ourselves right after the operation: a test can then do anything to
  *                    the target
@@ -32,6 +33,7 @@ enum fault_site {
 	FAULT_ANSWER,
 	FAULT_OWN,
 	FAULT_WAIT,
+	FAULT_ASK,
 	FAULT_SITE_COUNT
 };
 

@@ -29,6 +29,7 @@
 #include "base/monotonic.h"
 #include "base/proc_status.h"
 #include "base/worker.h"
+#include "system/fault.h"
 
 #define DEADLINE_NS 1000000000ull
 #define SHORT_NS    250000000ull /* where several processes have not answered, and for writes */
@@ -232,7 +233,7 @@ static bool send_byte(int fd, int pass)
 }
 
 /* As recvmsg(2): 1, 0 at the end, or -1 with errno. *ret_fd: a descriptor that came, or -1. */
-static ssize_t receive_byte(int fd, int *ret_fd)
+static ssize_t receive_byte(int fd, int *ret_fd, int flags)
 {
 	char byte;
 	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
@@ -242,7 +243,7 @@ static ssize_t receive_byte(int fd, int *ret_fd)
 			    .msg_control = control.bytes,
 			    .msg_controllen = sizeof(control.bytes) };
 	*ret_fd = -1;
-	ssize_t n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
+	ssize_t n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC | flags);
 	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
 	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
 		memcpy(ret_fd, CMSG_DATA(c), sizeof(*ret_fd));
@@ -253,7 +254,7 @@ static void reader_serve(int fd, pid_t owner, void *shared)
 {
 	struct request *s = shared;
 	int given;
-	for (ssize_t n; (n = receive_byte(fd, &given)) != 0;) {
+	for (ssize_t n; (n = receive_byte(fd, &given, 0)) != 0;) {
 		int pass = -1;
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -420,12 +421,23 @@ static uint64_t deadline_of(pid_t pid, enum kind kind)
 /* The request that stands in request(). *ret_fd may be NULL. */
 static ssize_t ask(pid_t pid, enum kind kind, int pass, int *ret_fd)
 {
-	uint64_t asked = monotonic_ns(), deadline = deadline_of(pid, kind), took = 0;
-	int came = -1;
+	uint64_t deadline = deadline_of(pid, kind), took = 0;
+	int came = -1, denied = fault_before(FAULT_ASK);
+	if (denied) {
+		errno = denied;
+		return -1;
+	}
 	ssize_t n = send_byte(state.reader.fd, pass) ? -1 : 0;
+	fault_after(FAULT_ASK);
 	while (n < 0) {
-		n = receive_byte(state.reader.fd, &came);
-		took = monotonic_ns() - asked;
+		uint64_t begin = monotonic_ns();
+		n = receive_byte(state.reader.fd, &came, 0);
+		/* A wait that lasts much longer than its timeout was not a wait: we were stopped
+		 * (SIGSTOP), or had no processor. The answer may have come long ago. */
+		uint64_t waited = monotonic_ns() - begin;
+		took += waited < 2 * POLL_MS * 1000000ull ? waited : POLL_MS * 1000000ull;
+		if (n < 0 && took >= deadline)
+			n = receive_byte(state.reader.fd, &came, MSG_DONTWAIT);
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
 			n = 0;
 		if (n < 0 && took >= deadline &&

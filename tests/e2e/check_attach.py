@@ -143,6 +143,21 @@ def recorder_sleeps(ctx, python):
         v.stop()
 
 
+def stopped_while_it_asks(ctx, python):
+    """The recorder is stopped, for longer than a target may take to answer, between a question to its reader and the answer: the
+    target is not to blame, and is left as it was found."""
+    with Victim(ctx, python, "busy") as v:
+        for n in (1, 2, 4):
+            with Recorder(ctx, v.pid, "--duration", "0.2", env=dict(os.environ, AUDITVIEW_FAULT=f"ask:{n}:stop")) as recorder:
+                wait_for(lambda: open(f"/proc/{recorder.process.pid}/stat").read().rpartition(")")[2].split()[0] in "TZ", 30, f"question {n}")
+                time.sleep(3.2)
+                recorder.process.send_signal(signal.SIGCONT)
+                said = recorder.wait(60)
+                expect("does not answer" not in said and f"ask {n} stop" in said, lambda: f"question {n}: {said[-400:]}")
+                expect_goodbye(said)
+        v.stop()
+
+
 def two_at_once(ctx, python):
     """-p A -p B: one capture, two processes."""
     with Victim(ctx, python, "sleeping") as a, Victim(ctx, python, "busy") as b:
@@ -307,6 +322,8 @@ def cells(ctx):
             yield "target ends by " + how, python, lambda p=python, h=how, s=status, m=more: target_exits(ctx, p, h, s, m)
         yield "stopped target", python, lambda p=python: stopped_target(ctx, p)
         yield "recorder sleeps", python, lambda p=python: recorder_sleeps(ctx, p)
+        if ctx.full:  # what it waits for takes seconds
+            yield "stopped while it asks", python, lambda p=python: stopped_while_it_asks(ctx, p)
         yield "told to leave again and again", python, lambda p=python: impatient(ctx, p)
         yield "executes a program meanwhile", python, lambda p=python: executes_meanwhile(ctx, p, SITES if ctx.full else SITES[1::3])
         yield "clock set back", python, lambda p=python: clock_set_back(ctx, p)
