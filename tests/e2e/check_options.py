@@ -749,7 +749,8 @@ PROOFS = {
     "lesson": {"python": tried("--python", "{python}", want=r"CPython {version}", head=("lesson", "1")), "screen": screen_shows,
                "color": screen_color, "no-config": screen_no_config, "filter": None, "quiet": shows("-q", line=["lesson"], check=is_quiet)},
     "doctor": {"json": shows("--json", check=is_json, status=None), "color": shows("--color", "always", want=r"\x1b\[", status=None),
-               "stacks": shows("--stacks", want=r"(?m)^thread \d+ .*\n +0  "), "quiet": shows("-q", check=is_quiet, status=None)},
+               "stacks": shows("--stacks", want=r"(?m)^thread \d+ .*\n +0  "), "locals": shows("--locals", want=r"(?m)^ {10}\w+ = "),
+               "quiet": shows("-q", check=is_quiet, status=None)},
 }
 
 
