@@ -12,12 +12,12 @@ from check_rotate import said, storm
 from harness import GUARD, Capture, expect, kill, wait_for
 
 # noise, so that the pieces fill: nothing of it can be compressed. It stands still while the file argv[3] exists, and says there
-# how many it has raised.
+# how many it has raised. It raises argv[4] at least.
 TICKS = """
 import os, sys, time
 noise, i, end, hold = os.urandom(1 << 20).hex(), 0, time.monotonic() + float(sys.argv[1]), (sys.argv[3:] or [None])[0]
 print("ready", flush=True)
-while time.monotonic() < end:
+while time.monotonic() < end or i < int((sys.argv[4:] or [0])[0]):
     sys.audit("victim.tick", i, noise[i * 4099 % 1000000:][:int(sys.argv[2])], time.monotonic())
     i += 1
     if i % 50 == 0:
@@ -67,7 +67,7 @@ def by_size(ctx, python):
     out, keep = os.path.join(disk, "run.avc"), 64 << 20 if ctx.full else 2 << 20
     with open(os.path.join(folder, "stderr"), "wb") as stderr:
         recorder = subprocess.Popen([ctx.auditview, "record", "-o", out, "--keep", f"{keep >> 20}M", "--", *python.command, "-S", script,
-                                     "60" if ctx.full else "4", "1000"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr)
+                                     "60" if ctx.full else "4", "1000", "-", "6000"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr)
     sizes, memory, joining = [], [], [0]
     while recorder.poll() is None:
         now = size_of(out), size_of(*glob.glob(os.path.join(disk, "run_keep_*")))

@@ -209,6 +209,14 @@ REFUSED = re.compile(r"no such process|is gone|is ending|has ended|ending just n
 
 
 def pestered(ctx, program, follow):
+    for _ in range(8):  # on a busy machine it may be over before it was visited twice
+        visits, events = pestered_once(ctx, program, follow)
+        if visits >= 2 and events:
+            return
+    raise Fail(f"{visits} visits, {events} events: it was not watched")
+
+
+def pestered_once(ctx, program, follow):
     """Recorders attach and detach as long as it runs."""
     packages.need(ctx, *program.needs)
     stage = Stage(ctx, program)
@@ -242,7 +250,7 @@ def pestered(ctx, program, follow):
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     alone.expect_same(outcome, f"with {visits} recorders that came and went")
-    expect(visits >= 2 and events, f"{visits} visits, {events} events: it was not watched")
+    return visits, events
 
 
 def cells(ctx):
