@@ -11,20 +11,22 @@ from check_pipes import Screen, quote
 from check_rotate import said, storm
 from harness import GUARD, Capture, expect, kill, wait_for
 
-# noise, so that the pieces fill: nothing of it can be compressed. It stands still while the file argv[3] exists, and says there
-# how many it has raised. It raises argv[4] at least.
+# noise, so that the pieces fill: nothing of it can be compressed. It stands still while the file argv[3] + "1" exists, and says
+# there how many it has raised; then the same for argv[3] + "2", and so on. It raises argv[4] at least.
 TICKS = """
 import os, sys, time
-noise, i, end, hold = os.urandom(1 << 20).hex(), 0, time.monotonic() + float(sys.argv[1]), (sys.argv[3:] or [None])[0]
+noise, i, end, n_holds = os.urandom(1 << 20).hex(), 0, time.monotonic() + float(sys.argv[1]), 1
 print("ready", flush=True)
 while time.monotonic() < end or i < int((sys.argv[4:] or [0])[0]):
     sys.audit("victim.tick", i, noise[i * 4099 % 1000000:][:int(sys.argv[2])], time.monotonic())
     i += 1
     if i % 50 == 0:
         time.sleep(0.01)
-        if hold and os.path.exists(hold):
+        hold = sys.argv[3] + str(n_holds) if sys.argv[3:] else ""
+        if os.path.exists(hold):
             with open(hold, "w") as f: f.write("%d." % i)
             while os.path.exists(hold): time.sleep(0.002)
+            n_holds += 1
 sys.audit("victim.end", i)
 """
 
@@ -114,8 +116,7 @@ def on_request(ctx, python):
     """SIGUSR1: a capture of what is kept, and the recording goes on; --until: the end, and the capture ends there."""
     folder, script = ticking(ctx)
     out = os.path.join(folder, "run.avc")
-    hold = os.path.join(folder, "hold")
-    target = subprocess.Popen([*python.command, "-S", script, "600", "100", hold], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    target = subprocess.Popen([*python.command, "-S", script, "600", "100", os.path.join(folder, "hold")], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     with open(os.path.join(folder, "stderr"), "wb") as stderr:
         recorder = subprocess.Popen([ctx.auditview, "record", "-o", out, "--keep", "1M", "-p", str(target.pid)], stdin=subprocess.DEVNULL,
                                     stderr=stderr)
@@ -124,8 +125,9 @@ def on_request(ctx, python):
         wait_for(lambda: glob.glob(os.path.join(folder, "run_keep_*")), 20, "the first piece")
         wait_for(lambda: any(os.path.getsize(p) > 20000 for p in glob.glob(os.path.join(folder, "run_keep_*"))), 20, "ticks")
         for n in (1, 2):
+            hold = os.path.join(folder, f"hold{n}")
             open(hold, "w", encoding="ascii").close()
-            raised = wait_for(lambda: re.fullmatch(r"(\d+)\.", open(hold, encoding="ascii").read()), 20, "the target to stand still")
+            raised = wait_for(lambda hold=hold: re.fullmatch(r"(\d+)\.", open(hold, encoding="ascii").read()), 20, "the target to stand still")
             recorder.send_signal(signal.SIGUSR1)
             found = wait_for(lambda n=n: glob.glob(os.path.join(folder, f"run_2*_{n:06d}.avc")), 20, "the capture")
             wait_for(lambda n=n: open(os.path.join(folder, "stderr"), encoding="utf-8").read().count("the newest") == n, 20, "its message")
