@@ -5,7 +5,6 @@
  * Names such as AF_INET are those of Linux; in captures from other systems, numbers without a name
  * are shown as numbers.
  */
-#include "model/arguments.h"
 #include "model/gist.h"
 
 #include <stdio.h>
@@ -13,6 +12,7 @@
 
 #include "base/strbuf.h"
 #include "base/utf8.h"
+#include "model/arguments.h"
 #include "model/catalog.h"
 #include "model/gist_words.h"
 #include "model/trace.h"
@@ -683,7 +683,8 @@ static void read_was(struct args *args, struct trace *t, const struct event *e)
 		}
 }
 
-void gist_add_event(struct strbuf *to, struct trace *t, const struct event *e, size_t max_cells)
+static void add_event(struct strbuf *to, struct trace *t, const struct event *e, size_t max_cells,
+		      bool with_was)
 {
 	struct value_iter it;
 	uint32_t n_objects;
@@ -696,7 +697,18 @@ void gist_add_event(struct strbuf *to, struct trace *t, const struct event *e, s
 	value_iter_init(&it, t, e->args, objects, n_objects);
 	struct args args;
 	read_args(&args, &it);
-	if (e->descriptors)
+	if (with_was && e->descriptors)
 		read_was(&args, t, e);
 	add_args(to, catalog_find(name, n_bytes), &args, max_cells);
+}
+
+void gist_add_event(struct strbuf *to, struct trace *t, const struct event *e, size_t max_cells)
+{
+	add_event(to, t, e, max_cells, true);
+}
+
+void gist_add_event_args(struct strbuf *to, struct trace *t, const struct event *e,
+			 size_t max_cells)
+{
+	add_event(to, t, e, max_cells, false);
 }

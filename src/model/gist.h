@@ -21,6 +21,11 @@ struct value_node;
  * argument). */
 void gist_add_event(struct strbuf *to, struct trace *t, const struct event *e, size_t max_cells);
 
+/* The same without what descriptors were, which depends on when the recorder looked: for what is
+ * compared with another run. */
+void gist_add_event_args(struct strbuf *to, struct trace *t, const struct event *e,
+			 size_t max_cells);
+
 /* The same for arguments that `it` is about to read: the next node is their TUPLE. e may be NULL:
  * every argument then has the reading "value". */
 void gist_add(struct strbuf *to, const struct catalog_event *e, struct value_iter *it,

@@ -131,7 +131,7 @@ static void add_text(struct trace *t, const struct event *ev, const struct catal
 			return;
 		strbuf_addc(to, ' ');
 	}
-	gist_add_event(to, t, ev, 0);
+	gist_add_event_args(to, t, ev, 0);
 	if (to->n > TEXT_BYTES_MAX) {
 		size_t cut = TEXT_BYTES_MAX;
 		while (cut && ((unsigned char)to->s[cut] & 0xc0) == 0x80)
