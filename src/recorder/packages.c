@@ -15,7 +15,6 @@
 #include "recorder/process.h"
 #include "recorder/recorder_private.h"
 #include "recorder/taps.h"
-#include "system/proc_file.h"
 
 enum {
 	FOLDERS_MAX = 24,    /* of one process */
@@ -167,18 +166,6 @@ static void ask(struct recorder *r, struct process *p, const struct strbuf *ques
 	strbuf_fini(&got);
 }
 
-/* Where the project of a process is looked for; nothing is appended if that is unknown. */
-static void add_start(const struct process *p, struct strbuf *to)
-{
-	char words[4096], cwd[PATH_BYTES_MAX + 1];
-	ssize_t n_words = proc_file_read(p->pid, "cmdline", words, sizeof(words));
-	ssize_t n_cwd = proc_link_read(p->pid, "cwd", cwd, sizeof(cwd) - 1);
-	if (n_words <= 0 || n_cwd <= 0)
-		return;
-	cwd[n_cwd] = 0;
-	project_start(words, (size_t)n_words, cwd, to);
-}
-
 static void add_text(struct strbuf *to, const char *s, bool *ret_is_added)
 {
 	strbuf_add(to, s, strlen(s) + 1);
@@ -190,8 +177,8 @@ static void update(struct recorder *r, struct process *p, bool is_first)
 {
 	struct strbuf question = { 0 }, all = { 0 };
 	uint32_t project = p->info.project;
-	if (is_first)
-		add_start(p, &question);
+	if (is_first && p->project_start)
+		strbuf_adds(&question, p->project_start);
 	bool is_asked = question.n > 0;
 	strbuf_addc(&question, 0);
 	for (size_t i = 0; i < p->n_package_folders; i += strlen(p->package_folders + i) + 1)

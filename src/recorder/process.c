@@ -14,6 +14,7 @@
 #include "base/code_path.h"
 #include "base/proc_status.h"
 #include "base/strbuf.h"
+#include "python/project.h"
 #include "recorder/intake.h"
 #include "recorder/recorder_private.h"
 #include "recorder/unwatched.h"
@@ -76,6 +77,24 @@ static void take_command(struct recorder *r, struct process *p)
 	free(text);
 }
 
+/* Where its project is looked for by packages.c when its first frame is seen: a program that runs for
+ * some milliseconds has ended by then. */
+static void take_project_start(struct process *p)
+{
+	char words[4096], cwd[1024];
+	struct strbuf start = { 0 };
+	ssize_t n_words = proc_file_read(p->pid, "cmdline", words, sizeof(words));
+	ssize_t n_cwd = proc_link_read(p->pid, "cwd", cwd, sizeof(cwd) - 1);
+	if (n_words <= 0 || n_cwd <= 0)
+		return;
+	cwd[n_cwd] = 0;
+	if (project_start(words, (size_t)n_words, cwd, &start) && !start.failed) {
+		free(p->project_start);
+		p->project_start = strbuf_take(&start);
+	}
+	strbuf_fini(&start);
+}
+
 /* Read what /proc says of it into the capture's record. A process that is already gone keeps what
  * is known. */
 static void process_describe(struct recorder *r, struct process *p)
@@ -101,6 +120,7 @@ static void process_describe(struct recorder *r, struct process *p)
 	if (p->info.python_hex)
 		take_environ(r, p);
 	take_command(r, p);
+	take_project_start(p);
 }
 
 static void take_version(struct recorder *r, struct process *p, const struct python_runtime *rt)

@@ -42,6 +42,7 @@ struct process {
 	uint32_t slot_pid, slot_birth;
 	uint32_t uid, gid;         /* with which it opens files; as of its first look */
 	bool has_packages;         /* packages.c has asked for them */
+	char *project_start;       /* where its project is looked for; malloc'ed; NULL: unknown */
 	char *package_folders;     /* of packages.c: each ends with a NUL; malloc'ed */
 	size_t n_package_folders;  /* bytes of them */
 	struct fd_names *fd_names; /* of fd_names.c; NULL until it is needed */

@@ -95,6 +95,7 @@ void processes_forget(struct recorder *r)
 		if (p->pidfd >= 0)
 			close(p->pidfd);
 		free(p->package_folders);
+		free(p->project_start);
 		err_destroy(p->late);
 		fd_names_fini(p);
 		free(p);

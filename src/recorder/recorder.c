@@ -137,6 +137,7 @@ void recorder_destroy(struct recorder *r)
 		if (r->processes.v[i]->pidfd >= 0)
 			close(r->processes.v[i]->pidfd);
 		free(r->processes.v[i]->package_folders);
+		free(r->processes.v[i]->project_start);
 		err_destroy(r->processes.v[i]->late);
 		fd_names_fini(r->processes.v[i]);
 		free(r->processes.v[i]);

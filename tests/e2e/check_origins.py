@@ -4,10 +4,11 @@ the distribution that installed it, and with the file that is to be named as the
 import json
 import os
 import shutil
+import signal
 import subprocess
 import zipfile
 
-from harness import expect
+from harness import GUARD, expect, kill, wait_for
 
 ACT = "import sys\ndef act(*more):\n    sys.audit('origin.truth', {owner!r}, {caller!r})\n    for f in more[:1]:\n        f(*more[1:])\n"
 
@@ -146,8 +147,37 @@ def callers(ctx, python):
     expect(len(library.splitlines()) == 8, lambda: f"{len(library.splitlines())} events of the library")
 
 
+GONE = "import os, sys\nprint(os.getpid(), flush=True)\nsys.stdin.readline()\nsys.audit('origin.truth')\n"
+
+
+def gone(ctx, python):
+    """The program has ended when the recorder sees its first frame: its project is known all the same."""
+    folder = os.path.realpath(ctx.new_folder("gone"))
+    write(folder, {"project/setup.cfg": "", "project/app.py": GONE})
+    capture, app = os.path.join(folder, "x.avc"), os.path.join(folder, "project", "app.py")
+    recorder = subprocess.Popen([ctx.auditview, "record", "-q", "-o", capture, "--", *python.command, "-S", app], stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE)
+    try:
+        pid = int(recorder.stdout.readline())
+        recorder.send_signal(signal.SIGSTOP)
+        recorder.stdin.write(b"\n")
+        recorder.stdin.close()
+
+        def has_ended():
+            with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+                return f.read().rsplit(")", 1)[1].split()[0] == "Z"
+        wait_for(has_ended, GUARD, "the end of the program")
+        recorder.send_signal(signal.SIGCONT)
+        expect(recorder.wait(GUARD) == 0, lambda: f"its status is {recorder.returncode}")
+    finally:
+        kill(recorder)
+    rows = [json.loads(line) for line in tool(ctx, "export", capture, "-F", "jsonl").splitlines()]
+    expect(rows[0]["process"].get("project") == os.path.join(folder, "project"), lambda: f"{rows[0]['process']}")
+
+
 def cells(ctx):
     for python in ctx.some_pythons(8, 12, 14):
         yield "each module's distribution", python, lambda p=python: packages(ctx, p)
     for python in ctx.some_pythons(9, 13):
         yield "the project is the caller", python, lambda p=python: callers(ctx, p)
+        yield "the project of a program that is gone", python, lambda p=python: gone(ctx, p)
