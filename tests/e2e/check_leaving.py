@@ -508,11 +508,15 @@ def exec_unfollowed(ctx, python):
                 expect(target.wait(harness.GUARD) == 7, lambda: f"the target ended with {target.returncode}")
             expect("(it executed another program)" in text, lambda: f"{text!r}")
         else:
-            for name in (go, stop):
-                open(name, "w").close()
-            done = run(ctx, "record", "-o", path, "--no-follow", "--", *python.command, "-S", script, go, stop)
-            expect(done.returncode == 7, lambda: f"{done.returncode}: {done.stderr!r}")
-            text = done.stderr
+            open(go, "w").close()
+            recorder = subprocess.Popen([ctx.auditview, "record", "-o", path, "--no-follow", "--", *python.command, "-S", script, go, stop],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            try:  # the recorder sees it while the other program runs
+                wait_for(lambda path=path: "executed another program" in run(ctx, "print", path).stdout, 20, "the note of the exec")
+            finally:
+                open(stop, "w").close()
+                text = recorder.communicate(timeout=harness.GUARD)[1]
+            expect(recorder.returncode == 7, lambda: f"{recorder.returncode}: {text!r}")
         expect("it has executed another program, and is not followed" in text and said(text)[2] == "yes", lambda: f"{way}: {text!r}")
         expect(not Capture(ctx, path).named("victim.again"), f"{way}: a part of the other program is recorded")
 
