@@ -77,6 +77,8 @@ struct err *native_context_create(const struct native_options *options, struct n
 	if (err && options->parent) {
 		err_destroy(err);
 		err = modules_copy(n->modules, options->parent->modules);
+	} else if (options->parent) {
+		modules_adopt_images(n->modules, options->parent->modules);
 	}
 	err_destroy(err); /* without maps every stack is cut after its first frame, and says so */
 	if (options->parent && options->parent->evaluator.n)

@@ -218,15 +218,36 @@ struct err *modules_copy(struct modules *m, const struct modules *from)
 		const char *slash = strrchr(module->path, '/');
 		module->name = slash ? slash + 1 : module->path;
 		module->id = m->next_id++;
-		if (module->image && module->image->fd >= 0)
-			module->image->n_refs++;
-		else
-			module->image = NULL, module->tried = false;
+		module->image = NULL;
+		module->tried = false;
 		m->modules.v[m->modules.n++] = module;
 	}
 	for (size_t i = 0; i < from->executable.n; i++)
 		m->executable.v[m->executable.n++] = from->executable.v[i];
+	modules_adopt_images(m, from);
 	return NULL;
+}
+
+/* Both lists ascend. An image that was read from memory is that of the other process. */
+void modules_adopt_images(struct modules *m, const struct modules *from)
+{
+	size_t k = 0;
+	for (size_t i = 0; i < m->modules.n; i++) {
+		struct module *module = m->modules.v[i];
+		while (k < from->modules.n && from->modules.v[k]->start < module->start)
+			k++;
+		if (k == from->modules.n)
+			return;
+		const struct module *other = from->modules.v[k];
+		if (module->tried || other->start != module->start || other->dev != module->dev ||
+		    other->inode != module->inode || strcmp(other->path, module->path) != 0 ||
+		    !other->image || other->image->fd < 0)
+			continue;
+		module->image = other->image;
+		module->image->n_refs++;
+		module->bias = other->bias;
+		module->tried = true;
+	}
 }
 
 /* ---- look-ups ---- */

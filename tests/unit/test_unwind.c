@@ -1,17 +1,20 @@
 /*
  * test_unwind: walks over a made-up process: an ELF image in a byte array, mapped as "[vdso]" is,
- * so no file is opened.
+ * so no file is opened. The images that a forked process shares are those of this one.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "cfi_builder.h"
 #include "stacks/evaluator.h"
 #include "stacks/symbols.h"
 #include "stacks/unwinder.h"
+#include "system/remote_mem.h"
 
 #define IMAGE 0x7f0000000000ull
 #define CODE  (IMAGE + 0x2000)  /* functions of 0x40 bytes */
@@ -318,6 +321,53 @@ static void test_names(void **state)
 	symbols_destroy(s);
 }
 
+static bool nothing_read(void *ctx, raddr from, void *to, size_t n_bytes)
+{
+	(void)ctx, (void)from, (void)to, (void)n_bytes;
+	return false;
+}
+
+/* A forked process that has ended before anything of it was opened, but its list of mappings: it
+ * has the images that are known of its parent, and they outlive the parent's list. */
+static void test_images_of_a_fork(void **state)
+{
+	struct mem_reader gone = { .read = nothing_read };
+	struct image_store *store = image_store_create();
+	struct modules *parent, *child;
+	struct remote_mem *mem;
+	struct maps *maps;
+	size_t n_shared = 0;
+	(void)state;
+	assert_null(remote_mem_open(getpid(), &mem));
+	assert_null(maps_read(getpid(), &maps));
+	assert_null(modules_create(getpid(), remote_mem_reader(mem), store, &parent));
+	assert_null(modules_set_maps(parent, maps, NULL, NULL));
+	assert_null(modules_create(0, &gone, store, &child));
+	assert_null(modules_set_maps(child, maps, NULL, NULL));
+	assert_int_equal(modules_count(child), modules_count(parent));
+	for (size_t i = 0; i < modules_count(parent); i++)
+		module_image(parent, modules_get(parent, i));
+	modules_adopt_images(child, parent);
+	for (size_t i = 0; i < modules_count(child); i++) {
+		struct module *theirs = modules_get(parent, i), *ours = modules_get(child, i);
+		if (!theirs->image || theirs->image->fd < 0)
+			continue;
+		assert_true(ours->tried && ours->image == theirs->image);
+		assert_int_equal(ours->bias, theirs->bias);
+		n_shared++;
+	}
+	assert_true(n_shared > 0);
+	modules_destroy(parent);
+	for (size_t i = 0; i < modules_count(child); i++) {
+		struct image *image = modules_get(child, i)->image;
+		assert_true(!image || fcntl(image->fd, F_GETFD) >= 0);
+	}
+	modules_destroy(child);
+	maps_destroy(maps);
+	remote_mem_close(mem);
+	image_store_destroy(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -325,6 +375,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_too_hard, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_code_without_tables, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_names, setup, teardown),
+		cmocka_unit_test(test_images_of_a_fork),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
