@@ -289,6 +289,16 @@ void attach_map_program(const struct attach *a, struct remote_program *p)
 				   (uint64_t)-1, 0);
 }
 
+/* Has another thread of it called exec since? The Python that was found is at its place no more. */
+static bool has_another_program(const struct link *l)
+{
+	CLEANUP(maps) struct maps *maps = NULL;
+	struct err *err = maps_read(l->pid, &maps);
+	bool is_gone = err && err->code == ERR_TARGET_GONE;
+	err_destroy(err);
+	return is_gone || (maps && !maps_find(maps, l->runtime.module.start));
+}
+
 struct err *attach_fill(struct attach *a, uint64_t base, const struct remote_call_stats *stats)
 {
 	struct link *l = a->l;
@@ -298,6 +308,11 @@ struct err *attach_fill(struct attach *a, uint64_t base, const struct remote_cal
 	struct err *err = maps_read(l->pid, &maps);
 	if (!err)
 		err = ring_open(&l->ring, l->pid, maps, base + l->shared_off, a->memfd, &l->since);
+	if (err && has_another_program(l)) {
+		err_destroy(err);
+		err = err_create(ERR_TARGET_GONE, "process %d has executed another program",
+				 (int)l->pid);
+	}
 	if (err)
 		return err;
 	link_begin_ring(l, o);
