@@ -81,6 +81,16 @@ void strbuf_addf(struct strbuf *b, const char *fmt, ...)
 	va_end(ap);
 }
 
+void strbuf_add_varint(struct strbuf *b, uint64_t v)
+{
+	char bytes[10];
+	size_t n = 0;
+	for (; v >= 0x80; v >>= 7)
+		bytes[n++] = (char)(v | 0x80);
+	bytes[n++] = (char)v;
+	strbuf_add(b, bytes, n);
+}
+
 void strbuf_add_u64(struct strbuf *b, uint64_t v)
 {
 	char digits[20];

@@ -26,6 +26,8 @@ void strbuf_add_repeat(struct strbuf *b, char c, size_t n);
 void strbuf_addf(struct strbuf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void strbuf_addv(struct strbuf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 void strbuf_add_u64(struct strbuf *b, uint64_t v); /* decimal */
+/* unsigned LEB128: seven bits a byte, the lowest first; at most 10 bytes */
+void strbuf_add_varint(struct strbuf *b, uint64_t v);
 /* decimal, with a space between thousands: 1 204 311 */
 void strbuf_add_count(struct strbuf *b, uint64_t v);
 /* 1 event, 2 001 events */

@@ -8,18 +8,12 @@
 #include "base/strbuf.h"
 #include "capture/column.h"
 
-static void meta_add(struct strbuf *b, uint64_t v)
-{
-	uint8_t bytes[VARINT_MAX];
-	strbuf_add(b, bytes, varint_put(bytes, v));
-}
-
 static void local_table_meta(struct strbuf *meta, const struct local_table *table)
 {
-	meta_add(meta, table->n);
+	strbuf_add_varint(meta, table->n);
 	for (uint32_t i = 0; i < table->n; i++) {
-		meta_add(meta, table->ids[i]);
-		meta_add(meta, table->counts[i]);
+		strbuf_add_varint(meta, table->ids[i]);
+		strbuf_add_varint(meta, table->counts[i]);
 	}
 }
 
@@ -45,12 +39,12 @@ void event_columns_encode(struct event_columns *e, uint32_t n_values, uint32_t n
 		min_ns = e->time_ns[i] < min_ns ? e->time_ns[i] : min_ns;
 		max_ns = e->time_ns[i] > max_ns ? e->time_ns[i] : max_ns;
 	}
-	meta_add(meta, e->first_seq);
-	meta_add(meta, e->n);
-	meta_add(meta, min_ns);
-	meta_add(meta, max_ns - min_ns);
-	meta_add(meta, n_values + 1);
-	meta_add(meta, n_stacks + 1);
+	strbuf_add_varint(meta, e->first_seq);
+	strbuf_add_varint(meta, e->n);
+	strbuf_add_varint(meta, min_ns);
+	strbuf_add_varint(meta, max_ns - min_ns);
+	strbuf_add_varint(meta, n_values + 1);
+	strbuf_add_varint(meta, n_stacks + 1);
 	local_table_meta(meta, &e->names);
 	local_table_meta(meta, &e->threads);
 

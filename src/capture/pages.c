@@ -12,12 +12,6 @@
 
 #define STACK_ENTRIES 16384u
 
-void pages_add_varint(struct strbuf *to, uint64_t v)
-{
-	uint8_t bytes[VARINT_MAX];
-	strbuf_add(to, bytes, varint_put(bytes, v));
-}
-
 void pages_clear_scratch(struct pages *p)
 {
 	strbuf_clear(&p->meta);
@@ -29,8 +23,8 @@ static void text_page_flush(struct pages *p, enum block_type type, struct text_p
 	if (!page->lengths.n)
 		return;
 	pages_clear_scratch(p);
-	pages_add_varint(&p->meta, page->first);
-	pages_add_varint(&p->meta, page->lengths.n);
+	strbuf_add_varint(&p->meta, page->first);
+	strbuf_add_varint(&p->meta, page->lengths.n);
 	column_encode(&p->raw, 1, page->lengths.v, 4, page->lengths.n);
 	strbuf_add(&p->raw, page->bytes.s, page->bytes.n);
 	if (page->bytes.failed)
@@ -69,8 +63,8 @@ static void names_flush(struct pages *p)
 		return;
 	strings_flush(p);
 	pages_clear_scratch(p);
-	pages_add_varint(&p->meta, p->first_new_name);
-	pages_add_varint(&p->meta, p->new_names.n);
+	strbuf_add_varint(&p->meta, p->first_new_name);
+	strbuf_add_varint(&p->meta, p->new_names.n);
 	column_encode(&p->raw, 1, p->new_names.v, 4, p->new_names.n);
 	sink_block(p->sink, BLOCK_NAME, &p->meta, &p->raw);
 	p->first_new_name += (uint32_t)p->new_names.n;
@@ -84,8 +78,8 @@ static void frames_flush(struct pages *p)
 		return;
 	strings_flush(p);
 	pages_clear_scratch(p);
-	pages_add_varint(&p->meta, p->first_frame);
-	pages_add_varint(&p->meta, n);
+	strbuf_add_varint(&p->meta, p->first_frame);
+	strbuf_add_varint(&p->meta, n);
 	uint32_t *column = malloc(n * sizeof(uint32_t));
 	uint64_t *offsets = malloc(n * sizeof(uint64_t));
 	if (!column || !offsets) {
@@ -128,8 +122,8 @@ static void stacks_flush(struct pages *p)
 		return;
 	frames_flush(p);
 	pages_clear_scratch(p);
-	pages_add_varint(&p->meta, p->first_stack);
-	pages_add_varint(&p->meta, n);
+	strbuf_add_varint(&p->meta, p->first_stack);
+	strbuf_add_varint(&p->meta, n);
 	/* stored as the distance to the parent; a root has its own id */
 	for (size_t i = 0; i < n; i++)
 		p->stack_parents.v[i] = p->first_stack + (uint32_t)i - p->stack_parents.v[i];

@@ -51,4 +51,3 @@ void pages_restart(struct pages *p);
 void pages_fini(struct pages *p);
 
 void pages_clear_scratch(struct pages *p);
-void pages_add_varint(struct strbuf *to, uint64_t v);

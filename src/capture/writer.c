@@ -89,7 +89,7 @@ static void record_encode(struct strbuf *to, const uint64_t *fields, size_t n)
 	size_t n_bytes = 0;
 	for (size_t i = 0; i < n; i++)
 		n_bytes += varint_put(bytes + n_bytes, fields[i]);
-	pages_add_varint(to, n_bytes);
+	strbuf_add_varint(to, n_bytes);
 	strbuf_add(to, bytes, n_bytes);
 }
 
@@ -177,7 +177,7 @@ static bool value_split(struct writer *w, const uint8_t *bytes, const uint8_t *e
 			uint32_t id = value_intern(w, p, (size_t)(next - p), depth + 1);
 			strbuf_add(to, copied, (size_t)(p - copied));
 			strbuf_addc(to, VALUE_REF);
-			pages_add_varint(to, id);
+			strbuf_add_varint(to, id);
 			copied = next;
 		}
 		p = next;
@@ -552,7 +552,7 @@ static void about_write(struct writer *w)
 	pages_clear_scratch(&w->pages);
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		size_t n = texts[i] ? strlen(texts[i]) : 0;
-		pages_add_varint(&w->pages.raw, n);
+		strbuf_add_varint(&w->pages.raw, n);
 		strbuf_add(&w->pages.raw, texts[i], n);
 	}
 	sink_block(w->sink, BLOCK_ABOUT, &w->pages.meta, &w->pages.raw);

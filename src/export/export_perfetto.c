@@ -28,29 +28,22 @@ struct state {
 
 /* ---- protobuf ---- */
 
-static void add_varint(struct strbuf *to, uint64_t v)
-{
-	for (; v >= 0x80; v >>= 7)
-		strbuf_addc(to, (char)(v | 0x80));
-	strbuf_addc(to, (char)v);
-}
-
 static void add_number(struct strbuf *to, unsigned field, uint64_t v)
 {
-	add_varint(to, field << 3 | WIRE_VARINT);
-	add_varint(to, v);
+	strbuf_add_varint(to, field << 3 | WIRE_VARINT);
+	strbuf_add_varint(to, v);
 }
 
 static void add_fixed(struct strbuf *to, unsigned field, uint64_t v)
 {
-	add_varint(to, field << 3 | WIRE_FIXED64);
+	strbuf_add_varint(to, field << 3 | WIRE_FIXED64);
 	strbuf_add(to, &v, sizeof(v));
 }
 
 static void add_bytes(struct strbuf *to, unsigned field, const char *s, size_t n)
 {
-	add_varint(to, field << 3 | WIRE_BYTES);
-	add_varint(to, n);
+	strbuf_add_varint(to, field << 3 | WIRE_BYTES);
+	strbuf_add_varint(to, n);
 	strbuf_add(to, s, n);
 }
 

@@ -68,17 +68,10 @@ static bool key_in(const struct strbuf *key, const char *const *names)
 
 /* ---- arguments ---- */
 
-static void add_varint(struct strbuf *to, uint64_t v)
-{
-	for (; v >= 0x80; v >>= 7)
-		strbuf_addc(to, (char)(v | 0x80));
-	strbuf_addc(to, (char)v);
-}
-
 static void add_name(struct strbuf *to, const char *s, size_t n)
 {
 	strbuf_addc(to, VALUE_STR);
-	add_varint(to, n);
+	strbuf_add_varint(to, n);
 	strbuf_add(to, s, n);
 }
 
@@ -118,8 +111,8 @@ static bool parse_args(struct import *im, struct json j, const struct catalog_ev
 	*ret_end = j.p;
 	struct strbuf head = { 0 };
 	strbuf_addc(&head, as_dict ? VALUE_DICT : VALUE_TUPLE);
-	add_varint(&head, n);
-	add_varint(&head, n);
+	strbuf_add_varint(&head, n);
+	strbuf_add_varint(&head, n);
 	strbuf_clear(&im->text);
 	strbuf_add(&im->text, head.s, head.n);
 	strbuf_add(&im->text, strbuf_str(&im->encoded), im->encoded.n);
@@ -152,8 +145,8 @@ static bool read_others(struct import *im, struct line *l, uint32_t *ret)
 	strbuf_clear(&im->encoded);
 	im->objects.addresses.n = 0;
 	strbuf_addc(&im->encoded, VALUE_DICT);
-	add_varint(&im->encoded, l->others.n);
-	add_varint(&im->encoded, l->others.n);
+	strbuf_add_varint(&im->encoded, l->others.n);
+	strbuf_add_varint(&im->encoded, l->others.n);
 	for (size_t i = 0; i < l->others.n; i++) {
 		struct json *j = &l->others.v[i];
 		if (!json_read_string(j, &im->key) || !json_read_expect(j, ':'))
@@ -185,8 +178,8 @@ static bool read_descriptors(struct import *im, const struct line *l, uint32_t *
 	}
 	ok = ok && json_read_expect(&j, '}');
 	strbuf_addc(&dict, VALUE_DICT);
-	add_varint(&dict, n);
-	add_varint(&dict, n);
+	strbuf_add_varint(&dict, n);
+	strbuf_add_varint(&dict, n);
 	strbuf_add(&dict, strbuf_str(&body), body.n);
 	if (ok && !body.failed && !dict.failed)
 		*ret = writer_value(im->w, dict.s, dict.n);

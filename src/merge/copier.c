@@ -159,12 +159,6 @@ static uint32_t stack_copy(struct copier *c, uint32_t id)
 
 static uint32_t value_copy(struct copier *c, uint32_t id, unsigned depth);
 
-static void add_varint(struct strbuf *to, uint64_t v)
-{
-	uint8_t bytes[VARINT_MAX];
-	strbuf_add(to, bytes, varint_put(bytes, v));
-}
-
 /* Append the value at *p, whose end was found to be sane, with REFs to the values of the copy.
  * Everything before `copied` has been appended. */
 static const uint8_t *rewrite(struct copier *c, const uint8_t *p, const uint8_t *end,
@@ -187,7 +181,7 @@ static const uint8_t *rewrite(struct copier *c, const uint8_t *p, const uint8_t 
 			return after;
 		}
 		strbuf_addc(to, VALUE_REF);
-		add_varint(to, copy);
+		strbuf_add_varint(to, copy);
 		return after;
 	}
 	if (value_scan_container(p, end, &child, &n)) {

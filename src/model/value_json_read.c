@@ -212,15 +212,6 @@ bool json_read_u64(struct json *j, uint64_t *ret)
 	return true;
 }
 
-static void add_varint(struct strbuf *to, uint64_t v)
-{
-	while (v >= 0x80) {
-		strbuf_addc(to, (char)(v | 0x80));
-		v >>= 7;
-	}
-	strbuf_addc(to, (char)v);
-}
-
 static size_t read_varint(const char *p, uint64_t *ret)
 {
 	size_t n = 0;
@@ -238,9 +229,9 @@ static void insert_head(struct strbuf *to, size_t at, size_t drop, enum value_ta
 {
 	struct strbuf head = { 0 };
 	strbuf_addc(&head, (char)tag);
-	add_varint(&head, a);
+	strbuf_add_varint(&head, a);
 	if (b)
-		add_varint(&head, *b);
+		strbuf_add_varint(&head, *b);
 	size_t n_tail = to->n - at - drop;
 	strbuf_add_repeat(to, 0, head.n);
 	if (!to->failed && !head.failed) {
@@ -254,7 +245,7 @@ static void insert_head(struct strbuf *to, size_t at, size_t drop, enum value_ta
 static void add_integer(struct strbuf *to, int64_t v)
 {
 	strbuf_addc(to, VALUE_INT);
-	add_varint(to, (uint64_t)v << 1 ^ (uint64_t)(v >> 63));
+	strbuf_add_varint(to, (uint64_t)v << 1 ^ (uint64_t)(v >> 63));
 }
 
 /* Append digits (base 10, or 16 with is_hex) as INT, or as BIGINT if INT is too small. */
@@ -299,7 +290,7 @@ static bool add_digits(struct strbuf *to, bool is_negative, bool is_hex, const c
 	} else {
 		strbuf_addc(to, VALUE_BIGINT);
 		strbuf_addc(to, is_negative);
-		add_varint(to, n_bytes);
+		strbuf_add_varint(to, n_bytes);
 		strbuf_add(to, bytes, n_bytes);
 	}
 	free(words);
@@ -346,7 +337,7 @@ static bool read_number(struct state *s)
 		else if (!add_digits(s->to, is_negative, false, digits,
 				     n)) { /* too long to convert: keep its text */
 			strbuf_addc(s->to, VALUE_STR);
-			add_varint(s->to, (uint64_t)(j->p - from));
+			strbuf_add_varint(s->to, (uint64_t)(j->p - from));
 			strbuf_add(s->to, from, (size_t)(j->p - from));
 		}
 		return true;
@@ -399,7 +390,7 @@ static bool read_array(struct state *s, enum value_tag tag, unsigned depth)
 static bool add_text(struct state *s, enum value_tag tag, const struct strbuf *text)
 {
 	strbuf_addc(s->to, (char)tag);
-	add_varint(s->to, text->n);
+	strbuf_add_varint(s->to, text->n);
 	strbuf_add(s->to, strbuf_str(text), text->n);
 	return !text->failed;
 }
@@ -579,7 +570,7 @@ static bool read_object_form(struct state *s, size_t at, unsigned depth, struct 
 		if (stem < text->n && ((stem == 4 && !memcmp(text->s, "type", 4)) ||
 				       (stem == 2 && !memcmp(text->s, "id", 2))))
 			strbuf_cut(text, text->n - 1);
-		add_varint(s->to, text->n);
+		strbuf_add_varint(s->to, text->n);
 		strbuf_add(s->to, strbuf_str(text), text->n);
 		ok = ok && read_value(s, depth + 1);
 		n++;
@@ -590,7 +581,7 @@ static bool read_object_form(struct state *s, size_t at, unsigned depth, struct 
 		strbuf_add(&rest, strbuf_str(s->to) + at, s->to->n - at);
 		strbuf_cut(s->to, at);
 		ok = add_text(s, VALUE_OBJECT, &type) && !rest.failed;
-		add_varint(s->to, n);
+		strbuf_add_varint(s->to, n);
 		strbuf_add(s->to, strbuf_str(&rest), rest.n);
 		strbuf_fini(&rest);
 	}
@@ -713,7 +704,7 @@ static bool read_value(struct state *s, unsigned depth)
 			p++;
 		if (p < j->end && *p == '"') { /* nothing to unescape or to repair */
 			strbuf_addc(s->to, VALUE_STR);
-			add_varint(s->to, (uint64_t)(p - from));
+			strbuf_add_varint(s->to, (uint64_t)(p - from));
 			strbuf_add(s->to, from, (size_t)(p - from));
 			j->p = p + 1;
 			return true;

@@ -41,13 +41,6 @@ struct encoder {
 	size_t stop;     /* to->n at which nothing more is kept */
 };
 
-static void add_varint(struct strbuf *to, uint64_t v)
-{
-	for (; v >= 0x80; v >>= 7)
-		strbuf_addc(to, (char)(v | 0x80));
-	strbuf_addc(to, (char)v);
-}
-
 static bool read_u64(const struct encoder *e, uint64_t at, uint64_t *ret)
 {
 	return at >= 4096 && mem_read_u64(e->view.mem, RADDR(at), ret);
@@ -89,9 +82,9 @@ static void add_object(struct encoder *e, uint64_t object, uint64_t type)
 	}
 	add_tag(e, VALUE_OBJECT_AT);
 	strbuf_add(e->to, (const char *)&object, 8);
-	add_varint(e->to, strlen(name));
+	strbuf_add_varint(e->to, strlen(name));
 	strbuf_adds(e->to, name);
-	add_varint(e->to, 0);
+	strbuf_add_varint(e->to, 0);
 }
 
 static void add_int(struct encoder *e, uint64_t object)
@@ -120,7 +113,7 @@ static void add_int(struct encoder *e, uint64_t object)
 	if (size <= 2) { /* below 2^60 */
 		uint64_t v = (size > 1 ? (uint64_t)digits[1] << 30 : 0) | (size ? digits[0] : 0);
 		add_tag(e, VALUE_INT);
-		add_varint(e->to, is_negative ? 2 * v - (v != 0) : 2 * v);
+		strbuf_add_varint(e->to, is_negative ? 2 * v - (v != 0) : 2 * v);
 		return;
 	}
 	uint8_t bytes[DIGITS_MAX * 4] = { 0 };
@@ -138,12 +131,12 @@ static void add_int(struct encoder *e, uint64_t object)
 	memcpy(&small, bytes, 8);
 	if (n <= 8 && small <= INT64_MAX) {
 		add_tag(e, VALUE_INT);
-		add_varint(e->to, is_negative ? 2 * small - 1 : 2 * small);
+		strbuf_add_varint(e->to, is_negative ? 2 * small - 1 : 2 * small);
 		return;
 	}
 	add_tag(e, VALUE_BIGINT);
 	strbuf_addc(e->to, (char)is_negative);
-	add_varint(e->to, n);
+	strbuf_add_varint(e->to, n);
 	strbuf_add(e->to, (const char *)bytes, n);
 }
 
@@ -161,8 +154,8 @@ static void add_str(struct encoder *e, uint64_t object)
 		n_chars += (text[i] & 0xc0) != 0x80;
 	add_tag(e, n_chars < length ? VALUE_STR_CUT : VALUE_STR);
 	if (n_chars < length)
-		add_varint(e->to, length);
-	add_varint(e->to, (uint64_t)n);
+		strbuf_add_varint(e->to, length);
+	strbuf_add_varint(e->to, (uint64_t)n);
 	strbuf_add(e->to, text, (size_t)n);
 }
 
@@ -181,8 +174,8 @@ static void add_bytes(struct encoder *e, uint64_t object)
 	}
 	add_tag(e, n < full ? VALUE_BYTES_CUT : VALUE_BYTES);
 	if (n < full)
-		add_varint(e->to, full);
-	add_varint(e->to, n);
+		strbuf_add_varint(e->to, full);
+	strbuf_add_varint(e->to, n);
 	strbuf_add(e->to, bytes, n);
 }
 
@@ -214,8 +207,8 @@ static void items_end(struct items *i, struct encoder *e, enum value_tag tag, ui
 {
 	e->n_left = i->e.n_left;
 	add_tag(e, tag);
-	add_varint(e->to, n_full < i->n_kept ? i->n_kept : n_full);
-	add_varint(e->to, i->n_kept);
+	strbuf_add_varint(e->to, n_full < i->n_kept ? i->n_kept : n_full);
+	strbuf_add_varint(e->to, i->n_kept);
 	strbuf_add(e->to, strbuf_str(&i->text), i->text.n);
 	strbuf_fini(&i->text);
 }

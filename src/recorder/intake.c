@@ -24,13 +24,6 @@ static void intake_text(struct strbuf *to, const char *bytes, size_t n)
 	}
 }
 
-static void add_varint(struct strbuf *to, size_t v)
-{
-	for (; v >= 0x80; v >>= 7)
-		strbuf_addc(to, (char)(v | 0x80));
-	strbuf_addc(to, (char)v);
-}
-
 enum {
 	LOOK_BYTES = 16 << 10,    /* of a word, for secrets */
 	WORD_BYTES = 4 << 10,     /* kept of one */
@@ -71,8 +64,8 @@ static void add_head(struct strbuf *to, const char *bytes, size_t n, size_t n_po
 	bool is_cut = n_points_of(bytes, n) < n_points;
 	strbuf_addc(to, is_cut ? VALUE_STR_CUT : VALUE_STR);
 	if (is_cut)
-		add_varint(to, n_points);
-	add_varint(to, text.n);
+		strbuf_add_varint(to, n_points);
+	strbuf_add_varint(to, text.n);
 	strbuf_add(to, strbuf_str(&text), text.n);
 	to->failed |= text.failed;
 	strbuf_fini(&text);
@@ -153,8 +146,8 @@ uint32_t intake_command(struct writer *w, struct redactor *r, const char *text, 
 		}
 	}
 	strbuf_addc(&list, VALUE_LIST);
-	add_varint(&list, c.n_words);
-	add_varint(&list, n_kept);
+	strbuf_add_varint(&list, c.n_words);
+	strbuf_add_varint(&list, n_kept);
 	strbuf_add(&list, strbuf_str(&body), body.n);
 	ok = ok && n_kept && !list.failed && !body.failed && !clean.failed && !line.failed;
 	if (ok) {
@@ -181,8 +174,8 @@ uint32_t intake_words(struct writer *w, const char *words, size_t n, unsigned ma
 		add_str(&body, words + i, n_word);
 	}
 	strbuf_addc(&list, VALUE_LIST);
-	add_varint(&list, n_words);
-	add_varint(&list, n_words);
+	strbuf_add_varint(&list, n_words);
+	strbuf_add_varint(&list, n_words);
 	strbuf_add(&list, strbuf_str(&body), body.n);
 	uint32_t id = list.failed || body.failed ? 0 : writer_value_kept(w, list.s, list.n);
 	strbuf_fini(&body);
@@ -224,8 +217,8 @@ uint32_t intake_environ(struct writer *w, struct redactor *r, const char *text, 
 		n_pairs++;
 	}
 	strbuf_addc(&dict, VALUE_DICT);
-	add_varint(&dict, n_all);
-	add_varint(&dict, n_pairs);
+	strbuf_add_varint(&dict, n_all);
+	strbuf_add_varint(&dict, n_pairs);
 	strbuf_add(&dict, strbuf_str(&body), body.n);
 	if (n_pairs && !dict.failed && !body.failed)
 		id = writer_value_kept(w, dict.s, dict.n);
@@ -253,8 +246,8 @@ uint32_t intake_records(struct writer *w, struct redactor *r, const char *words,
 		}
 		if (n_words && body.n + record.n < RECORDS_BYTES) {
 			strbuf_addc(&body, VALUE_LIST);
-			add_varint(&body, n_words);
-			add_varint(&body, n_words);
+			strbuf_add_varint(&body, n_words);
+			strbuf_add_varint(&body, n_words);
 			strbuf_add(&body, record.s, record.n);
 			n_records++;
 		}
@@ -262,8 +255,8 @@ uint32_t intake_records(struct writer *w, struct redactor *r, const char *words,
 		n_words = 0;
 	}
 	strbuf_addc(&list, VALUE_LIST);
-	add_varint(&list, n_records);
-	add_varint(&list, n_records);
+	strbuf_add_varint(&list, n_records);
+	strbuf_add_varint(&list, n_records);
 	strbuf_add(&list, strbuf_str(&body), body.n);
 	bool ok = n_records && !list.failed && !body.failed && !record.failed && !clean.failed;
 	uint32_t id = ok ? writer_value_kept(w, list.s, list.n) : 0;
@@ -290,8 +283,8 @@ uint32_t intake_texts(struct writer *w, struct redactor *r, const char *texts, s
 		body.failed |= clean.failed;
 	}
 	strbuf_addc(&list, VALUE_LIST);
-	add_varint(&list, n_texts);
-	add_varint(&list, n_texts);
+	strbuf_add_varint(&list, n_texts);
+	strbuf_add_varint(&list, n_texts);
 	strbuf_add(&list, strbuf_str(&body), body.n);
 	uint32_t id = list.failed || body.failed ? 0 : writer_value(w, list.s, list.n);
 	strbuf_fini(&list);

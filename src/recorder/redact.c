@@ -110,25 +110,18 @@ static const struct compiled *rule_get(struct redactor *r, unsigned i)
 
 /* ---- values ---- */
 
-static void put_varint(struct strbuf *to, uint64_t v)
-{
-	for (; v >= 0x80; v >>= 7)
-		strbuf_addc(to, (char)(v | 0x80));
-	strbuf_addc(to, (char)v);
-}
-
 void redact_add_length(struct strbuf *to, uint64_t n_chars)
 {
 	static const char type[] = "redacted", attr[] = "chars";
 	strbuf_addc(to, VALUE_OBJECT_AT); /* of no address */
 	strbuf_add_repeat(to, 0, 8);
-	put_varint(to, sizeof(type) - 1);
+	strbuf_add_varint(to, sizeof(type) - 1);
 	strbuf_add(to, type, sizeof(type) - 1);
-	put_varint(to, 1);
-	put_varint(to, sizeof(attr) - 1);
+	strbuf_add_varint(to, 1);
+	strbuf_add_varint(to, sizeof(attr) - 1);
 	strbuf_add(to, attr, sizeof(attr) - 1);
 	strbuf_addc(to, VALUE_INT);
-	put_varint(to, n_chars << 1); /* zigzag of a number that is not negative */
+	strbuf_add_varint(to, n_chars << 1); /* zigzag of a number that is not negative */
 }
 
 void redact_add_value(struct strbuf *to, const char *text, size_t n_bytes)

@@ -39,18 +39,6 @@ static bool get_varint(struct cursor *c, uint64_t *ret)
 	return false;
 }
 
-static void put_varint(struct strbuf *to, uint64_t v)
-{
-	uint8_t bytes[10];
-	size_t n = 0;
-	while (v >= 0x80) {
-		bytes[n++] = (uint8_t)(v | 0x80);
-		v >>= 7;
-	}
-	bytes[n++] = (uint8_t)v;
-	strbuf_add(to, bytes, n);
-}
-
 static bool pass(struct cursor *c, uint64_t n)
 {
 	if (n > (uint64_t)(c->end - c->p))
@@ -65,7 +53,7 @@ static bool pass_text(struct cursor *c)
 	uint64_t n;
 	if (!get_varint(c, &n))
 		return false;
-	put_varint(c->to, n);
+	strbuf_add_varint(c->to, n);
 	return pass(c, n);
 }
 
@@ -111,7 +99,7 @@ static bool pass_redacted(struct cursor *c, uint8_t tag)
 		text = strbuf_str(&clean);
 		n_clean = clean.n;
 	}
-	put_varint(c->to, n_clean);
+	strbuf_add_varint(c->to, n_clean);
 	strbuf_add(c->to, text, n_clean);
 	c->to->failed |= clean.failed;
 	c->p += n;
@@ -250,7 +238,7 @@ static bool object(struct cursor *c, unsigned depth)
 	}
 	if (!pass_text(c) || !get_varint(c, &n) || n > 16)
 		return false;
-	put_varint(c->to, n);
+	strbuf_add_varint(c->to, n);
 	for (uint64_t i = 0; i < n; i++)
 		/* Attributes are never objects themselves; a depth past the slots keeps it so. */
 		if (!pass_text(c) || !value(c, depth < 2 ? 2 : depth + 1))
@@ -310,8 +298,8 @@ static bool words_pass(struct words *w, struct cursor *c)
 	const struct redact_word *word = &w->v.v[w->next++];
 	strbuf_addc(c->to, (char)tag);
 	if (is_cut(tag) && get_varint(c, &full))
-		put_varint(c->to, full);
-	put_varint(c->to, word->n_clean);
+		strbuf_add_varint(c->to, full);
+	strbuf_add_varint(c->to, word->n_clean);
 	strbuf_add(c->to, w->clean.s + w->at, word->n_clean);
 	w->at += word->n_clean;
 	c->p = (const uint8_t *)text + n;
@@ -350,8 +338,8 @@ static bool container(struct cursor *c, uint8_t tag, unsigned depth)
 	    kept > (uint64_t)(c->end - c->p))
 		return false;
 	strbuf_addc(c->to, (char)tag);
-	put_varint(c->to, full);
-	put_varint(c->to, kept);
+	strbuf_add_varint(c->to, full);
+	strbuf_add_varint(c->to, kept);
 	bool ok = tag == VALUE_DICT ? members(c, depth, kept) : elements(c, tag, depth, kept);
 	if (!ok)
 		return false;
@@ -360,7 +348,7 @@ static bool container(struct cursor *c, uint8_t tag, unsigned depth)
 		if (id) {
 			strbuf_cut(c->to, start);
 			strbuf_addc(c->to, VALUE_REF);
-			put_varint(c->to, id);
+			strbuf_add_varint(c->to, id);
 		}
 	}
 	return true;
@@ -385,7 +373,7 @@ static bool value(struct cursor *c, unsigned depth)
 		strbuf_addc(c->to, (char)tag);
 		if (!get_varint(c, &n))
 			return false;
-		put_varint(c->to, n);
+		strbuf_add_varint(c->to, n);
 		return true;
 	case VALUE_BIGINT: strbuf_addc(c->to, (char)tag); return pass(c, 1) && pass_text(c);
 	case VALUE_FLOAT: strbuf_addc(c->to, (char)tag); return pass(c, 8);
@@ -399,7 +387,7 @@ static bool value(struct cursor *c, unsigned depth)
 		strbuf_addc(c->to, (char)tag);
 		if (!get_varint(c, &n))
 			return false;
-		put_varint(c->to, n);
+		strbuf_add_varint(c->to, n);
 		return pass_redacted(c, tag);
 	case VALUE_TUPLE:
 	case VALUE_LIST:

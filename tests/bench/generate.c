@@ -158,7 +158,7 @@ static void put_code(void)
 static void put_ref(uint32_t value)
 {
 	strbuf_addc(&scratch, VALUE_REF);
-	put_varint(&scratch, value);
+	strbuf_add_varint(&scratch, value);
 }
 
 static void args_import(void)
@@ -192,8 +192,8 @@ static void args_marshal(void)
 {
 	put_container(&scratch, VALUE_TUPLE, 1, 1);
 	strbuf_addc(&scratch, VALUE_BYTES_CUT);
-	put_varint(&scratch, 3000 + below(20000));
-	put_varint(&scratch, 256);
+	strbuf_add_varint(&scratch, 3000 + below(20000));
+	strbuf_add_varint(&scratch, 256);
 	for (int i = 0; i < 256; i++) /* a .pyc is half structure, half random */
 		strbuf_addc(&scratch, (char)(i % 3 == 0 ? below(256) : below(6)));
 }
@@ -344,16 +344,18 @@ static void value_copy(struct trace *t, struct value_iter *it, const struct valu
 {
 	struct value_node child;
 	if (n->n_attr_bytes || n->attr) {
-		put_varint(&scratch, n->n_attr_bytes);
+		strbuf_add_varint(&scratch, n->n_attr_bytes);
 		strbuf_add(&scratch, n->attr, n->n_attr_bytes);
 	}
 	/* without the event's slots only an OBJECT_AT has an address */
 	strbuf_addc(&scratch, (char)(n->address ? VALUE_OBJECT_AT : n->tag));
 	switch (n->tag) {
-	case VALUE_INT: put_varint(&scratch, ((uint64_t)n->i << 1) ^ (uint64_t)(n->i >> 63)); break;
+	case VALUE_INT:
+		strbuf_add_varint(&scratch, ((uint64_t)n->i << 1) ^ (uint64_t)(n->i >> 63));
+		break;
 	case VALUE_BIGINT:
 		strbuf_addc(&scratch, (char)n->negative);
-		put_varint(&scratch, n->n_bytes);
+		strbuf_add_varint(&scratch, n->n_bytes);
 		strbuf_add(&scratch, n->bytes, n->n_bytes);
 		break;
 	case VALUE_FLOAT: strbuf_add(&scratch, &n->real, 8); break;
@@ -363,12 +365,14 @@ static void value_copy(struct trace *t, struct value_iter *it, const struct valu
 		break;
 	case VALUE_STR_CUT:
 	case VALUE_BYTES_CUT:
-	case VALUE_BYTEARRAY_CUT: put_varint(&scratch, n->full); __attribute__((fallthrough));
+	case VALUE_BYTEARRAY_CUT:
+		strbuf_add_varint(&scratch, n->full);
+		__attribute__((fallthrough));
 	case VALUE_STR:
 	case VALUE_BYTES:
 	case VALUE_BYTEARRAY: {
 		bool fresh = suffix && n->tag == VALUE_STR && n->n_bytes > 4 && n->depth == 1;
-		put_varint(&scratch, n->n_bytes + (fresh ? strlen(suffix) : 0));
+		strbuf_add_varint(&scratch, n->n_bytes + (fresh ? strlen(suffix) : 0));
 		strbuf_add(&scratch, n->bytes, n->n_bytes);
 		if (fresh)
 			strbuf_adds(&scratch, suffix);
@@ -379,8 +383,9 @@ static void value_copy(struct trace *t, struct value_iter *it, const struct valu
 	case VALUE_SET:
 	case VALUE_FROZENSET:
 	case VALUE_DICT:
-		put_varint(&scratch, n->full);
-		put_varint(&scratch, n->tag == VALUE_DICT ? n->n_children / 2 : n->n_children);
+		strbuf_add_varint(&scratch, n->full);
+		strbuf_add_varint(&scratch,
+				  n->tag == VALUE_DICT ? n->n_children / 2 : n->n_children);
 		for (uint32_t i = 0; i < n->n_children && value_iter_next(it, &child); i++)
 			value_copy(t, it, &child, suffix, n_objects);
 		break;
@@ -389,9 +394,9 @@ static void value_copy(struct trace *t, struct value_iter *it, const struct valu
 			strbuf_add(&scratch, &n->address, sizeof(n->address));
 		else
 			++*n_objects;
-		put_varint(&scratch, n->n_bytes);
+		strbuf_add_varint(&scratch, n->n_bytes);
 		strbuf_add(&scratch, n->bytes, n->n_bytes);
-		put_varint(&scratch, n->n_children);
+		strbuf_add_varint(&scratch, n->n_children);
 		for (uint32_t i = 0; i < n->n_children && value_iter_next(it, &child); i++)
 			value_copy(t, it, &child, suffix, n_objects);
 		break;

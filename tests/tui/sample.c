@@ -53,15 +53,15 @@ static uint32_t args(struct shop *s, const char *format, ...)
 		case 'b': {
 			const char *text = va_arg(ap, const char *);
 			strbuf_addc(&b, VALUE_BYTES);
-			put_varint(&b, strlen(text));
+			strbuf_add_varint(&b, strlen(text));
 			strbuf_adds(&b, text);
 			break;
 		}
 		case 'B': { /* cut: full length, then the kept part */
 			int full = va_arg(ap, int);
 			strbuf_addc(&b, VALUE_BYTES_CUT);
-			put_varint(&b, (uint64_t)full);
-			put_varint(&b, 256);
+			strbuf_add_varint(&b, (uint64_t)full);
+			strbuf_add_varint(&b, 256);
 			for (int i = 0; i < 256; i++)
 				strbuf_addc(
 				    &b,

@@ -24,18 +24,9 @@
 		}                                                                                  \
 	} while (0)
 
-static inline void put_varint(struct strbuf *b, uint64_t v)
-{
-	while (v >= 0x80) {
-		strbuf_addc(b, (char)(v | 0x80));
-		v >>= 7;
-	}
-	strbuf_addc(b, (char)v);
-}
-
 static inline void put_counted(struct strbuf *b, const char *s)
 {
-	put_varint(b, strlen(s));
+	strbuf_add_varint(b, strlen(s));
 	strbuf_adds(b, s);
 }
 
@@ -48,21 +39,21 @@ static inline void put_str(struct strbuf *b, const char *s)
 static inline void put_int(struct strbuf *b, int64_t v)
 {
 	strbuf_addc(b, VALUE_INT);
-	put_varint(b, ((uint64_t)v << 1) ^ (uint64_t)(v >> 63));
+	strbuf_add_varint(b, ((uint64_t)v << 1) ^ (uint64_t)(v >> 63));
 }
 
 static inline void put_container(struct strbuf *b, enum value_tag tag, uint64_t full, uint64_t kept)
 {
 	strbuf_addc(b, (char)tag);
-	put_varint(b, full);
-	put_varint(b, kept);
+	strbuf_add_varint(b, full);
+	strbuf_add_varint(b, kept);
 }
 
 static inline void put_object(struct strbuf *b, const char *type, uint64_t n_attrs)
 {
 	strbuf_addc(b, VALUE_OBJECT);
 	put_counted(b, type);
-	put_varint(b, n_attrs);
+	strbuf_add_varint(b, n_attrs);
 }
 
 static inline uint32_t add_string(struct writer *w, const char *s)

@@ -495,7 +495,7 @@ static void test_shown_values(void **state)
 		} else if (i == 2) {
 			strbuf_addc(&b, VALUE_BIGINT);
 			strbuf_addc(&b, 0); /* sign */
-			put_varint(&b, 8);
+			strbuf_add_varint(&b, 8);
 			strbuf_add(&b, "\xff\xff\xff\xff\xff\xff\xff\xff", 8);
 		} else if (i == 5) {
 			put_int(&b, 0700);

@@ -13,52 +13,45 @@
 
 /* ---- a value, written by hand ---- */
 
-static void put_varint(struct strbuf *b, uint64_t v)
-{
-	for (; v >= 0x80; v >>= 7)
-		strbuf_addc(b, (char)(v | 0x80));
-	strbuf_addc(b, (char)v);
-}
-
 static void put_int(struct strbuf *b, int64_t v)
 {
 	strbuf_addc(b, VALUE_INT);
-	put_varint(b, (uint64_t)v << 1 ^ (uint64_t)(v >> 63));
+	strbuf_add_varint(b, (uint64_t)v << 1 ^ (uint64_t)(v >> 63));
 }
 
 static void put_text(struct strbuf *b, enum value_tag tag, const char *s, size_t n)
 {
 	strbuf_addc(b, (char)tag);
-	put_varint(b, n);
+	strbuf_add_varint(b, n);
 	strbuf_add(b, s, n);
 }
 
 static void put_cut(struct strbuf *b, enum value_tag tag, uint64_t full, const char *s)
 {
 	strbuf_addc(b, (char)tag);
-	put_varint(b, full);
-	put_varint(b, strlen(s));
+	strbuf_add_varint(b, full);
+	strbuf_add_varint(b, strlen(s));
 	strbuf_adds(b, s);
 }
 
 static void put_container(struct strbuf *b, enum value_tag tag, uint64_t full, uint64_t kept)
 {
 	strbuf_addc(b, (char)tag);
-	put_varint(b, full);
-	put_varint(b, kept);
+	strbuf_add_varint(b, full);
+	strbuf_add_varint(b, kept);
 }
 
 static void put_object(struct strbuf *b, const char *type, unsigned n_attrs)
 {
 	strbuf_addc(b, VALUE_OBJECT);
-	put_varint(b, strlen(type));
+	strbuf_add_varint(b, strlen(type));
 	strbuf_adds(b, type);
-	put_varint(b, n_attrs);
+	strbuf_add_varint(b, n_attrs);
 }
 
 static void put_attr(struct strbuf *b, const char *name)
 {
-	put_varint(b, strlen(name));
+	strbuf_add_varint(b, strlen(name));
 	strbuf_adds(b, name);
 }
 

@@ -256,7 +256,7 @@ static uint32_t repeated(struct writer *w, uint32_t id, unsigned n)
 	put_container(&b, VALUE_TUPLE, n, n);
 	for (unsigned i = 0; i < n; i++) {
 		strbuf_addc(&b, VALUE_REF);
-		put_varint(&b, id);
+		strbuf_add_varint(&b, id);
 	}
 	uint32_t made = writer_value(w, b.s, b.n);
 	strbuf_fini(&b);
