@@ -26,6 +26,7 @@
 #include "base/hash_map.h"
 #include "base/io.h"
 #include "base/monotonic.h"
+#include "base/value_add.h"
 #include "import/import_frames.h"
 #include "import/import_private.h"
 #include "import/import_process.h"
@@ -68,13 +69,6 @@ static bool key_in(const struct strbuf *key, const char *const *names)
 
 /* ---- arguments ---- */
 
-static void add_name(struct strbuf *to, const char *s, size_t n)
-{
-	strbuf_addc(to, VALUE_STR);
-	strbuf_add_varint(to, n);
-	strbuf_add(to, s, n);
-}
-
 /*
  * Parse {"name":value,…} or [value,…] in one pass: with names as a dictionary, or the values alone
  * as a tuple; *ret_named says whether a name was not in the catalogue. Anything else is one
@@ -101,7 +95,8 @@ static bool parse_args(struct import *im, struct json j, const struct catalog_ev
 					break;
 				*ret_named |= !import_value_is_key(&im->key, known);
 				if (as_dict)
-					add_name(&im->encoded, strbuf_str(&im->key), im->key.n);
+					value_add_str(&im->encoded, strbuf_str(&im->key),
+						      im->key.n);
 			}
 			ok = value_json_read(&j, &im->encoded, &im->objects);
 			n++;
@@ -109,14 +104,8 @@ static bool parse_args(struct import *im, struct json j, const struct catalog_ev
 		ok = ok && json_read_expect(&j, close);
 	}
 	*ret_end = j.p;
-	struct strbuf head = { 0 };
-	strbuf_addc(&head, as_dict ? VALUE_DICT : VALUE_TUPLE);
-	strbuf_add_varint(&head, n);
-	strbuf_add_varint(&head, n);
 	strbuf_clear(&im->text);
-	strbuf_add(&im->text, head.s, head.n);
-	strbuf_add(&im->text, strbuf_str(&im->encoded), im->encoded.n);
-	strbuf_fini(&head);
+	value_add_container(&im->text, as_dict ? VALUE_DICT : VALUE_TUPLE, n, n, &im->encoded);
 	return ok && !im->text.failed;
 }
 
@@ -151,7 +140,7 @@ static bool read_others(struct import *im, struct line *l, uint32_t *ret)
 		struct json *j = &l->others.v[i];
 		if (!json_read_string(j, &im->key) || !json_read_expect(j, ':'))
 			return false;
-		add_name(&im->encoded, strbuf_str(&im->key), im->key.n);
+		value_add_str(&im->encoded, strbuf_str(&im->key), im->key.n);
 		if (!value_json_read(j, &im->encoded, &im->objects))
 			return false;
 	}
@@ -171,17 +160,14 @@ static bool read_descriptors(struct import *im, const struct line *l, uint32_t *
 		     json_read_string(&j, &im->text) && n++ < DESCRIPTORS_MAX;
 		if (!ok)
 			break;
-		add_name(&body, strbuf_str(&im->key), im->key.n);
-		add_name(&body, strbuf_str(&im->text), im->text.n);
+		value_add_str(&body, strbuf_str(&im->key), im->key.n);
+		value_add_str(&body, strbuf_str(&im->text), im->text.n);
 		if (!json_read_is(&j, ','))
 			break;
 	}
 	ok = ok && json_read_expect(&j, '}');
-	strbuf_addc(&dict, VALUE_DICT);
-	strbuf_add_varint(&dict, n);
-	strbuf_add_varint(&dict, n);
-	strbuf_add(&dict, strbuf_str(&body), body.n);
-	if (ok && !body.failed && !dict.failed)
+	value_add_container(&dict, VALUE_DICT, n, n, &body);
+	if (ok && !dict.failed)
 		*ret = writer_value(im->w, dict.s, dict.n);
 	strbuf_fini(&body);
 	strbuf_fini(&dict);

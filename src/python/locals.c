@@ -15,17 +15,17 @@
 #include <string.h>
 
 #include "base/strbuf.h"
-#include "base/value.h"
+#include "base/value_add.h"
 #include "python/object.h"
 #include "python/python.h"
 
 enum {
-	NAMES_MAX = 200, /* variables of a frame */
-	ITEMS_MAX = 20,  /* kept of a container */
-	DEPTH_MAX = 4,   /* containers in containers */
-	TEXT_MAX = 256,  /* bytes kept of a str or bytes */
-	VALUES_MAX = 4000 /* of a frame */,
-	DIGITS_MAX = 300, /* of an int, 30 bits each */
+	NAMES_MAX = 200,   /* variables of a frame */
+	ITEMS_MAX = 20,    /* kept of a container */
+	DEPTH_MAX = 4,     /* containers in containers */
+	TEXT_MAX = 256,    /* bytes kept of a str or bytes */
+	VALUES_MAX = 4000, /* of a frame */
+	DIGITS_MAX = 300,  /* of an int, 30 bits each */
 	SET_SLOTS_MAX = 1 << 12,
 	CO_OPTIMIZED = 1, /* v3.8.0 … v3.15.0 Include/cpython/code.h, co_flags */
 	FAST_CELL = 0x40, /* v3.11.0 … v3.15.0 Include/internal/pycore_code.h */
@@ -206,10 +206,8 @@ static bool has_room(const struct items *i)
 static void items_end(struct items *i, struct encoder *e, enum value_tag tag, uint64_t n_full)
 {
 	e->n_left = i->e.n_left;
-	add_tag(e, tag);
-	strbuf_add_varint(e->to, n_full < i->n_kept ? i->n_kept : n_full);
-	strbuf_add_varint(e->to, i->n_kept);
-	strbuf_add(e->to, strbuf_str(&i->text), i->text.n);
+	value_add_container(e->to, tag, n_full < i->n_kept ? i->n_kept : n_full, i->n_kept,
+			    &i->text);
 	strbuf_fini(&i->text);
 }
 

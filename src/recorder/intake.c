@@ -7,7 +7,7 @@
 
 #include "base/strbuf.h"
 #include "base/utf8.h"
-#include "base/value.h"
+#include "base/value_add.h"
 #include "base/vec.h"
 #include "capture/writer.h"
 #include "recorder/redact.h"
@@ -145,11 +145,8 @@ uint32_t intake_command(struct writer *w, struct redactor *r, const char *text, 
 			strbuf_addc(&line, 0);
 		}
 	}
-	strbuf_addc(&list, VALUE_LIST);
-	strbuf_add_varint(&list, c.n_words);
-	strbuf_add_varint(&list, n_kept);
-	strbuf_add(&list, strbuf_str(&body), body.n);
-	ok = ok && n_kept && !list.failed && !body.failed && !clean.failed && !line.failed;
+	value_add_container(&list, VALUE_LIST, c.n_words, n_kept, &body);
+	ok = ok && n_kept && !list.failed && !clean.failed && !line.failed;
 	if (ok) {
 		char name[256];
 		proc_command_name(line.s, line.n, name, sizeof(name));
@@ -173,11 +170,8 @@ uint32_t intake_words(struct writer *w, const char *words, size_t n, unsigned ma
 		n_word = strnlen(words + i, n - i);
 		add_str(&body, words + i, n_word);
 	}
-	strbuf_addc(&list, VALUE_LIST);
-	strbuf_add_varint(&list, n_words);
-	strbuf_add_varint(&list, n_words);
-	strbuf_add(&list, strbuf_str(&body), body.n);
-	uint32_t id = list.failed || body.failed ? 0 : writer_value_kept(w, list.s, list.n);
+	value_add_container(&list, VALUE_LIST, n_words, n_words, &body);
+	uint32_t id = list.failed ? 0 : writer_value_kept(w, list.s, list.n);
 	strbuf_fini(&body);
 	strbuf_fini(&list);
 	return id;
@@ -216,11 +210,8 @@ uint32_t intake_environ(struct writer *w, struct redactor *r, const char *text, 
 		body.failed |= clean.failed;
 		n_pairs++;
 	}
-	strbuf_addc(&dict, VALUE_DICT);
-	strbuf_add_varint(&dict, n_all);
-	strbuf_add_varint(&dict, n_pairs);
-	strbuf_add(&dict, strbuf_str(&body), body.n);
-	if (n_pairs && !dict.failed && !body.failed)
+	value_add_container(&dict, VALUE_DICT, n_all, n_pairs, &body);
+	if (n_pairs && !dict.failed)
 		id = writer_value_kept(w, dict.s, dict.n);
 	strbuf_fini(&body);
 	strbuf_fini(&dict);
@@ -245,20 +236,14 @@ uint32_t intake_records(struct writer *w, struct redactor *r, const char *words,
 			continue;
 		}
 		if (n_words && body.n + record.n < RECORDS_BYTES) {
-			strbuf_addc(&body, VALUE_LIST);
-			strbuf_add_varint(&body, n_words);
-			strbuf_add_varint(&body, n_words);
-			strbuf_add(&body, record.s, record.n);
+			value_add_container(&body, VALUE_LIST, n_words, n_words, &record);
 			n_records++;
 		}
 		strbuf_clear(&record);
 		n_words = 0;
 	}
-	strbuf_addc(&list, VALUE_LIST);
-	strbuf_add_varint(&list, n_records);
-	strbuf_add_varint(&list, n_records);
-	strbuf_add(&list, strbuf_str(&body), body.n);
-	bool ok = n_records && !list.failed && !body.failed && !record.failed && !clean.failed;
+	value_add_container(&list, VALUE_LIST, n_records, n_records, &body);
+	bool ok = n_records && !list.failed && !record.failed && !clean.failed;
 	uint32_t id = ok ? writer_value_kept(w, list.s, list.n) : 0;
 	strbuf_fini(&list);
 	strbuf_fini(&body);
@@ -282,11 +267,8 @@ uint32_t intake_texts(struct writer *w, struct redactor *r, const char *texts, s
 			add_str(&body, texts + i, n_text);
 		body.failed |= clean.failed;
 	}
-	strbuf_addc(&list, VALUE_LIST);
-	strbuf_add_varint(&list, n_texts);
-	strbuf_add_varint(&list, n_texts);
-	strbuf_add(&list, strbuf_str(&body), body.n);
-	uint32_t id = list.failed || body.failed ? 0 : writer_value(w, list.s, list.n);
+	value_add_container(&list, VALUE_LIST, n_texts, n_texts, &body);
+	uint32_t id = list.failed ? 0 : writer_value(w, list.s, list.n);
 	strbuf_fini(&list);
 	strbuf_fini(&body);
 	strbuf_fini(&clean);
