@@ -63,7 +63,20 @@ static void take_environ(struct recorder *r, struct process *p)
 	free(text);
 }
 
-static void take_command(struct recorder *r, struct process *p)
+/* Where its project is looked for by packages.c when its first frame is seen: a program that runs
+ * for some milliseconds has ended by then. */
+static void take_project_start(struct process *p, const char *words, size_t n, const char *cwd)
+{
+	struct strbuf start = { 0 };
+	if (project_start(words, n, cwd, &start) && !start.failed) {
+		free(p->project_start);
+		p->project_start = strbuf_take(&start);
+	}
+	strbuf_fini(&start);
+}
+
+/* cwd: "" if it is not known. */
+static void take_command(struct recorder *r, struct process *p, const char *cwd)
 {
 	size_t n;
 	bool is_cut;
@@ -74,25 +87,9 @@ static void take_command(struct recorder *r, struct process *p)
 		p->info.argv = argv;
 		p->info.name = name;
 	}
+	if (text)
+		take_project_start(p, text, n, cwd);
 	free(text);
-}
-
-/* Where its project is looked for by packages.c when its first frame is seen: a program that runs for
- * some milliseconds has ended by then. */
-static void take_project_start(struct process *p)
-{
-	char words[4096], cwd[1024];
-	struct strbuf start = { 0 };
-	ssize_t n_words = proc_file_read(p->pid, "cmdline", words, sizeof(words));
-	ssize_t n_cwd = proc_link_read(p->pid, "cwd", cwd, sizeof(cwd) - 1);
-	if (n_words <= 0 || n_cwd <= 0)
-		return;
-	cwd[n_cwd] = 0;
-	if (project_start(words, (size_t)n_words, cwd, &start) && !start.failed) {
-		free(p->project_start);
-		p->project_start = strbuf_take(&start);
-	}
-	strbuf_fini(&start);
 }
 
 /* Read what /proc says of it into the capture's record. A process that is already gone keeps what
@@ -114,13 +111,13 @@ static void process_describe(struct recorder *r, struct process *p)
 	ssize_t n = proc_link_read(p->pid, "exe", text, sizeof(text));
 	if (n > 0)
 		p->info.exe = intake_string(r->writer, r->redactor, text, (size_t)n, false);
-	n = proc_link_read(p->pid, "cwd", text, sizeof(text));
+	n = proc_link_read(p->pid, "cwd", text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = 0;
 	if (n > 0)
 		p->info.cwd = intake_string(r->writer, r->redactor, text, (size_t)n, false);
 	if (p->info.python_hex)
 		take_environ(r, p);
-	take_command(r, p);
-	take_project_start(p);
+	take_command(r, p, text);
 }
 
 static void take_version(struct recorder *r, struct process *p, const struct python_runtime *rt)
