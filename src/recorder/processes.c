@@ -69,6 +69,17 @@ bool processes_find_silent(struct recorder *r)
 	return found;
 }
 
+static void process_destroy(struct process *p)
+{
+	if (p->pidfd >= 0)
+		close(p->pidfd);
+	free(p->package_folders);
+	free(p->project_start);
+	err_destroy(p->late);
+	fd_names_fini(p);
+	free(p);
+}
+
 /* The newest are kept, because a fork note may name them as parents. */
 void processes_forget(struct recorder *r)
 {
@@ -92,13 +103,14 @@ void processes_forget(struct recorder *r)
 			r->processes.v[n++] = p;
 			continue;
 		}
-		if (p->pidfd >= 0)
-			close(p->pidfd);
-		free(p->package_folders);
-		free(p->project_start);
-		err_destroy(p->late);
-		fd_names_fini(p);
-		free(p);
+		process_destroy(p);
 	}
 	r->processes.n = n;
+}
+
+void processes_fini(struct recorder *r)
+{
+	for (size_t i = 0; i < r->processes.n; i++)
+		process_destroy(r->processes.v[i]);
+	vec_fini(&r->processes);
 }

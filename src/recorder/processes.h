@@ -17,3 +17,5 @@ bool processes_find_silent(struct recorder *r);
 /* Free what is known of processes that have ended and are in the capture, so that a program which
  * starts processes without end does not fill our memory. */
 void processes_forget(struct recorder *r);
+/* At the end of the recorder: free all of them, and the list. */
+void processes_fini(struct recorder *r);

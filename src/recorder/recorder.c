@@ -27,7 +27,6 @@
 #include "recorder/counts.h"
 #include "recorder/drain.h"
 #include "recorder/ending.h"
-#include "recorder/fd_names.h"
 #include "recorder/follower.h"
 #include "recorder/forks.h"
 #include "recorder/holds.h"
@@ -133,16 +132,7 @@ void recorder_destroy(struct recorder *r)
 		tap_destroy(r->taps.v[i]);
 	}
 	vec_fini(&r->taps);
-	for (size_t i = 0; i < r->processes.n; i++) {
-		if (r->processes.v[i]->pidfd >= 0)
-			close(r->processes.v[i]->pidfd);
-		free(r->processes.v[i]->package_folders);
-		free(r->processes.v[i]->project_start);
-		err_destroy(r->processes.v[i]->late);
-		fd_names_fini(r->processes.v[i]);
-		free(r->processes.v[i]);
-	}
-	vec_fini(&r->processes);
+	processes_fini(r);
 	unwatched_fini(r);
 	vec_fini(&r->poll_fds);
 	follow_destroy(r->follow);

@@ -48,6 +48,15 @@ static void report_holds(struct recorder *r)
 		r->holds.told.n = UINT32_MAX; /* it did not arrive: try again */
 }
 
+/* Answer a request: it is not done, because of this. */
+static void refuse(struct recorder *r, const char *why)
+{
+	struct control_report m = { .is_answer = 1, .failed = 1 };
+	snprintf(m.text, sizeof(m.text), "%s", why);
+	if (send(r->options.control_fd, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		log_debug("the viewer does not listen: %s", strerror(errno));
+}
+
 /* Write what is kept to a capture. If it can be begun, the process that writes it answers. */
 static void dump(struct recorder *r, const char *path)
 {
@@ -62,24 +71,17 @@ static void dump(struct recorder *r, const char *path)
 			return;
 		why = "nothing is kept yet";
 	}
-	struct control_report m = { .is_answer = 1, .failed = 1 };
-	snprintf(m.text, sizeof(m.text), "%s", why);
-	if (send(r->options.control_fd, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		log_debug("the viewer does not listen: %s", strerror(errno));
+	refuse(r, why);
 }
 
 static void change_holds(struct recorder *r, const struct control_message *request)
 {
 	struct err *err = holds_change(r, request);
-	struct control_report m = { .is_answer = 1, .failed = 1 };
-	if (!err) {
+	if (err)
+		refuse(r, err->message);
+	else
 		report_holds(r);
-		return;
-	}
-	snprintf(m.text, sizeof(m.text), "%s", err->message);
 	err_destroy(err);
-	if (send(r->options.control_fd, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		log_debug("the viewer does not listen: %s", strerror(errno));
 }
 
 void viewer_serve(struct recorder *r)

@@ -25,25 +25,25 @@ static bool may_be_held(struct recorder *r, const char *name, uint32_t n)
 	return copy.fd >= 0 && r->options.hold.may_match(r->options.hold.ctx, &copy, name, n);
 }
 
-/* The table is open addressing, written by the recorder alone, and never full. */
-static void add_verdict(struct recorder *r, struct tap *t, const char *name, uint32_t n)
+/* The verdict on a name, VERDICT_*. */
+static uint32_t verdict_on(struct recorder *r, const char *name, uint32_t n)
 {
-	struct ring *ring = &t->link->ring;
-	uint64_t hash = name_hash(name, n);
-	bool wanted = is_wanted(r, name, n), is_new = false;
-	if (wanted && r->options.probe.counts) {
-		t->n_verdicts += t->n_verdicts <= VERDICT_COUNT / 2 &&
-				 counts_add_name(r, t, name, n);
-		return;
-	}
-	if (t->n_verdicts > VERDICT_COUNT / 2 && !ring_knows_name(ring, hash))
-		return;
-	if (ring_set_verdict(ring, hash,
-			     !wanted                   ? VERDICT_UNWANTED
-			     : may_be_held(r, name, n) ? VERDICT_HOLD
-						       : VERDICT_WANTED,
-			     &is_new))
-		t->n_verdicts += is_new;
+	return !is_wanted(r, name, n)    ? VERDICT_UNWANTED
+	       : r->options.probe.counts ? VERDICT_COUNTED
+	       : may_be_held(r, name, n) ? VERDICT_HOLD
+					 : VERDICT_WANTED;
+}
+
+/* The table is open addressing, written by the recorder alone, and never full. */
+static void set_verdict(struct recorder *r, struct tap *t, const char *name, uint32_t n,
+			uint32_t verdict)
+{
+	bool has_room = t->n_verdicts <= VERDICT_COUNT / 2;
+	if (verdict == VERDICT_COUNTED)
+		t->n_verdicts += has_room && counts_add_name(r, t, name, n);
+	else
+		t->n_verdicts += ring_set_verdict(&t->link->ring, name_hash(name, n), verdict,
+						  has_room);
 }
 
 static bool is_catalogued(const struct recorder *r, const char *name, uint32_t n)
@@ -79,9 +79,15 @@ bool wanted_ask(struct recorder *r, const char *name, uint32_t n)
 	note_other(r, name, n);
 	if (!r->options.probe.filter_on)
 		return true;
+	uint32_t verdict = verdict_on(r, name, n);
 	for (size_t i = 0; i < r->taps.n; i++)
-		add_verdict(r, r->taps.v[i], name, n);
-	return is_wanted(r, name, n);
+		set_verdict(r, r->taps.v[i], name, n, verdict);
+	return verdict != VERDICT_UNWANTED;
+}
+
+static void judge(struct recorder *r, struct tap *t, const char *name, uint32_t n)
+{
+	set_verdict(r, t, name, n, verdict_on(r, name, n));
 }
 
 void wanted_fill(struct recorder *r, struct tap *t)
@@ -90,9 +96,9 @@ void wanted_fill(struct recorder *r, struct tap *t)
 	if (!t->link->ring.shared)
 		return;
 	for (size_t i = 0; r->options.probe.filter_on && (name = r->options.known_name(i)); i++)
-		add_verdict(r, t, name, (uint32_t)strlen(name));
+		judge(r, t, name, (uint32_t)strlen(name));
 	for (size_t i = 0; r->options.probe.filter_on && i < r->other_names.n; i++)
-		add_verdict(r, t, r->other_names.v[i].text, r->other_names.v[i].n_bytes);
+		judge(r, t, r->other_names.v[i].text, r->other_names.v[i].n_bytes);
 	/* last: a thread that reads verdicts finds them */
 	ring_set_filter(&t->link->ring, link_filter(&r->options.probe));
 }

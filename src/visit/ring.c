@@ -328,49 +328,42 @@ static uint64_t verdict_word(uint64_t hash, uint32_t verdict)
 	return (hash & ~3ull) | verdict;
 }
 
-bool ring_add_verdict(struct ring *r, uint64_t hash, uint32_t verdict, uint32_t *ret_place)
+/* Where the verdict on a name is, or the free place where it belongs; VERDICT_COUNT: neither.
+ * *ret_is: what stands there, which is ours, or was overwritten: it only decides what is shown of the
+ * target. */
+static uint32_t verdict_place(const struct ring *r, uint64_t hash, uint64_t *ret_is)
 {
 	for (uint32_t k = 0; k < VERDICT_COUNT; k++) {
 		uint32_t place = (uint32_t)((hash + k) % VERDICT_COUNT);
-		uint64_t *line = &r->shared->verdicts[place];
-		/* ours, or overwritten: it only decides what is shown of the target */
-		uint64_t is = __atomic_load_n(line, __ATOMIC_RELAXED);
-		if (is && (is & ~3ull) == (hash & ~3ull))
-			return false;
-		if (is)
-			continue;
-		__atomic_store_n(line, verdict_word(hash, verdict), __ATOMIC_RELAXED);
-		*ret_place = place;
-		return true;
+		*ret_is = __atomic_load_n(&r->shared->verdicts[place], __ATOMIC_RELAXED);
+		if (!*ret_is || (*ret_is & ~3ull) == (hash & ~3ull))
+			return place;
 	}
-	return false;
+	return VERDICT_COUNT;
 }
 
-bool ring_set_verdict(struct ring *r, uint64_t hash, uint32_t verdict, bool *ret_is_new)
+bool ring_add_verdict(struct ring *r, uint64_t hash, uint32_t verdict, uint32_t *ret_place)
 {
-	for (uint32_t k = 0; k < VERDICT_COUNT; k++) {
-		uint64_t *line = &r->shared->verdicts[(hash + k) % VERDICT_COUNT];
-		uint64_t is = __atomic_load_n(line, __ATOMIC_RELAXED);
-		if (is && (is & ~3ull) != (hash & ~3ull))
-			continue;
-		/* One word holds name and verdict, so a thread sees the old one or the new one. */
-		if (is != verdict_word(hash, verdict))
-			__atomic_store_n(line, verdict_word(hash, verdict), __ATOMIC_RELAXED);
-		*ret_is_new = !is;
-		return true;
-	}
-	return false;
+	uint64_t is;
+	*ret_place = verdict_place(r, hash, &is);
+	if (*ret_place == VERDICT_COUNT || is)
+		return false;
+	__atomic_store_n(&r->shared->verdicts[*ret_place], verdict_word(hash, verdict),
+			 __ATOMIC_RELAXED);
+	return true;
 }
 
-bool ring_knows_name(const struct ring *r, uint64_t hash)
+bool ring_set_verdict(struct ring *r, uint64_t hash, uint32_t verdict, bool may_add)
 {
-	for (uint32_t k = 0; k < VERDICT_COUNT; k++) {
-		uint64_t is = __atomic_load_n(&r->shared->verdicts[(hash + k) % VERDICT_COUNT],
-					      __ATOMIC_RELAXED);
-		if (!is || (is & ~3ull) == (hash & ~3ull))
-			return is != 0;
-	}
-	return false;
+	uint64_t is;
+	uint32_t place = verdict_place(r, hash, &is);
+	if (place == VERDICT_COUNT || (!is && !may_add))
+		return false;
+	/* One word holds name and verdict, so a thread sees the old one or the new one. */
+	if (is != verdict_word(hash, verdict))
+		__atomic_store_n(&r->shared->verdicts[place], verdict_word(hash, verdict),
+				 __ATOMIC_RELAXED);
+	return !is;
 }
 
 /*

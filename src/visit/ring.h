@@ -103,10 +103,8 @@ void ring_tick(struct ring *r, const struct ring_tick *tick, uint64_t ticks_per_
  * *ret_place: where it is; of an event that is counted, that is also the number of the counter. */
 bool ring_add_verdict(struct ring *r, uint64_t hash, uint32_t verdict, uint32_t *ret_place);
 /* The same, and if the name has another verdict, replace it. An event that is raised meanwhile has
- * one or the other. *ret_is_new: it was added. False: there is no room. */
-bool ring_set_verdict(struct ring *r, uint64_t hash, uint32_t verdict, bool *ret_is_new);
-/* Has this name a verdict? */
-bool ring_knows_name(const struct ring *r, uint64_t hash);
+ * one or the other. A name without a verdict is added if may_add; returns whether it was. */
+bool ring_set_verdict(struct ring *r, uint64_t hash, uint32_t verdict, bool may_add);
 /* Change how verdicts are read, FILTER_*. Verdicts that were set before are seen with it. */
 void ring_set_filter(struct ring *r, uint32_t filter);
 /* Is it still there, as ring_add_verdict() has put it? */
