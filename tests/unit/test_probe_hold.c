@@ -83,7 +83,9 @@ static void held_body(void)
 							 at->head);
 	expect_equal("the record names its wait", r->type << 8 | r->flags,
 		     RECORD_EVENT << 8 | RECORD_HOLD);
-	expect_equal("a lane is held", is_inside(), false);
+	/* its event is seen before it has left the lane; if it waits in there, this does not end */
+	while (is_inside())
+		usleep(100);
 	set_place(at, HOLD_HELD);
 	/* more than two of its sleeps, and more than it waits for a silent recorder */
 	unsigned asked = __atomic_load_n(&shared->n_asked, __ATOMIC_SEQ_CST);
