@@ -25,13 +25,6 @@ struct app_task {
 	long syscall; /* the system call it sleeps in; -1: none, or unknown */
 };
 
-/* Threads that are held before their operation happens (--hold). */
-struct app_held {
-	uint64_t n;
-	uint32_t pid, tid; /* of the first */
-	uint64_t since_ns; /* CLOCK_MONOTONIC: when that was held */
-};
-
 /* Requests to a live session. Any function may be NULL; the screen then reports that the request is
  * not possible here. */
 struct app_live_ops {
@@ -50,8 +43,6 @@ struct app_live_ops {
 	void (*read)(void *ctx); /* read the recorder's messages */
 	/* --keep, as it was given: only the newest events are kept; NULL: all are. */
 	const char *(*keeps)(void *ctx);
-	/* Is a thread held? */
-	bool (*held)(void *ctx, struct app_held *ret);
 	struct err *(*continue_held)(void *ctx);
 	/* Hold threads of events that a filter matches, from now on; `once`: until one was held.
 	 * id: of hold_row; 0: all. What the recorder refuses is reported by answer(). */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "base/hold_list.h"
 #include "base/tr.h"
 #include "base/utf8.h"
 #include "ui/app_panes.h"
@@ -60,7 +61,7 @@ void app_header_take(struct app *app)
 static void state_text(const struct app *app, struct strbuf *to, bool *ret_trouble)
 {
 	const struct view *s = app->host.view;
-	struct app_held held;
+	const struct hold_list *holds = view_holds(s);
 	*ret_trouble = false;
 	if (s->frozen) {
 		strbuf_adds(to, "‖ frozen");
@@ -72,12 +73,13 @@ static void state_text(const struct app *app, struct strbuf *to, bool *ret_troub
 	} else if (s->live && s->recorder_gone && !s->finished) {
 		strbuf_adds(to, "! recorder gone");
 		*ret_trouble = true;
-	} else if (s->live && s->live->held && s->live->held(s->live_ctx, &held)) {
+	} else if (holds->n_held) {
+		const struct held_row *first = &holds->held[0];
 		uint64_t now = app->host.now_ns;
-		strbuf_addf(to, "‖ held %u ", held.tid);
-		text_age(to, now > held.since_ns ? now - held.since_ns : 0);
-		if (held.n > 1)
-			strbuf_addf(to, " +%llu", (unsigned long long)held.n - 1);
+		strbuf_addf(to, "‖ held %d ", (int)first->tid);
+		text_age(to, now > first->since_ns ? now - first->since_ns : 0);
+		if (holds->n_held > 1)
+			strbuf_addf(to, " +%u", holds->n_held - 1);
 		strbuf_adds(to, ", C continues");
 		*ret_trouble = true;
 	} else if (s->has_ended && (s->live || s->finished)) {

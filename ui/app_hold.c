@@ -25,9 +25,7 @@ static const struct app_live_ops *live_with_holds(struct app *app)
 
 bool app_is_held(const struct app *app)
 {
-	const struct view *s = app->host.view;
-	struct app_held held;
-	return s && s->live && s->live->held && s->live->held(s->live_ctx, &held);
+	return app->host.view && view_holds(app->host.view)->n_held;
 }
 
 static bool hold(struct app *app, const struct app_live_ops *l, const char *text, bool once)
@@ -110,7 +108,7 @@ void app_hold_ignore(struct app *app, const char *text)
 		app_prompt_command(app, "ignore ");
 		return;
 	}
-	const struct hold_list *list = l->holds(app->host.view->live_ctx);
+	const struct hold_list *list = view_holds(app->host.view);
 	if (!list->n) {
 		app_flash(app, "there is no hold; :hold FILTER makes one");
 		return;
@@ -172,35 +170,37 @@ void app_hold_this(struct app *app, struct pane *p)
 	strbuf_fini(&term);
 }
 
-void app_hold_continue(struct app *app)
+/* The requests of this session, if a thread is held in it; NULL: none is, and a message says so. */
+static const struct app_live_ops *live_with_held(struct app *app)
 {
 	const struct app_live_ops *l = live_with_holds(app);
-	if (!l)
-		return;
-	if (!app_is_held(app))
-		app_flash(app, "no thread is held; :hold FILTER, or b on an event, holds some");
-	else if (continue_held(app, l))
+	if (!l || app_is_held(app))
+		return l;
+	app_flash(app, "no thread is held; :hold FILTER, or b on an event, holds some");
+	return NULL;
+}
+
+void app_hold_continue(struct app *app)
+{
+	const struct app_live_ops *l = live_with_held(app);
+	if (l && continue_held(app, l))
 		app_flash(app, "continued");
 }
 
 void app_hold_step(struct app *app)
 {
-	const struct app_live_ops *l = live_with_holds(app);
-	struct app_held held;
+	const struct app_live_ops *l = live_with_held(app);
 	struct strbuf text = { 0 };
 	if (!l)
 		return;
-	if (!l->held || !l->held(app->host.view->live_ctx, &held)) {
-		app_flash(app, "no thread is held; :hold FILTER, or b on an event, holds some");
-		return;
-	}
-	if (!held.tid) {
+	const struct held_row first = view_holds(app->host.view)->held[0];
+	if (!first.tid) {
 		app_flash(app, "it is not known which thread is held");
 		return;
 	}
-	strbuf_addf(&text, "pid == %u and tid == %u", held.pid, held.tid);
+	strbuf_addf(&text, "pid == %d and tid == %d", (int)first.pid, (int)first.tid);
 	if (hold(app, l, strbuf_str(&text), true) && continue_held(app, l))
-		app_flash(app, "continued until the next event of thread %u", held.tid);
+		app_flash(app, "continued until the next event of thread %d", (int)first.tid);
 	strbuf_fini(&text);
 }
 
@@ -227,11 +227,9 @@ static void go_there(struct app *app)
 
 void app_hold_poll(struct app *app)
 {
-	const struct view *s = app->host.view;
-	const struct hold_list *list = s && s->live && s->live->holds ? s->live->holds(s->live_ctx)
-								      : NULL;
-	if (!list)
+	if (!app->host.view)
 		return;
+	const struct hold_list *list = view_holds(app->host.view);
 	uint32_t n = list->n_held < HELD_SHOWN ? list->n_held : HELD_SHOWN;
 	const struct held_row *newest = NULL;
 	for (uint32_t i = 0; i < n; i++)

@@ -11,13 +11,6 @@
 
 enum { HEAD_LINES = 2, COUNT_COLUMNS = 10, SINCE_COLUMN = 8 };
 
-static const struct hold_list *list_of(const struct pane_host *host)
-{
-	static const struct hold_list none;
-	const struct view *s = host->view;
-	return s->live && s->live->holds ? s->live->holds(s->live_ctx) : &none;
-}
-
 static uint32_t n_held(const struct hold_list *l)
 {
 	return l->n_held < HELD_SHOWN ? l->n_held : HELD_SHOWN;
@@ -50,7 +43,7 @@ static void close_holds(struct pane *p)
 
 static void update_holds(struct pane *p, unsigned changes)
 {
-	const struct hold_list *l = list_of(p->host);
+	const struct hold_list *l = view_holds(p->host->view);
 	list_set(&p->list, (uint64_t)n_held(l) + l->n, p->n_lines - HEAD_LINES);
 }
 
@@ -123,7 +116,7 @@ static void draw_held(const struct pane_host *host, const struct held_row *h, st
 
 static void draw_holds(const struct pane *p, struct area a)
 {
-	const struct hold_list *l = list_of(p->host);
+	const struct hold_list *l = view_holds(p->host->view);
 	if (!l->n && !l->n_held) {
 		area_put(a, 1, 2, -1, ROLE_TEXT,
 			 p->host->view->live ? "nothing is held"
@@ -169,7 +162,7 @@ static bool said(const struct pane_host *host, struct err *err)
 static bool act_holds(struct pane *p, enum action action, uint64_t count, const char *text)
 {
 	const struct pane_host *host = p->host;
-	const struct hold_list *l = list_of(host);
+	const struct hold_list *l = view_holds(host->view);
 	const struct app_live_ops *live = host->view->live;
 	if (list_act(&p->list, action, count))
 		return true;
@@ -201,13 +194,13 @@ static bool act_holds(struct pane *p, enum action action, uint64_t count, const 
 static void title_holds(const struct pane *p, struct strbuf *subject, struct strbuf *facts)
 {
 	(void)subject;
-	const struct hold_list *l = list_of(p->host);
+	const struct hold_list *l = view_holds(p->host->view);
 	strbuf_addf(facts, "%u hold%s · %u held now", l->n, l->n == 1 ? "" : "s", l->n_held);
 }
 
 static void line_holds(const struct pane *p, uint64_t entry, struct strbuf *to)
 {
-	const struct hold_list *l = list_of(p->host);
+	const struct hold_list *l = view_holds(p->host->view);
 	const struct held_row *held = held_at(l, entry);
 	const struct hold_row *hold = hold_at(l, entry);
 	if (held)

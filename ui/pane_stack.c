@@ -193,10 +193,8 @@ static const struct source_file *read_source(const struct stack *k, const struct
 /* The thread that waits before the event under the cursor happens; NULL: none does. */
 static const struct held_row *held_now(const struct stack *k)
 {
-	const struct view *s = k->pane.host->view;
-	const struct hold_list *list = s->live && s->live->holds ? s->live->holds(s->live_ctx)
-								 : NULL;
-	for (uint32_t i = 0; list && i < list->n_held && i < HELD_SHOWN; i++)
+	const struct hold_list *list = view_holds(k->pane.host->view);
+	for (uint32_t i = 0; i < list->n_held && i < HELD_SHOWN; i++)
 		if (list->held[i].seq == k->seq)
 			return &list->held[i];
 	return NULL;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hold_list.h"
 #include "base/monotonic.h"
 #include "model/first_seen.h"
 
@@ -188,6 +189,12 @@ bool view_has_target(const struct view *s)
 bool view_is_live(const struct view *s)
 {
 	return view_has_target(s) || (s->is_stream && !s->is_over);
+}
+
+const struct hold_list *view_holds(const struct view *s)
+{
+	static const struct hold_list none;
+	return s->live && s->live->holds ? s->live->holds(s->live_ctx) : &none;
 }
 
 static struct err *grow(struct view *s)

@@ -125,6 +125,9 @@ void view_set_frozen(struct view *s, bool on);
 /* More code is the user's own now: the filter may depend on it. */
 void view_filter_again(struct view *s);
 bool view_is_live(const struct view *s); /* events may still come */
+/* What is held, as the recorder last told; an empty list if nothing can be. Borrowed until it is
+ * read again. */
+const struct hold_list *view_holds(const struct view *s);
 /* The target runs on this machine, and our recorder captures it. */
 bool view_has_target(const struct view *s);
 

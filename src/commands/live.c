@@ -137,19 +137,6 @@ static struct err *live_continue_held(void *ctx)
 	return live_send(ctx, CONTROL_CONTINUE);
 }
 
-static bool live_held(void *ctx, struct app_held *ret)
-{
-	struct live *l = ctx;
-	const struct session_end *e = &l->session->last.end;
-	if (l->session->ended || !e->n_held_now)
-		return false;
-	*ret = (struct app_held){ .n = e->n_held_now,
-				  .pid = (uint32_t)e->held_pid,
-				  .tid = (uint32_t)e->held_tid,
-				  .since_ns = e->held_since_ns };
-	return true;
-}
-
 static struct err *hold_ask(struct live *l, enum control_request request, uint64_t argument,
 			    uint32_t flags, const char *text)
 {
@@ -183,8 +170,9 @@ static struct err *live_hold_ignore(void *ctx, uint32_t id, uint32_t n)
 
 static const struct hold_list *live_holds(void *ctx)
 {
-	struct live *l = ctx;
-	return &l->session->holds;
+	static const struct hold_list none;
+	const struct live *l = ctx;
+	return l->session->ended ? &none : &l->session->holds;
 }
 
 /* Frame number `frame` of a stack; NULL: it is not in the snapshot. */
@@ -278,7 +266,6 @@ static const struct app_live_ops live_ops = {
 	.read = live_read,
 	.keeps = live_keeps,
 	.dump = live_dump,
-	.held = live_held,
 	.continue_held = live_continue_held,
 	.hold = live_hold,
 	.unhold = live_unhold,

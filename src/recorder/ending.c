@@ -65,13 +65,6 @@ void ending_take(struct recorder *r, struct session_end *e)
 		e->target_ended = last->ended && !e->target_execed ? END_YES : END_NO;
 		e->exit_status = last->status;
 	}
-	e->n_held_now = r->holds.v.n;
-	if (r->holds.v.n) {
-		const struct held *first = &r->holds.v.v[0];
-		e->held_since_ns = first->since_ns;
-		e->held_pid = (int32_t)first->info.pid;
-		e->held_tid = (int32_t)first->info.tid;
-	}
 	e->n_children = r->n_children;
 	e->are_children_known = true;
 	e->pause_ns = r->pause_ns;

@@ -94,10 +94,7 @@ struct session_end {
 	/* --hold: threads that were held, and for how long at most; those that should have been, and
 	 * could not */
 	uint64_t n_held, held_ns, n_not_held;
-	/* in a report: how many are held now, and since when the first is (monotonic) */
-	uint64_t n_held_now, held_since_ns;
-	int32_t held_pid, held_tid; /* of the first */
-	uint64_t pause_ns;          /* longest that a thread of a target stood still for us */
+	uint64_t pause_ns; /* longest that a thread of a target stood still for us */
 	/* processes that are not restored, or of which that is not known */
 	uint32_t n_left, n_left_unknown;
 	struct end_target targets[END_TARGETS_MAX];

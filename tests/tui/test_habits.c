@@ -527,12 +527,6 @@ static const struct hold_list *list_them(void *ctx)
 	return &holds;
 }
 
-static bool held_now(void *ctx, struct app_held *ret)
-{
-	*ret = (struct app_held){ .n = 1, .pid = 7, .tid = 8 };
-	return holds.n_held;
-}
-
 static struct err *continue_it(void *ctx)
 {
 	n_continued++;
@@ -551,7 +545,6 @@ static const struct app_live_ops live_holds = { .is_alive = is_alive,
 						.hold_switch = switch_it,
 						.hold_ignore = ignore_it,
 						.holds = list_them,
-						.held = held_now,
 						.locals = locals_of,
 						.continue_held = continue_it };
 

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/hold_list.h"
 #include "drive.h"
 #include "golden.h"
 #include "sample.h"
@@ -175,10 +176,13 @@ static bool must_ask(void *ctx)
 	return true;
 }
 
-static bool holds_two(void *ctx, struct app_held *ret)
+static const struct hold_list *holds_two(void *ctx)
 {
-	*ret = (struct app_held){ .n = 2, .pid = 4121, .tid = 4123 };
-	return true;
+	static const struct hold_list two = {
+		.n_held = 2,
+		.held = { { .pid = 4121, .tid = 4123, .seq = UINT64_MAX }, { .seq = UINT64_MAX } }
+	};
+	return &two;
 }
 
 static const char *keeps(void *ctx)
@@ -198,7 +202,7 @@ static void test_live(void **state)
 						   .must_ask = must_ask,
 						   .close = close_nothing },
 					 held = { .is_alive = is_alive,
-						  .held = holds_two,
+						  .holds = holds_two,
 						  .close = close_nothing },
 					 keeping = { .is_alive = is_alive,
 						     .keeps = keeps,
