@@ -225,3 +225,9 @@ size_t utf8_str_width(const char *s, size_t n)
 	}
 	return cells;
 }
+
+int utf8_padding(const char *text, size_t cells)
+{
+	size_t width = utf8_str_width(text, strlen(text));
+	return width < cells ? (int)(cells - width) : 0;
+}

@@ -28,6 +28,8 @@ int utf8_hex_digit(char c);                  /* its value; -1: it is none */
 int utf8_width(uint32_t code_point);
 /* of the escaped form that utf8_escape() makes with quote 0 */
 size_t utf8_str_width(const char *s, size_t n);
+/* Spaces that a text lacks to be `cells` wide; for "%*s". */
+int utf8_padding(const char *text, size_t cells);
 
 /* May these bytes go to a terminal as they are? True for UTF-8 without controls other than \n and
  * \t and without code points of width -1 (utf8_width()). Bold and its end ("\33[1m", "\33[0m") are

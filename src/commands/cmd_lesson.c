@@ -233,10 +233,8 @@ struct err *cmd_lesson(const struct options *o, int *ret)
 	if (o->n_args == 0) {
 		for (size_t i = 0; i < n_lessons; i++) {
 			const char *title = tr(lessons[i].title);
-			size_t cells = utf8_str_width(title, strlen(title));
 
-			say("%3d   %s%*s ", lessons[i].number, title,
-			    cells < 44 ? (int)(44 - cells) : 0, "");
+			say("%3d   %s%*s ", lessons[i].number, title, utf8_padding(title, 44), "");
 			say(tr("%d min"), lessons[i].minutes);
 			say("\n");
 		}

@@ -72,10 +72,9 @@ void fields_list(struct strbuf *to)
 {
 	for (size_t i = 0; i < FIELD_COUNT; i++) {
 		const char *doc = tr(fields[i].doc);
-		size_t cells = utf8_str_width(doc, strlen(doc));
 
-		strbuf_addf(to, "%-11s %s%*s %s\n", fields[i].name, doc,
-			    cells < 48 ? (int)(48 - cells) : 0, "", fields[i].example);
+		strbuf_addf(to, "%-11s %s%*s %s\n", fields[i].name, doc, utf8_padding(doc, 48), "",
+			    fields[i].example);
 	}
 	strbuf_adds(to, "\n");
 	for (size_t i = 0; i < READY_FILTERS; i++)
