@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+#include "probe/abi.h"
+
 _Static_assert(offsetof(struct hook_entry, next) == 0, "an entry begins with its link");
 
 struct hook_walk hook_walk_begin(const struct mem_reader *mem, raddr head, unsigned most)
@@ -38,4 +40,11 @@ enum hook_step hook_list_find(const struct mem_reader *mem, raddr head, raddr en
 			break;
 		}
 	return step;
+}
+
+bool hook_is_probe(const struct mem_reader *mem, const struct hook_entry *entry, raddr *ret_base)
+{
+	uint64_t magic;
+	*ret_base = RADDR(entry->user_data & PROBE_BASE_MASK);
+	return ret_base->v && mem_read_u64(mem, *ret_base, &magic) && magic == PROBE_MAGIC;
 }

@@ -43,3 +43,6 @@ MUST_CHECK enum hook_step hook_walk_next(struct hook_walk *w);
  * that holds it: the head, or the entry before. */
 MUST_CHECK enum hook_step hook_list_find(const struct mem_reader *mem, raddr head, raddr entry,
 					 raddr *ret_link);
+/* Is it the entry of a probe, also of one that is linked lazily? *ret_base: what its user data
+ * points at. The target says so: it proves nothing. */
+bool hook_is_probe(const struct mem_reader *mem, const struct hook_entry *entry, raddr *ret_base);

@@ -401,10 +401,9 @@ static bool variables_add(struct frame *f, const struct stack_frame *at)
 	bool is_new = l->minor >= 11;
 	uint32_t flags, n_locals;
 	uint64_t names[3], kinds, dict;
-	uint32_t flags_off = l->code_argcount + (l->minor < 11 ? 20u : 0u) -
-			     (l->minor < 11    ? 0u
-			      : l->minor == 11 ? 8u
-					       : 4u);
+	uint32_t flags_off = l->minor < 11    ? l->code_argcount + 20u
+			     : l->minor == 11 ? l->code_argcount - 8u
+					      : l->code_argcount - 4u;
 	uint32_t dict_off = l->minor < 11    ? l->frame_code + 24u
 			    : l->minor == 11 ? l->frame_code - 8u
 					     : l->frame_previous + 32u;

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/vec.h"
-#include "probe/abi.h"
 #include "python/hook_list.h"
 #include "python/layout.h"
 #include "stacks/image.h"
@@ -97,15 +96,14 @@ static bool native_read(pid_t pid, const struct mem_reader *mem, const struct py
 	enum hook_step step;
 	while ((step = hook_walk_next(&w)) == HOOK_ENTRY) {
 		struct hook_entry entry;
-		uint64_t magic;
+		raddr base;
 		if (w.n == 1)
 			naming_open(&naming, pid, mem);
 		if (!mem_read(mem, w.entry, &entry, sizeof(entry)))
 			break;
 		struct audit_hook hook = { .address = RADDR(entry.fn),
 					   .data = RADDR(entry.user_data) };
-		raddr base = RADDR(entry.user_data & PROBE_BASE_MASK);
-		hook.is_probe = base.v && mem_read_u64(mem, base, &magic) && magic == PROBE_MAGIC;
+		hook.is_probe = hook_is_probe(mem, &entry, &base);
 		name_native(&naming, &hook);
 		if (!vec_push(to, hook))
 			*ret_short = true;

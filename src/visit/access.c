@@ -99,11 +99,10 @@ static void hooks_read(struct access_facts *f, const struct mem_reader *mem)
 	struct hook_walk w = hook_walk_begin(mem, head, HOOK_LIST_MOST);
 	while (hook_walk_next(&w) == HOOK_ENTRY) {
 		struct hook_entry entry;
-		uint64_t magic;
+		raddr data;
 		if (!mem_read(mem, w.entry, &entry, sizeof(entry)))
 			return;
-		raddr data = RADDR(entry.user_data & PROBE_BASE_MASK);
-		bool is_probe = data.v && mem_read_u64(mem, data, &magic) && magic == PROBE_MAGIC;
+		bool is_probe = hook_is_probe(mem, &entry, &data);
 		if (f->n_hooks < MAX_HOOKS)
 			f->hooks[f->n_hooks] = (struct access_hook){ w.entry, RADDR(entry.fn), data,
 								     is_probe };
