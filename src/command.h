@@ -42,7 +42,7 @@ enum option_group {                 /* which options a command takes */
 		    OPT_MINE = 1 << 22,   /* --mine */
 		    OPT_MERGE = 1 << 24,  /* --offset --host */
 		    OPT_CUT = 1 << 25,    /* --from --to */
-		    OPT_SCHEMA = 1 << 26, /* --schema */
+		    OPT_SCHEMA = 1 << 26, /* --schema --async */
 		    OPT_HOLD = 1 << 27,   /* --hold --do --hold-ignore */
 		    OPT_STACKS = 1 << 28, /* --stacks */
 		    OPT_EXIT = 1 << 29    /* --exit-code */

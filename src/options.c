@@ -21,10 +21,12 @@
 #include "base/strbuf.h"
 #include "base/vec.h"
 #include "command.h"
+#include "model/group_words.h"
 
 #define DEFAULT_STRING_BYTES 4096
 #define DEFAULT_BULK_BYTES   256
 #define DEFAULT_STACK_BYTES  65536
+#define DEFAULT_HOLD_LOCALS  (128 << 10)
 
 static const char *const stack_words[] = { "off", "python", "native", "both", NULL };
 static const char *const on_exit_words[] = { "wait", "detach", "term", "kill", NULL };
@@ -34,14 +36,6 @@ static const char *const format_words[] = { "text",       "json",     "jsonl",  
 					    "tsv",        "perfetto", "chrome",     "folded",
 					    "speedscope", "sqlite",   "clickhouse", NULL };
 static const char *const schema_words[] = { "clickhouse", "json", NULL };
-static const char *const by_words[] = { "event", "category", "theme", "caller", "file", "thread",
-					"process", "stack", "host", "command", "module", "machine",
-					"peer", "import", "what", "package",
-					/* ready summaries: model/summary_ready.c */
-					"files-written", "files-read", "hosts-contacted",
-					"names-looked-up", "commands-run", "modules-imported",
-					"code-from-strings", "libraries-loaded",
-					"objects-unpickled", "my-code", NULL };
 
 /*
  * How to add an option: a field in struct options, a row here. The row's groups decide which
@@ -85,10 +79,12 @@ const struct option_row options_table[] = {
 	  .doc = "When an event that this filter matches is raised, hold its thread before the operation happens. It says which, and holds it until --do is done; "
 		 "without --do until auditview gets SIGUSR2, or ends; on the screen until the key C. Under a GIL the program's other Python threads wait for the one that is held." },
 	{ "do", 0, .kind = OPTION_TEXT, AT(hold_do), .groups = OPT_HOLD, .needs = NEED_TARGET | NEED_HOLD, .arg = "stacks|continue|COMMAND",
-	  .doc = "What to do while a thread is held: print its stack (stacks), nothing (continue), or run a shell command, in which {pid}, {tid} and {seq} are "
+	  .doc = "What to do while a thread is held: print the stacks of all threads with their local variables (stacks), nothing (continue), or run a shell command, in which {pid}, {tid} and {seq} are "
 		 "the numbers of process, thread and event. A debugger needs --no-follow with a program that is launched: a process has one tracer." },
 	{ "hold-ignore", 0, .kind = OPTION_COUNT, AT(hold_ignore), .groups = OPT_HOLD, .needs = NEED_TARGET | NEED_HOLD, .min = 1, .max = UINT64_MAX, .arg = "N",
 	  .doc = "Do not hold the first N matches." },
+	{ "hold-locals", 0, .kind = OPTION_BYTES32, AT(hold_locals), .groups = OPT_HOLD, .needs = NEED_TARGET, .max = 1 << 20, .arg = "BYTES",
+	  .doc = "The most that the capture keeps of the local variables of a held thread's frames (default 128k; 0 keeps none). They are read while the thread waits, without their secrets." },
 	{ "rotate-size", 'C', .kind = OPTION_MEGABYTES, AT(rotate_bytes), .groups = OPT_ROTATE, .needs = NEED_TARGET, .min = 1000, .max = 1ull << 50, .arg = "SIZE",
 	  .doc = "Begin another file when this one has that size. A bare number is millions of bytes, as with tcpdump. The files are named FILE_TIME_NUMBER, "
 		 "so that the order of names is the order of time; each is a whole capture." },
@@ -104,9 +100,9 @@ const struct option_row options_table[] = {
 	{ "ring-size", 0, .kind = OPTION_BYTES, AT(ring_bytes), .groups = OPT_CAPTURE, .needs = NEED_TARGET, .min = 1 << 20, .max = 1 << 30, .arg = "BYTES",
 	  .doc = "Size of the ring that each target process writes into, rounded up to a power of two (default 512K, with native stacks 4M). "
 		 "Where threads run side by side (free-threaded builds) a process has up to eight rings; if the size is above 4M, each of them has a quarter of it, but at least 4M." },
-	{ "redact", 0, .kind = OPTION_SWITCH, AT(redact), .groups = OPT_CAPTURE, .needs = NEED_TARGET,
-	  .doc = "Leave secrets out of the capture: values of variables, keys and options named as passwords, tokens and the like, and "
-		 "what has the known form of a secret (see SECRETS in the manual). On by default; --no-redact keeps all." },
+	{ "redact", 0, .kind = OPTION_SWITCH, AT(redact), .groups = OPT_CAPTURE | OPT_STACKS, .needs = NEED_TARGET,
+	  .doc = "Leave secrets out of the capture, and out of the local variables of a thread that is held: values of variables, keys and options named as "
+		 "passwords, tokens and the like, and what has the known form of a secret (see SECRETS in the manual). On by default; --no-redact keeps all." },
 	/* what to show */
 	{ "filter", 'Y', .kind = OPTION_TEXT, AT(filter), .groups = OPT_FILTER, .show_groups = OPT_SHOW, .arg = "FILTER",
 	  .doc = "Show only events that this display filter matches. Nothing is lost by it." },
@@ -117,15 +113,20 @@ const struct option_row options_table[] = {
 		 "folded, speedscope or sqlite." },
 	{ "output", 'o', .kind = OPTION_TEXT, AT(output), .groups = OPT_OUTPUT, .arg = "FILE",
 	  .doc = "Where the result goes: the capture, or the text of print and export. A dash is standard output. An existing file is replaced only when the new one is finished." },
+	{ "async", 0, .kind = OPTION_FLAG, AT(async), .groups = OPT_SCHEMA,
+	  .doc = "With -F folded: put the frames of an asyncio task under the tasks that wait for it, outermost first." },
 	{ "schema", 0, .kind = OPTION_WORD, AT(schema), .groups = OPT_SCHEMA, .words = schema_words, .arg = "FORM",
 	  .doc = "Print the members of a JSON line, and end: as the statement that makes a table for them in ClickHouse (clickhouse), or as JSON Schema (json)." },
-	{ "by", 0, .kind = OPTION_WORD, AT(by), .groups = OPT_STAT, .words = by_words, .arg = "KEY",
-	  .doc = "Group by event, category, theme, caller, file, thread, process, stack, command, module, peer (hosts that are connected to), machine (where the process runs), or host: the machine if the capture holds several, else the peer (default event). what: what each event is about, of whatever kind. import: what importing each module cost, as python -X importtime shows it; --sort first makes it a tree. Or a ready summary, which has a filter of its own: files-written, files-read, hosts-contacted, names-looked-up, commands-run, modules-imported, code-from-strings, libraries-loaded, objects-unpickled, my-code." },
+	{ "by", 0, .kind = OPTION_WORD, AT(by), .groups = OPT_STAT, .word_at = group_word_at, .arg = "KEY",
+	  .doc = "What to group by (default event). A field of filters: event, category, theme, documented, pid, ppid, tid, thread, interp, python, process, host, children, task, file, peer, port, command, stack, top, caller, depth or package; "
+		 "process and thread are a name with its number, host is the machine if the capture holds several, else the peer. machine: where the process runs. module: what is imported. what: what each event is about, of whatever kind. "
+		 "import: what importing each module cost, as python -X importtime shows it; --sort first makes it a tree. "
+		 "Or a ready summary, which has a filter of its own: files-written, files-read, hosts-contacted, names-looked-up, commands-run, modules-imported, code-from-strings, libraries-loaded, objects-unpickled, my-code." },
 	{ "interval", 0, .kind = OPTION_DURATION, AT(interval_ns), .groups = OPT_STAT, .needs = NEED_TARGET, .min = 1000000, .max = UINT64_MAX / 4, .arg = "TIME",
 	  .doc = "Of a live target: print a table of what was raised since the one before, each TIME. A bare number is seconds." },
 	{ "count", 0, .kind = OPTION_FLAG, AT(count), .groups = OPT_STAT, .needs = NEED_TARGET,
 	  .doc = "Of a live target: only count, in the target itself, as strace -c does. It takes no arguments, no stacks and no times, which costs least. "
-		 "Counted by event, category, theme or process; -e selects, and -Y if it tests names alone." },
+		 "Counted by event, category, theme, documented, process, pid, ppid, python or children; -e selects, and -Y if it tests names alone." },
 	{ "sort", 0, .kind = OPTION_TEXT, AT(sort), .groups = OPT_STAT, .arg = "COLUMN", .doc = "Sort by this column." },
 	{ "rows", 'n', .kind = OPTION_COUNT, AT(number), .groups = OPT_STAT, .min = 1, .max = UINT64_MAX, .arg = "N",
 	  .doc = "Show at most N rows." },
@@ -137,7 +138,7 @@ const struct option_row options_table[] = {
 	{ "stacks", 0, .kind = OPTION_FLAG, AT(stacks), .groups = OPT_STACKS,
 	  .doc = "Of a process: print the Python stack of each thread and where it waits, instead of the checks. Nothing is stopped." },
 	{ "locals", 0, .kind = OPTION_FLAG, AT(locals), .groups = OPT_STACKS,
-	  .doc = "As --stacks, with the local variables of each frame, as they are at that moment. Secrets are not removed from them." },
+	  .doc = "As --stacks, with the local variables of each frame, as they are at that moment. Secrets are left out of them; --no-redact shows them." },
 	{ "exit-code", 0, .kind = OPTION_FLAG, AT(exit_code), .groups = OPT_EXIT,
 	  .doc = "End with status 3 if B does something that A does not, else with 0." },
 	{ "wide", 'w', .kind = OPTION_FLAG, AT(wide), .groups = OPT_WIDE,
@@ -263,13 +264,20 @@ static void add_number(struct strbuf *to, const struct option_row *row, uint64_t
 	}
 }
 
+const char *option_word(const struct option_row *row, size_t i)
+{
+	if (row->word_at)
+		return row->word_at(i);
+	return row->words ? row->words[i] : NULL;
+}
+
 /* ---- errors ---- */
 
 /* Append ", one of auto, always, never" for a message. */
-static void add_words(struct strbuf *to, const char *const *words)
+static void add_words(struct strbuf *to, const struct option_row *row)
 {
-	for (size_t i = 0; words[i]; i++)
-		strbuf_addf(to, "%s%s", i ? ", " : "", words[i]);
+	for (size_t i = 0; option_word(row, i); i++)
+		strbuf_addf(to, "%s%s", i ? ", " : "", option_word(row, i));
 }
 
 static struct err *err_expected(const struct option_row *row, const char *value,
@@ -381,20 +389,21 @@ static struct err *add_pids(struct options *o, const struct option_row *row, con
 /* Find the index of the word that an option was given. */
 static struct err *find_word(const struct option_row *row, const char *value, unsigned *ret)
 {
-	unsigned n_words = 0;
-	for (; row->words[n_words]; n_words++) {
-		if (strcmp(row->words[n_words], value) == 0) {
-			*ret = n_words;
+	struct nearest near = nearest_to(value, strlen(value), NEAREST_ANY);
+	const char *word;
+	for (unsigned i = 0; (word = option_word(row, i)); i++) {
+		if (strcmp(word, value) == 0) {
+			*ret = i;
 			return NULL;
 		}
+		nearest_offer(&near, word, strlen(word), 0);
 	}
 	struct strbuf b = { 0 };
 	strbuf_adds(&b, "one of ");
-	add_words(&b, row->words);
+	add_words(&b, row);
 	struct err *err = err_expected(row, value, strbuf_str(&b));
 	strbuf_fini(&b);
-	return err_with_hint(err, "the nearest is %s",
-			     nearest_of(value, strlen(value), NEAREST_ANY, row->words, n_words));
+	return err_with_hint(err, "the nearest is %s", near.found[0].name);
 }
 
 static struct err *set_choice(struct options *o, const struct option_row *row, const char *value)
@@ -411,7 +420,7 @@ static struct err *set_word(struct options *o, const struct option_row *row, con
 	unsigned i;
 	struct err *err = find_word(row, value, &i);
 	if (!err)
-		*(const char **)field(o, row->off) = row->words[i];
+		*(const char **)field(o, row->off) = option_word(row, i);
 	return err;
 }
 
@@ -649,7 +658,8 @@ static struct err *check_groups(const struct parser *p)
 	return NULL;
 }
 
-/* Refuse two options if one of them would have to be ignored. */
+/* Refuse two options if one of them would have to be ignored. What also depends on a value is
+ * checked by the command. tests/e2e/check_options.py tries all pairs. */
 static struct err *check_pairs(const struct parser *p)
 {
 	static const struct {
@@ -658,7 +668,8 @@ static struct err *check_pairs(const struct parser *p)
 		{ "all-pythons", "python" }, { "all-pythons", "screen" }, { "json", "wide" },
 		{ "json", "screen" },        { "json", "color" },         { "coverage", "by" },
 		{ "coverage", "sort" },      { "coverage", "rows" },      { "coverage", "json" },
-		{ "exit-code", "screen" },   { "schema", "format" },      { "schema", "filter" },
+		{ "exit-code", "screen" },   { "schema", "format" },      { "schema", "async" },
+		{ "schema", "filter" },      { "schema", "mine" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
 		unsigned n = 0;
@@ -669,6 +680,12 @@ static struct err *check_pairs(const struct parser *p)
 			return err_create(ERR_USAGE, "--%s and --%s do not go together", pairs[i].a,
 					  pairs[i].b);
 	}
+	/* It lists something, and ends: nothing else would be obeyed. */
+	for (size_t k = 0; k < n_options && p->o->list_fields; k++)
+		if (p->seen[k] && strcmp(options_table[k].name, "list-fields") != 0 &&
+		    strcmp(options_table[k].name, "quiet") != 0)
+			return err_create(ERR_USAGE, "--list-fields and --%s do not go together",
+					  options_table[k].name);
 	return NULL;
 }
 
@@ -744,6 +761,7 @@ struct err *options_parse(int argc, char **argv, struct options *ret)
 		.stack = STACK_PYTHON,
 		.string_bytes = DEFAULT_STRING_BYTES,
 		.bulk_bytes = DEFAULT_BULK_BYTES,
+		.hold_locals = DEFAULT_HOLD_LOCALS,
 		.stack_bytes = DEFAULT_STACK_BYTES,
 		.follow = UNSET,
 		.redact = UNSET,

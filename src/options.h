@@ -45,8 +45,9 @@ struct options {
 	const char *until;
 	const char *hold, *hold_do; /* --hold --do; NULL = not given */
 	uint64_t hold_ignore;
-	bool hold_silently;                             /* a screen says who is held */
-	const char *keep;                               /* --keep; NULL = all */
+	uint32_t hold_locals; /* bytes kept of a held thread's variables; 0: none */
+	bool hold_silently;   /* the screen says who is held, so lines do not */
+	const char *keep;     /* --keep; NULL = all */
 	uint64_t rotate_bytes, rotate_ns, rotate_count; /* 0 = none */
 	bool may_drop;
 	uint64_t ring_bytes; /* 0: the default for the kind of stacks */
@@ -66,6 +67,7 @@ struct options {
 	bool count;                  /* --count */
 	const char *offsets, *hosts; /* --offset --host of merge: FILE=VALUE, joined by ',' */
 	const char *from, *to;       /* of cut */
+	bool async;                  /* of export */
 	const char *schema;          /* of export; NULL = not given */
 	uint64_t number;             /* -n: rows to show; 0 = not given */
 	bool stacks, locals;         /* --stacks, --locals */
@@ -108,12 +110,17 @@ struct option_row {
 	uint64_t min, max;    /* numbers; in the kind's unit */
 	/* NULL-terminated: the values of an OPTION_CHOICE; for a text, what completion offers */
 	const char *const *words;
+	/* the same, if a table that is elsewhere has them: word i, or NULL after the last */
+	const char *(*word_at)(size_t i);
 	const char *arg; /* name of the argument in help; NULL for flags and switches */
 	const char *doc; /* one or two sentences; help wraps it */
 };
 extern const struct option_row options_table[];
 extern const size_t n_options;
 
+/* Word i of `words` or `word_at`; NULL after the last, and if the option has no words. Words live
+ * forever. */
+const char *option_word(const struct option_row *row, size_t i);
 /* Does the command take it, possibly only together with --screen? */
 bool option_is_taken(const struct option_row *row, const struct command *command);
 

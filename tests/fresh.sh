@@ -61,11 +61,11 @@ make_root() {
 	mv "$root.new" "$root"
 }
 
-# Runs as the first process of the trial's namespaces; $1: bare root, $2: the trial's folder, $3: where packages are kept.
+# Runs as the first process of the trial's namespaces; $1: bare root, $2: the trial's folder.
 # bash waits for whatever child it is given, as an init must.
 inside_init() {
 	local root=$2/root node
-	mount --make-rprivate / && mkdir -p "$2/upper" "$2/work" "$root" "$3/partial" || exit 1
+	mount --make-rprivate / && mkdir -p "$2/upper" "$2/work" "$root" || exit 1
 	mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$root" || exit 1
 	mount -t proc proc "$root/proc"
 	mount -t sysfs -o ro sysfs "$root/sys"
@@ -74,7 +74,7 @@ inside_init() {
 	mkdir -p "$root/dev/pts" "$root/dev/shm" "$root/var/cache/apt/archives"
 	mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts "$root/dev/pts"
 	mount -t tmpfs -o mode=1777,nosuid,nodev shm "$root/dev/shm"
-	mount --bind "$3" "$root/var/cache/apt/archives"
+	mount --bind "$2/debs" "$root/var/cache/apt/archives"
 	for node in null:1:3 zero:1:5 full:1:7 random:1:8 urandom:1:9 tty:5:0; do
 		IFS=: read -r name major minor <<<"$node"
 		mknod -m 666 "$root/dev/$name" c "$major" "$minor"
@@ -86,13 +86,14 @@ inside_init() {
 	trap 'exit 0' TERM
 	while :; do sleep 3600 & wait $!; done
 }
-if [ -n "${FRESH_INIT-}" ]; then inside_init "$FRESH_BASE" "$FRESH_INIT" "$FRESH_DEBS"; fi
+if [ -n "${FRESH_INIT-}" ]; then inside_init "$FRESH_BASE" "$FRESH_INIT"; fi
 
 # ---- one trial ----
 
-folder= holder= # of the trial that runs
+folder= holder= kept= # of the trial that runs; where the packages of its release are kept
 end_trial() {
 	[ -z "$holder" ] || { kill -KILL "$holder" 2>/dev/null; wait "$holder" 2>/dev/null; holder=; }
+	[ -z "$folder" ] || mv -n "$folder"/debs/*.deb "$kept/" 2>/dev/null
 	[ -z "$folder" ] || { tmux -L "fresh-$$" kill-server 2>/dev/null; rm -rf --one-file-system "$folder"; folder=; }
 }
 trap end_trial EXIT
@@ -103,7 +104,11 @@ begin_trial() {
 	make_root "$1" || return 1
 	folder=$(mktemp -d "$cache/trial.XXXXXX")
 	chmod 755 "$folder"
-	FRESH_INIT=$folder FRESH_BASE=$cache/$1 FRESH_DEBS=$cache/debs-$1 \
+	# Each trial has its own folder of packages, because apt locks it.
+	kept=$cache/debs-$1
+	mkdir -p "$kept" "$folder/debs/partial" || return 1
+	cp -l "$kept"/*.deb "$folder/debs/" 2>/dev/null
+	FRESH_INIT=$folder FRESH_BASE=$cache/$1 \
 		unshare --mount --pid --ipc --uts --fork --kill-child "$BASH" "${BASH_SOURCE[0]}" </dev/null >"$folder/init.log" 2>&1 &
 	holder=$!
 	for ((i = 0; i < 300; i++)); do
@@ -141,15 +146,22 @@ in_root() {
 	"${words[@]}" "$@"
 }
 
+# Ends all processes of the trial but its first. A build of a demo that failed would go on beside the tests.
+end_all() { in_root root kill -KILL -1 2>/dev/null; }
+
 # The first command: opens on a terminal, shows the shop's events, and ends by q, and k if q asks what becomes of the shop.
+# It has failed if for 15 minutes neither the screen nor the log of its build has changed.
 # $1: user, $2: log
 demo() {
-	local i screen= t=(tmux -L "fresh-$$" -f /dev/null)
+	local i screen= seen= now t=(tmux -L "fresh-$$" -f /dev/null)
 	enter "$1"
 	"${t[@]}" new-session -d -x 110 -y 32 "$(printf '%q ' "${words[@]}" auditview/tests/demo/run); echo status \$?; sleep 5"
-	for ((i = 0; i < 1800; i++)); do
+	for ((i = 0; i < 900; i++)); do
 		sleep 1
 		screen=$("${t[@]}" capture-pane -p 2>/dev/null) || break
+		now=$screen$(in_root "$1" stat -c %s auditview/build/last-build.log 2>/dev/null)
+		[ "$now" = "$seen" ] || i=0
+		seen=$now
 		case $screen in
 		*Events*shop.py*) printf '%s\n' "$screen" >"$2"; break ;;
 		*"status "[0-9]*) break ;;
@@ -157,7 +169,7 @@ demo() {
 	done
 	case $screen in
 	*Events*shop.py*) ;;
-	*) printf '%s\n' "$screen" >"$2"; "${t[@]}" kill-server 2>/dev/null; echo "did not open"; return 1 ;;
+	*) printf '%s\n' "$screen" >"$2"; "${t[@]}" kill-server 2>/dev/null; echo "did not open"; end_all; return 1 ;;
 	esac
 	"${t[@]}" send-keys q
 	for ((i = 0; i < 60; i++)); do
@@ -173,6 +185,7 @@ demo() {
 	printf '%s\n' "$screen" >>"$2"
 	"${t[@]}" kill-server 2>/dev/null
 	echo "did not end"
+	end_all
 	return 1
 }
 

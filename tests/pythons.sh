@@ -121,10 +121,10 @@ musl_build() {
 		note "skipped musl: no musl-gcc (packages musl-tools, musl-dev)"
 		return 0
 	fi
-	apt_configure "$cache/apt-source" "trixie forky" deb-src || return 0
+	apt_configure "$cache/apt-musl" "trixie forky" deb-src || return 0
 	mkdir -p "$cache/musl-build"
 	cd "$cache/musl-build" || return 0
-	if ! APT_CONFIG=$cache/apt-source/apt.conf timeout 300 apt-get -qq source --download-only python3.13 >fetch.log 2>&1; then
+	if ! APT_CONFIG=$cache/apt-musl/apt.conf timeout 300 apt-get -qq source --download-only python3.13 >fetch.log 2>&1; then
 		note "skipped musl: $(tail -n 1 fetch.log)"
 		return 0
 	fi
@@ -185,8 +185,9 @@ if hasattr(sys, "gettotalrefcount"):
 print(v)' 2>/dev/null
 }
 
-# Several tests may run this at once: only one at a time changes the cache.
-if mkdir -p "$cache" && exec 9>"$cache/lock" && command -v flock >/dev/null; then
+# Several tests may run this at once: only one at a time changes the cache. Building the one of musl takes minutes, for which
+# those that do not want it need not wait: it has folders and a lock of its own.
+if mkdir -p "$cache" && exec 9>"$cache/lock${musl:+-musl}" && command -v flock >/dev/null; then
 	flock 9
 fi
 [ -z "$sid" ] || (sid_fetch && sid_fetch_libraries)

@@ -3,8 +3,10 @@
 
     tests/run             gcc build, all tests (end-to-end: the quick subset)
     tests/run --fast      the inner loop: gcc build, then the unit, lint and filter tests; under a minute on two cores
-    tests/run --ci        also the clang build and the AddressSanitizer + UBSan build with their unit tests; -Werror
+    tests/run --ci        also the clang build and the AddressSanitizer + UBSan build with their unit tests; -Werror; and a short form of
+                          the tests on an emulated arm64, if its parts were fetched once (tests/arm64/arm64.sh fetch)
     tests/run --full      the end-to-end tests in full, on every Python found (slow)
+    tests/run --tidy      gcc build, then clang-tidy and cppcheck instead of tests (slow)
     tests/run --no-setup  leave apt alone
     tests/run --build DIR build folder for the first build (default: build)
 
@@ -160,7 +162,7 @@ def meson_tests(folder, env, timeout_factor, suites=(), without=()):
 
 
 def script_tests(stage, command, env):
-    """Run a test script of our own: its output is shown, its last line counts."""
+    """Run a test script of our own: its output is shown, its last line counts. Status 77: skipped, and it says why."""
     counts = None
     with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
@@ -169,6 +171,8 @@ def script_tests(stage, command, env):
                 counts = tuple(map(int, match.groups()))
             else:
                 print(line, end="", flush=True)
+    if counts is None and process.returncode == 77:
+        return 0, 0, 1
     if counts is None:
         print(f"-- {stage}: ended with status {process.returncode} and without its closing line", flush=True)
         return 0, 1, 0
@@ -184,6 +188,7 @@ def main():
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--fast", action="store_true")
     kind.add_argument("--ci", action="store_true")
+    kind.add_argument("--tidy", action="store_true")
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--no-setup", action="store_true")
     parser.add_argument("--no-e2e", action="store_true")
@@ -199,6 +204,9 @@ def main():
     others = None
     if build(options.build, werror, env):
         totals.lap("gcc build")
+        if options.tidy:
+            return subprocess.run([sys.executable, os.path.join(ROOT, "tests", "lint", "tidy.py"), os.path.join(ROOT, options.build)],
+                                  cwd=ROOT, env=env).returncode
         if options.ci:
             others = Others(werror, env)
         totals.add("tests of the gcc build", *meson_tests(options.build, env, 4, FAST_SUITES if options.fast else ()))
@@ -213,6 +221,8 @@ def main():
 
     if others:
         others.test(totals)
+        # What is not in the cache is not downloaded: tests/arm64/arm64.sh fetch.
+        totals.add("arm64", *script_tests("arm64", ["sh", os.path.join(ROOT, "tests", "arm64", "run.sh"), "--ci"], env))
 
     print(f"-- {time.monotonic() - started:.0f} s")
     print(totals.line(), flush=True)

@@ -66,7 +66,7 @@ def fork_while_attaching(run, python):
                     recorder.process.kill()
         check_survival.clean_visit(run.ctx, v)
         truth = v.stop()
-        expect(truth["bad_children"] == 0, lambda: f"children: {truth}")
+        expect(not truth["bad_children"], lambda: f"children: {truth}")
         run.counts["forks while attaching"] += 3 * truth["marks"]
 
 
@@ -230,7 +230,7 @@ def clean_visit(run, v):
             tracer = status_of(pid, "TracerPid")
         except OSError:
             pass
-        expect(tracer == "0", lambda: f"{tracer} is still attached to {pid}")
+        expect(tracer in ("0", None), lambda: f"{tracer} is still attached to {pid}")
 
 
 def following_threads(run, python):
@@ -240,7 +240,7 @@ def following_threads(run, python):
         visits(run, v, 6)
         clean_visit(run, v)
         truth = v.stop(60)
-        expect(truth["bad_children"] == 0, lambda: f"children: {truth}")
+        expect(not truth["bad_children"], lambda: f"children: {truth}")
         run.counts["children while following"] += sum(truth["children"].values())
         run.counts["events raised by threads"] += sum(truth["counts"])
 
@@ -278,7 +278,7 @@ def following_from_the_start(run, python):
     recorded."""
     done = launched(run, python, "threads_fork", [], [*FOLLOWING])
     seen = without_gaps(done.capture.each())
-    expect(done.truth == {"bad_children": 0}, lambda: f"truth: {done.truth}")
+    expect(done.truth == {"bad_children": []}, lambda: f"truth: {done.truth}")
     threads = [k for k in seen if k[0] == "victim.thread"]
     children = [k for k in seen if k[0] == "victim.child"]
     raised = 4 * 2000 + 12 * 4 * 50
@@ -534,6 +534,7 @@ class Soak:
 
 
 def main():
+    harness.restore_signals()
     options = harness.parse_options(__doc__, ("--minutes", {"type": float, "default": 60}),
                                     ("--only", {"default": ""}), ("--seed", {"type": int, "default": int(time.time())}))
     pythons, notes = harness.find_pythons(not options.no_fetch, True)

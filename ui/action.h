@@ -53,8 +53,9 @@ struct strbuf;
 	X(CALLERS,       "callers",       LOOK,   NONE,   SESSION, CALLERS,   page,         "tree: who causes what")                        \
 	X(SUMMARY,       "summary",       LOOK,   GROUP,  SESSION, SUMMARY,   summary,      "summary, as top")                              \
 	X(DIFF,          "diff",          LOOK,   FILE,   SESSION, DIFF,      diff,         "what this does that another capture does not") \
-	X(IMPORTS,       "imports",       LOOK,   NONE,   SESSION, IMPORTS,   page,         "imports: cost of each module")                 \
+	X(IMPORTS,       "imports",       LOOK,   NONE,   SESSION, IMPORTS,   page,         "imports: cost by module")                      \
 	X(PROCESSES,     "processes",     LOOK,   NONE,   SESSION, PROCESSES, page,         "processes and threads")                        \
+	X(NOW,           "now",           LOOK,   NONE,   SESSION, NOW,       page,         "what threads do now")                          \
 	X(TIMELINE,      "timeline",      LOOK,   NONE,   SESSION, TIMELINE,  page,         "timeline: rate by theme")                      \
 	X(EXPLAIN,       "explain",       LOOK,   EVENT,  SESSION, CATALOG,   catalog,      "explain this event")                           \
 	X(BYTES,         "bytes",         LOOK,   NONE,   SESSION, BYTES,     page,         "bytes of this value")                          \
@@ -118,7 +119,7 @@ struct strbuf;
 	X(MESSAGES,      "messages",      SCREEN, NONE,   NOTHING, MESSAGES,  page,         "messages")                                     \
 	X(THEME,         "theme",         SCREEN, THEME,  NOTHING, NONE,      theme,        "colours: dark light cb mono")                  \
 	X(SET,           "set",           SCREEN, SET,    NOTHING, NONE,      set,          "change a setting; --save keeps it")           \
-	X(COLUMNS,       "columns",       SCREEN, TEXT,   SESSION, NONE,      columns,      "columns of the list")                          \
+	X(COLUMNS,       "columns",       SCREEN, COLUMNS, SESSION, NONE,      columns,      "columns of the list")                          \
 	X(MOUSE,         "mouse",         SCREEN, NONE,   NOTHING, NONE,      mouse,        "mouse on or off")                              \
 	X(REDRAW,        "redraw",        SCREEN, NONE,   NOTHING, NONE,      redraw,       "redraw the screen")                            \
 	X(SUSPEND,       "suspend",       SCREEN, NONE,   NOTHING, NONE,      suspend,      "suspend; fg returns")                          \
@@ -153,9 +154,10 @@ enum action_arg {
 	TAKES_THEME,
 	TAKES_FILE,
 	TAKES_EVENT,
-	TAKES_GROUP, /* a field to group by */
-	TAKES_WRITE, /* shown|marked|all FILE */
-	TAKES_SET    /* NAME VALUE [--save] */
+	TAKES_GROUP,  /* a field to group by */
+	TAKES_WRITE,  /* shown|marked|all FILE */
+	TAKES_SET,    /* NAME VALUE [--save] */
+	TAKES_COLUMNS /* names of columns */
 };
 
 enum action_needs {

@@ -13,6 +13,7 @@
 #include "ui/app_input.h"
 #include "ui/app_keep.h"
 #include "ui/app_messages.h"
+#include "ui/app_now.h"
 #include "ui/app_panes.h"
 #include "ui/app_places.h"
 #include "ui/app_prompts.h"
@@ -23,6 +24,7 @@
 #include "ui/area.h"
 #include "ui/frame.h"
 #include "ui/keymap.h"
+#include "ui/pane_events.h"
 #include "ui/pane_lesson.h"
 #include "ui/text.h"
 
@@ -218,12 +220,12 @@ static void report_notes(struct app *app)
 	for (; app->notes_reported < trace_n_notes(s->trace); app->notes_reported++) {
 		const struct trace_note *n = trace_note_get(s->trace, app->notes_reported);
 		static const char *const kinds[NOTE_KIND_COUNT] = {
-			[NOTE_LOST] = "! lost",       [NOTE_ATTACHED] = "attached",
-			[NOTE_DETACHED] = "detached", [NOTE_PAUSED] = "paused",
-			[NOTE_RESUMED] = "resumed",   [NOTE_EXITED] = "ended",
-			[NOTE_EXEC] = "exec",         [NOTE_FINALISED] = "finished",
-			[NOTE_MESSAGE] = "note",      [NOTE_WARNING] = "! warning",
-			[NOTE_GOODBYE] = "goodbye",   [NOTE_COUNTED] = "counted",
+			[NOTE_LOST] = N_("! lost"),       [NOTE_ATTACHED] = N_("attached"),
+			[NOTE_DETACHED] = N_("detached"), [NOTE_PAUSED] = N_("paused"),
+			[NOTE_RESUMED] = N_("resumed"),   [NOTE_EXITED] = N_("ended"),
+			[NOTE_EXEC] = N_("exec"),         [NOTE_FINALISED] = N_("finished"),
+			[NOTE_MESSAGE] = N_("note"),      [NOTE_WARNING] = N_("! warning"),
+			[NOTE_GOODBYE] = N_("goodbye"),   [NOTE_COUNTED] = N_("counted"),
 		};
 		struct strbuf b = { 0 };
 		text_note(&b, s, n);
@@ -247,15 +249,16 @@ static void report_notes(struct app *app)
 		app_message(app, "! damaged", SELECTION_NONE, true, "%s", damage);
 }
 
-/* If only the newest events are kept, show a capture that begins later from time to time: not while
- * somebody looks at a page, or types. */
+/* If only the newest events are kept, show a capture that begins later from time to time, but
+ * not while the user looks at a page, or types. */
 static void renew(struct app *app)
 {
 	struct view *s = app->host.view;
 	if (!s || !s->live || !s->live->renew || app->host.now_ns - app->renewed_at_ns < 250 * ms)
 		return;
 	app->renewed_at_ns = app->host.now_ns;
-	bool is_frozen = s->frozen || app->pages.n || app->dialog || app_input_waiting(app) ||
+	bool is_frozen = s->frozen || app->pages.n || app->dialog ||
+			 pane_events_is_searching(app->panes[PANE_EVENTS]) ||
 			 prompt_is_open(&app->prompt);
 	struct trace *trace = s->live->renew(s->live_ctx, s->trace, is_frozen);
 	if (!trace)
@@ -312,10 +315,13 @@ bool app_advance(struct app *app, uint64_t now_ns, bool growth, uint64_t budget_
 		app_quit_watch(app);
 		app->asked_pause = app->asked_pause && view_has_target(s) && !s->recorder_gone;
 		app_terminal_watch(app);
+		app_now_watch(app);
 		if (!s->frozen && (now_ns - app->header_at_ns >= 250 * ms || !app->header_at_ns)) {
 			struct header before = app->header;
 			app_header_take(app);
 			app->header_at_ns = now_ns;
+			/* other bytes between the members: one more frame is drawn */
+			/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
 			if (memcmp(&before, &app->header, sizeof(before))) {
 				app->dirty = true;
 				if (before.n_events != app->header.n_events)
@@ -343,7 +349,9 @@ bool app_advance(struct app *app, uint64_t now_ns, bool growth, uint64_t budget_
 	if (app->dirty && prompt_is_open(&app->prompt))
 		prompt_recheck(&app->prompt, &app->host);
 	app->dirty |= was_dirty;
-	return more || app_input_waiting(app);
+	/* keys that waited may have begun other work */
+	size_t n_waiting = app->waiting.n;
+	return app_input_waiting(app) || more || app->waiting.n != n_waiting;
 }
 
 uint64_t app_deadline(const struct app *app)
@@ -355,6 +363,8 @@ uint64_t app_deadline(const struct app *app)
 		at = app->ticked_at_ns + 5000 * ms;
 	if (app_terminal_deadline(app) < at)
 		at = app_terminal_deadline(app);
+	if (app_now_deadline(app) < at)
+		at = app_now_deadline(app);
 	if (app->host.view && app->growth_waits && app->refreshed_at_ns + 100 * ms < at)
 		at = app->refreshed_at_ns + 100 * ms;
 	/* The header is updated four times a second. Events that came after the last update must be
@@ -400,8 +410,8 @@ static void draw_pane(struct app *app, enum pane_id id)
 	p->ops->draw(p, area_sub(a, 1, 0, a.n_lines - 1, a.n_columns));
 }
 
-/* The columns that the further lines of a long line leave free: as its text, which follows a word and
- * two spaces, or its own spaces. */
+/* The columns that the further lines of a long line leave free: as its text, which follows a word
+ * and two spaces, or its own spaces. */
 static int hang_of(const char *line, size_t n)
 {
 	enum { HANG_MAX = 24 };
@@ -464,6 +474,25 @@ static void draw_dialog(struct app *app)
 	put_dialog(&in, rest, wide);
 }
 
+/* A message that is longer than the last line takes the lines above it, too: its end says what to
+ * do. */
+static void draw_flash(struct app *app, struct area all, struct area last)
+{
+	enum { FLASH_LINES_MAX = 5 };
+	int width = last.n_columns - 2, n = put_dialog(NULL, app->flash, width);
+	if (n > FLASH_LINES_MAX)
+		n = FLASH_LINES_MAX;
+	if (n > all.n_lines / 2)
+		n = all.n_lines / 2;
+	if (n <= 1) {
+		area_put_cut(last, 0, 1, -1, ROLE_TEXT, app->flash);
+		return;
+	}
+	struct area a = area_sub(all, all.n_lines - n, 0, n, all.n_columns);
+	area_clear(a);
+	put_dialog(&a, app->flash, width);
+}
+
 void app_draw(struct app *app)
 {
 	/* A frame shows one moment: all panes are about the row that the cursor is on now. */
@@ -475,7 +504,7 @@ void app_draw(struct app *app)
 	struct area all = canvas_area(&app->canvas);
 	app->dirty = app->filter_is_new = false;
 	if (app->layout.form == LAYOUT_TOO_SMALL) {
-		area_put_cut(all, 0, 0, -1, ROLE_TEXT, "auditview needs 40 × 8");
+		area_put_cut(all, 0, 0, -1, ROLE_TEXT, tr("auditview needs 40 × 8"));
 		return;
 	}
 	if (prompt_n_lines(&app->prompt, app->wish.n_columns) != app->wish.prompt_lines)
@@ -486,9 +515,9 @@ void app_draw(struct app *app)
 		app_header_draw(app, line);
 	else {
 		int x = 1 + area_put(line, 0, 1, -1, ROLE_FOCUS, "auditview");
-		area_put(line, 0, x + 2, -1, ROLE_DIM, "what does a Python process really do?");
+		area_put(line, 0, x + 2, -1, ROLE_DIM, tr("what does a Python process really do?"));
 		if (app_focused_id(app) == PANE_START)
-			area_put_right(line, 0, all.n_columns - 11, 10, ROLE_DIM, "/ narrow");
+			area_put_right(line, 0, all.n_columns - 11, 10, ROLE_DIM, tr("/ narrow"));
 	}
 	for (int i = 0; i < PANE_COUNT; i++)
 		if (i != PANE_CATEGORIES)
@@ -509,7 +538,7 @@ void app_draw(struct app *app)
 	if (prompt_is_open(&app->prompt))
 		prompt_draw(&app->prompt, all, last);
 	else if (app->flash[0])
-		area_put_cut(last, 0, 1, -1, ROLE_TEXT, app->flash);
+		draw_flash(app, all, last);
 	else
 		app_header_draw_keys(app, last);
 	if (app->dialog)

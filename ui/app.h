@@ -25,6 +25,40 @@ struct app_task {
 	long syscall; /* the system call it sleeps in; -1: none, or unknown */
 };
 
+/* What a live program does at one moment. Texts are WTF-8 of any content. */
+struct app_now_frame {
+	const char *function, *file;
+	uint32_t line; /* 0: none */
+};
+struct app_now_thread {
+	int tid;
+	const char *name; /* as Python has it, else as the kernel has it */
+	const char *does; /* "sleeping", "reading /path", "running" */
+	const char *note; /* why there are no frames, or not all; "" there are */
+	bool holds_gil, is_broken;
+	uint32_t n_frames;    /* of the stack */
+	uint32_t left_out_at; /* n_frames - n_shown are left out before frames[left_out_at] */
+	uint32_t n_shown;
+	const struct app_now_frame *frames; /* the innermost one first */
+};
+struct app_now_process {
+	int pid;
+	const char *why;         /* nothing could be read; "": it was */
+	uint64_t at_ns;          /* when it was read, CLOCK_MONOTONIC */
+	uint64_t age_ns, cpu_ns; /* since it started; 0 unknown */
+	size_t n_threads, n_more;
+	const struct app_now_thread *threads;
+};
+struct app_now {
+	size_t n;
+	const struct app_now_process *v;
+};
+struct app_now_wish {
+	int pid;
+	uint64_t start_ticks; /* 0 unknown */
+};
+enum { APP_NOW_MAX = 16 }; /* processes that are asked about at once */
+
 /* Requests to a live session. Any function may be NULL; the screen then reports that the request is
  * not possible here. */
 struct app_live_ops {
@@ -55,6 +89,12 @@ struct app_live_ops {
 	 * innermost Python frame. False: they are not known. Reads the target's memory, so it is
 	 * never called while drawing. */
 	bool (*locals)(void *ctx, const struct held_row *held, uint32_t frame, struct strbuf *to);
+	/* Begin to read what processes do now. It does not wait, and stops nothing. While now_fd()
+	 * is readable, or from time to time, now() may have the answer, which it hands out once: it
+	 * is borrowed until the next now() that does not return NULL. */
+	void (*now_ask)(void *ctx, const struct app_now_wish *of, size_t n);
+	int (*now_fd)(void *ctx); /* -1: nothing is asked */
+	const struct app_now *(*now)(void *ctx);
 	/* Ask for a capture of what is kept; answer() reports what became of it. */
 	struct err *(*dump)(void *ctx, const char *path);
 	bool (*answer)(void *ctx, char *ret, size_t n_ret, bool *ret_failed);

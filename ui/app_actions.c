@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/tr.h"
 #include "base/utf8.h"
 #include "model/gathered_filter.h"
 #include "ui/app_hold.h"
@@ -21,6 +22,7 @@
 #include "ui/app_state.h"
 #include "ui/app_terminal.h"
 #include "ui/app_write.h"
+#include "ui/event_columns.h"
 #include "ui/pane_catalog.h"
 #include "ui/pane_diff.h"
 #include "ui/pane_help.h"
@@ -44,24 +46,37 @@ static void act_focused(struct app *app, struct pane *p, const struct call *c)
 		enum action action;
 		const char *why;
 	} rows[] = {
-		{ ACTION_SORT, "has no columns to sort by: summary (s) and imports (I) have" },
-		{ ACTION_FOLD, "has nothing to fold: events, stack and callers (t) have" },
-		{ ACTION_TOGGLE, "has nothing to switch or tag: categories and filters (l) have" },
-		{ ACTION_STACK_MODE, "has no frames: the stack has, Tab goes there" },
-		{ ACTION_OPEN, "has nothing to open here" },
-		{ ACTION_TRY, "has no example: an entry of the catalogue (c) has" },
-		{ ACTION_HINT, "has no hint: a lesson has (:lessons)" },
-		{ ACTION_NARROW, "is not narrowed by text: f filters events" },
-		{ ACTION_TERMINAL_KEY, "is not the program's terminal: C-] goes there" },
+		{ ACTION_SORT, N_("has no columns to sort by: summary (s) and imports (I) have") },
+		{ ACTION_FOLD, N_("has nothing to fold: events, stack and callers (t) have") },
+		{ ACTION_TOGGLE,
+		  N_("has nothing to switch or tag: categories and filters (l) have") },
+		{ ACTION_STACK_MODE, N_("has no frames: the stack has, Tab goes there") },
+		{ ACTION_OPEN, N_("has nothing to open here") },
+		{ ACTION_TRY, N_("has no example: an entry of the catalogue (c) has") },
+		{ ACTION_HINT, N_("has no hint: a lesson has (:lessons)") },
+		{ ACTION_NARROW, N_("is not narrowed by text: f filters events") },
+		{ ACTION_TERMINAL_KEY, N_("is not the program's terminal: C-] goes there") },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (rows[i].action == c->action)
-			app_flash(app, "%s %s", panes[p->id].name, rows[i].why);
+			app_flash(app, "%s %s", tr(panes[p->id].name), tr(rows[i].why));
+}
+
+/* A page covers what the action changes: say so. */
+static bool is_covered(struct app *app, const struct call *c)
+{
+	if (app->pages.n)
+		app_flash(app, "%s: not on a page of its own; q goes back",
+			  tr(actions[c->action].doc));
+	return app->pages.n;
 }
 
 static void act_list(struct app *app, struct pane *p, const struct call *c)
 {
 	struct pane *list = app_pane(app, actions[c->action].pane);
+	/* the page of the timeline has the cursor of the list */
+	if (p->id != PANE_TIMELINE && is_covered(app, c))
+		return;
 	if (list && list != p)
 		list->ops->act(list, c->action, c->count, c->text);
 }
@@ -171,11 +186,14 @@ static void focus_by(struct app *app, int by)
 
 static void act_pane(struct app *app, struct pane *p, const struct call *c)
 {
-	focus_by(app, c->action == ACTION_PANE_NEXT ? 1 : -1);
+	if (!is_covered(app, c))
+		focus_by(app, c->action == ACTION_PANE_NEXT ? 1 : -1);
 }
 
 static void act_width(struct app *app, struct pane *p, const struct call *c)
 {
+	if (is_covered(app, c))
+		return;
 	int by = (int)(c->count ? (c->count < 100 ? c->count : 100) : 2) *
 		 (c->action == ACTION_WIDER ? 1 : -1);
 	if (p->id == PANE_CATEGORIES)
@@ -191,16 +209,18 @@ static void act_width(struct app *app, struct pane *p, const struct call *c)
 
 static void act_maximise(struct app *app, struct pane *p, const struct call *c)
 {
-	if (!app->pages.n) {
-		app->wish.maximised = app->wish.maximised == PANE_NONE ? p->id : PANE_NONE;
-		if (p->id == PANE_TERMINAL)
-			app->host.view->zooms_terminal = app->wish.maximised != PANE_NONE;
-		app_relayout(app);
-	}
+	if (is_covered(app, c))
+		return;
+	app->wish.maximised = app->wish.maximised == PANE_NONE ? p->id : PANE_NONE;
+	if (p->id == PANE_TERMINAL)
+		app->host.view->zooms_terminal = app->wish.maximised != PANE_NONE;
+	app_relayout(app);
 }
 
 static void act_rotate(struct app *app, struct pane *p, const struct call *c)
 {
+	if (is_covered(app, c))
+		return;
 	app->wish.rotate = !app->wish.rotate;
 	app->config.details = 0;
 	app_relayout(app);
@@ -395,21 +415,41 @@ static void act_search(struct app *app, struct pane *p, const struct call *c)
 
 static void act_hit(struct app *app, struct pane *p, const struct call *c)
 {
-	search_list(app, p, (c->action == ACTION_HIT_NEXT) != app->search.backwards, false);
+	if (search_is_on(&app->search))
+		search_list(app, p, (c->action == ACTION_HIT_NEXT) != app->search.backwards, false);
+	else
+		app_flash(app, "nothing to look for yet: / asks");
 }
 
 /* ---- marks, copies, files ---- */
 
+/* Is there an event that can be marked? If not, a message says so. */
+static bool has_event(struct app *app)
+{
+	bool has = app->host.cursor_seq != SELECTION_NONE;
+	if (!has)
+		app_flash(app, "no event is under the cursor");
+	return has;
+}
+
 static void act_mark(struct app *app, struct pane *p, const struct call *c)
 {
-	if (app->host.cursor_seq != SELECTION_NONE)
-		view_mark_toggle(app->host.view, app->host.cursor_seq);
+	struct pane_host *host = &app->host;
+	if (!has_event(app))
+		return;
+	view_mark_toggle(host->view, host->cursor_seq);
 	app_keep_marks(app);
+	if (app->pages.n)
+		app_flash(app,
+			  view_mark(host->view, host->cursor_seq)
+			      ? "event %llu is marked; ' lists the marks"
+			      : "event %llu has no mark now; ' lists the marks",
+			  (unsigned long long)host->cursor_seq);
 }
 
 static void act_note(struct app *app, struct pane *p, const struct call *c)
 {
-	if (app->host.cursor_seq == SELECTION_NONE)
+	if (!has_event(app))
 		return;
 	if (c->text) {
 		view_mark_note(app->host.view, app->host.cursor_seq, c->text);
@@ -650,12 +690,35 @@ static void act_doctor(struct app *app, struct pane *p, const struct call *c)
 
 static void act_time(struct app *app, struct pane *p, const struct call *c)
 {
-	static const char *const says[] = { "seconds since the start", "since the row above",
-					    "wall clock" };
+	static const char *const says[] = { N_("seconds since the start"),
+					    N_("since the row above"), N_("wall clock") };
 	app->host.time_mode = (enum time_mode)((app->host.time_mode + 1) % TIME_MODE_COUNT);
 	app->config.time = app->host.time_mode;
-	app_flash(app, "time: %s", says[app->host.time_mode]);
+	app_flash(app, "time: %s", tr(says[app->host.time_mode]));
 	app_changed(app, CHANGE_SIZE);
+}
+
+/* Say what the list shows now, and which of its columns this screen has no room for. */
+static void flash_columns(struct app *app, const char *saved_in)
+{
+	struct strbuf b = { 0 };
+	struct event_columns c = { 0 };
+	const struct rect *list = &app->layout.panes[PANE_EVENTS];
+	if (app->host.view && list->n_lines)
+		event_columns_size(&c, &app->host, list->n_columns);
+	if (c.no_room) {
+		strbuf_adds(&b, tr("no room on this screen for "));
+		config_columns_text(c.no_room, &b);
+		strbuf_adds(&b, "; ");
+	}
+	strbuf_adds(&b, "columns = ");
+	config_columns_text(app->config.columns, &b);
+	if (saved_in)
+		strbuf_addf(&b, tr(", saved in %s"), saved_in);
+	else
+		strbuf_adds(&b, tr("; += adds, -= takes"));
+	app_flash(app, "%s", strbuf_str(&b));
+	strbuf_fini(&b);
 }
 
 static void act_columns(struct app *app, struct pane *p, const struct call *c)
@@ -671,6 +734,8 @@ static void act_columns(struct app *app, struct pane *p, const struct call *c)
 	struct err *err = config_columns(c->text, &app->config.columns);
 	if (err)
 		app_flash_err(app, err);
+	else
+		flash_columns(app, NULL);
 	app_changed(app, CHANGE_SIZE);
 }
 
@@ -695,13 +760,14 @@ static void act_theme(struct app *app, struct pane *p, const struct call *c)
 			i++;
 		name = cycle[i + 1 < ARRAY_LEN(cycle) ? i + 1 : 0];
 	}
-	struct err *err = config_set(&app->config, "theme", name);
+	struct err *err = config_set(&app->config, "theme", CONFIG_REPLACES, name);
 	if (err) {
 		app_flash_err(app, err);
 		return;
 	}
 	use_theme(app);
-	app_flash(app, "theme %s: %s; :set theme --save keeps it", app->theme.name, app->theme.doc);
+	app_flash(app, "theme %s: %s; :set theme --save keeps it", app->theme.name,
+		  tr(app->theme.doc));
 }
 
 /* A setting was changed: bring what is shown in line with the config. */
@@ -726,7 +792,7 @@ static void use_settings(struct app *app, const char *name)
 	app_changed(app, CHANGE_ALL);
 }
 
-/* NAME, NAME VALUE or NAME=VALUE, each with --save. */
+/* NAME, NAME VALUE, NAME=VALUE, NAME+=VALUE or NAME-=VALUE, each with --save. */
 static void act_set(struct app *app, struct pane *p, const struct call *c)
 {
 	char name[32], *path = NULL;
@@ -736,8 +802,12 @@ static void act_set(struct app *app, struct pane *p, const struct call *c)
 		app_prompt_command(app, "set ");
 		return;
 	}
-	size_t n = strcspn(c->text, " =");
+	enum config_how how = CONFIG_REPLACES;
+	size_t n = strcspn(c->text, " =+-");
 	snprintf(name, sizeof(name), "%.*s", (int)n, c->text);
+	n += strspn(c->text + n, " ");
+	if ((c->text[n] == '+' || c->text[n] == '-') && c->text[n + 1] == '=')
+		how = c->text[n++] == '+' ? CONFIG_ADDS : CONFIG_TAKES;
 	strbuf_adds(&value, c->text + n + strspn(c->text + n, " ="));
 	for (;;) { /* --save, and spaces around it */
 		while (value.n && value.s[value.n - 1] == ' ')
@@ -751,7 +821,7 @@ static void act_set(struct app *app, struct pane *p, const struct call *c)
 	}
 	struct err *err = NULL;
 	if (value.n)
-		err = config_set(&app->config, name, strbuf_str(&value));
+		err = config_set(&app->config, name, how, strbuf_str(&value));
 	if (!err && value.n)
 		use_settings(app, name);
 	if (!err && saves)
@@ -762,7 +832,9 @@ static void act_set(struct app *app, struct pane *p, const struct call *c)
 	if (err)
 		app_flash_err(app, err);
 	else if (!config_get(&app->config, name, &value))
-		app_flash_err(app, config_set(&app->config, name, ""));
+		app_flash_err(app, config_set(&app->config, name, CONFIG_REPLACES, ""));
+	else if (!strcmp(name, "columns"))
+		flash_columns(app, path);
 	else if (saves)
 		app_flash(app, "%s = %s, saved in %s", name, strbuf_str(&value), path);
 	else

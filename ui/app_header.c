@@ -64,53 +64,54 @@ static void state_text(const struct app *app, struct strbuf *to, bool *ret_troub
 	const struct hold_list *holds = view_holds(s);
 	*ret_trouble = false;
 	if (s->frozen) {
-		strbuf_adds(to, "‖ frozen");
+		strbuf_adds(to, tr("‖ frozen"));
 		uint64_t more = trace_n_events(s->trace) - s->n_events;
 		if (more) {
 			strbuf_adds(to, " +");
 			strbuf_add_count(to, more);
 		}
 	} else if (s->live && s->recorder_gone && !s->finished) {
-		strbuf_adds(to, "! recorder gone");
+		strbuf_adds(to, tr("! recorder gone"));
 		*ret_trouble = true;
 	} else if (holds->n_held) {
 		const struct held_row *first = &holds->held[0];
 		uint64_t now = app->host.now_ns;
-		strbuf_addf(to, "‖ held %d ", (int)first->tid);
+		strbuf_addf(to, tr("‖ held %d "), (int)first->tid);
 		text_age(to, now > first->since_ns ? now - first->since_ns : 0);
 		if (holds->n_held > 1)
 			strbuf_addf(to, " +%u", holds->n_held - 1);
-		strbuf_adds(to, ", C continues");
+		strbuf_adds(to, app_focused_id(app) == PANE_TERMINAL ? tr(", C-] C continues")
+								     : tr(", C continues"));
 		*ret_trouble = true;
 	} else if (s->has_ended && (s->live || s->finished)) {
 		if (s->end_status < 0) {
-			strbuf_adds(to, "■ ended");
+			strbuf_adds(to, tr("■ ended"));
 		} else if (WIFSIGNALED(s->end_status)) {
 			const char *name = sigabbrev_np(WTERMSIG(s->end_status));
-			strbuf_addf(to, "■ killed SIG%s", name ? name : "?");
+			strbuf_addf(to, tr("■ killed SIG%s"), name ? name : "?");
 		} else {
-			strbuf_addf(to, "■ ended %d", WEXITSTATUS(s->end_status));
+			strbuf_addf(to, tr("■ ended %d"), WEXITSTATUS(s->end_status));
 		}
 	} else if (s->is_stream && s->is_over) {
-		strbuf_adds(to, s->finished ? "■ ended" : "! stream cut off");
+		strbuf_adds(to, s->finished ? tr("■ ended") : tr("! stream cut off"));
 		*ret_trouble = !s->finished;
 	} else if (!s->live && !s->is_stream) {
-		strbuf_adds(to, s->finished ? "file" : "file, growing");
+		strbuf_adds(to, s->finished ? tr("file") : tr("file, growing"));
 	} else if (s->detached) {
-		strbuf_adds(to, "○ detached");
+		strbuf_adds(to, tr("○ detached"));
 	} else if (s->finished) {
-		strbuf_adds(to, "■ ended");
+		strbuf_adds(to, tr("■ ended"));
 	} else if (s->paused) {
-		strbuf_adds(to, "‖ paused");
+		strbuf_adds(to, tr("‖ paused"));
 	} else if (app->header.rate && app->header.quiet_ns < 2000000000u) {
-		strbuf_adds(to, "● live ");
+		strbuf_adds(to, tr("● live "));
 		strbuf_add_count(to, app->header.rate);
 		strbuf_adds(to, "/s");
 	} else if (app->last_growth_ns && app->header.quiet_ns >= 2000000000u) {
-		strbuf_adds(to, "● quiet ");
+		strbuf_adds(to, tr("● quiet "));
 		text_age(to, app->header.quiet_ns);
 	} else {
-		strbuf_adds(to, "● live");
+		strbuf_adds(to, tr("● live"));
 	}
 }
 
@@ -130,18 +131,19 @@ static int take_fields(const struct header *h, const char *keeps, int columns,
 	int n = 0;
 	memset(fields, 0, FIELDS_MAX * sizeof(fields[0]));
 	if (h->n_children)
-		snprintf(fields[n++].text, sizeof(fields[0].text), "%u child%s", h->n_children,
-			 h->n_children == 1 ? "" : "ren");
+		snprintf(fields[n++].text, sizeof(fields[0].text),
+			 tr(h->n_children == 1 ? "%u child" : "%u children"), h->n_children);
 	if (keeps) {
 		fields[n].stays = true;
-		snprintf(fields[n++].text, sizeof(fields[0].text), "keeps the newest %.20s", keeps);
+		snprintf(fields[n++].text, sizeof(fields[0].text), tr("keeps the newest %.20s"),
+			 keeps);
 	}
 	if (h->n_events)
 		strbuf_add_count(&b, h->n_events);
 	else
 		strbuf_addc(&b, '0');
-	snprintf(fields[n++].text, sizeof(fields[0].text), "%s event%s", strbuf_str(&b),
-		 h->n_events == 1 ? "" : "s");
+	snprintf(fields[n++].text, sizeof(fields[0].text),
+		 tr(h->n_events == 1 ? "%s event" : "%s events"), strbuf_str(&b));
 	strbuf_clear(&b);
 	if (h->n_lost)
 		strbuf_add_count(&b, h->n_lost);
@@ -150,22 +152,23 @@ static int take_fields(const struct header *h, const char *keeps, int columns,
 	fields[n].stays = true;
 	fields[n].trouble = h->n_lost > 0 || !h->is_loss_known;
 	if (h->is_loss_known)
-		snprintf(fields[n++].text, sizeof(fields[0].text), "%s lost", strbuf_str(&b));
+		snprintf(fields[n++].text, sizeof(fields[0].text), tr("%s lost"), strbuf_str(&b));
 	else if (h->n_lost)
-		snprintf(fields[n++].text, sizeof(fields[0].text), "at least %s lost",
+		snprintf(fields[n++].text, sizeof(fields[0].text), tr("at least %s lost"),
 			 strbuf_str(&b));
 	else
-		snprintf(fields[n++].text, sizeof(fields[0].text), "lost: unknown");
+		snprintf(fields[n++].text, sizeof(fields[0].text), tr("lost: unknown"));
 	strbuf_clear(&b);
 	if (columns >= 120 && h->longest_pause_ns) {
 		text_duration(&b, h->longest_pause_ns);
-		snprintf(fields[n++].text, sizeof(fields[0].text), "longest pause %s",
+		snprintf(fields[n++].text, sizeof(fields[0].text), tr("longest pause %s"),
 			 strbuf_str(&b));
 		strbuf_clear(&b);
 	}
 	if (columns >= 160) {
 		text_bytes(&b, h->file_bytes);
-		snprintf(fields[n++].text, sizeof(fields[0].text), "capture %s", strbuf_str(&b));
+		snprintf(fields[n++].text, sizeof(fields[0].text), tr("capture %s"),
+			 strbuf_str(&b));
 		strbuf_clear(&b);
 	}
 	text_age(&b, h->age_ns);
@@ -180,7 +183,7 @@ static int drop_fields(struct field_text *fields, int n, int room)
 	for (;;) {
 		int need = 0;
 		for (int i = 0; i < n; i++)
-			need += (int)strlen(fields[i].text) + (i ? 2 : 0);
+			need += text_width(fields[i].text, strlen(fields[i].text)) + (i ? 2 : 0);
 		if (need <= room || n == 0)
 			break;
 		int drop = n - 1;
@@ -243,7 +246,7 @@ void app_header_draw(struct app *app, struct area a)
 	n = drop_fields(fields, n, columns - 1 - x);
 	int at = columns - 1;
 	for (int i = n - 1; i >= 0; i--) {
-		at -= (int)strlen(fields[i].text);
+		at -= text_width(fields[i].text, strlen(fields[i].text));
 		area_put(a, 0, at, -1, fields[i].trouble ? ROLE_TROUBLE : ROLE_TEXT,
 			 fields[i].text);
 		at -= 2;
@@ -264,7 +267,7 @@ static const char *label_now(const struct app *app, const struct key_row *row)
 {
 	if (row->action == ACTION_FOLLOW)
 		return !view_is_live(app->host.view) ? NULL
-		       : app->host.following         ? N_("hold still")
+		       : app->host.following         ? N_("stay here")
 						     : N_("follow");
 	if (row->action == ACTION_TERMINAL && row->pane == PANE_EVENTS &&
 	    app->host.view->terminal_fd < 0 && !app->host.view->shows_terminal)
@@ -320,8 +323,12 @@ static void draw_terminal_keys(struct app *app, struct key_line *k)
 		k->seen[ACTION_TERMINAL]++;
 	}
 	keymap_each(app->keys, PANE_TERMINAL, one_key, k);
-	if (app->after_prefix)
-		area_put_cut(k->a, 0, k->x, -1, ROLE_DIM, tr("any other key: to the events"));
+	if (app->after_prefix) {
+		const char *others = tr("any other key: to the events");
+		if (text_width(others, strlen(others)) > k->a.n_columns - k->x)
+			others = tr("else: events");
+		area_put_cut(k->a, 0, k->x, -1, ROLE_DIM, others);
+	}
 }
 
 void app_header_draw_keys(struct app *app, struct area a)

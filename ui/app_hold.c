@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/hold_list.h"
+#include "base/tr.h"
 #include "ui/app_messages.h"
 #include "ui/app_panes.h"
 #include "ui/app_places.h"
@@ -28,12 +29,46 @@ bool app_is_held(const struct app *app)
 	return app->host.view && view_holds(app->host.view)->n_held;
 }
 
+/* The recorder knows the events of the catalogue, and not those that a capture has shown: put
+ * event == "NAME" in the place of each word that only the capture knows. */
+static struct err *spell_out(struct app *app, struct strbuf *text)
+{
+	enum { WORDS_MAX = 16 };
+	for (int i = 0;; i++) {
+		CLEANUP(filter) struct filter *f = NULL;
+		struct err *err = filter_compile(strbuf_str(text), text->n, NULL, &f);
+		if (!err || err->code != ERR_SYNTAX || err->at >= text->n || i == WORDS_MAX)
+			return err;
+		const char *word = text->s + err->at;
+		size_t n = filter_error_bytes(text->s, text->n, err->at);
+		if (!trace_name_find(app->host.view->trace, word, n))
+			return err;
+		struct strbuf b = { 0 };
+		strbuf_add(&b, text->s, err->at);
+		strbuf_adds(&b, "event == ");
+		filter_quote(&b, word, n);
+		strbuf_add(&b, word + n, text->n - err->at - n);
+		err_destroy(err);
+		if (b.n >= HOLD_TEXT_BYTES) {
+			strbuf_fini(&b);
+			return err_create(ERR_USAGE, "the filter is too long");
+		}
+		strbuf_fini(text);
+		*text = b;
+	}
+}
+
 static bool hold(struct app *app, const struct app_live_ops *l, const char *text, bool once)
 {
 	CLEANUP(filter) struct filter *f = NULL;
+	struct strbuf spelt = { 0 };
+	strbuf_adds(&spelt, text);
 	struct err *err = view_compile(app->host.view, text, &f);
 	if (!err)
-		err = l->hold(app->host.view->live_ctx, text, once);
+		err = spell_out(app, &spelt);
+	if (!err)
+		err = l->hold(app->host.view->live_ctx, strbuf_str(&spelt), once);
+	strbuf_fini(&spelt);
 	if (err)
 		app_flash_err(app, err);
 	return !err;
@@ -95,7 +130,7 @@ void app_unhold(struct app *app, const char *text)
 		app_flash(app, "hold %u is removed", id);
 	else
 		app_flash(app, "all holds are removed%s",
-			  app_is_held(app) ? "; C continues the threads that are held" : "");
+			  app_is_held(app) ? tr("; C continues the threads that are held") : "");
 }
 
 void app_hold_ignore(struct app *app, const char *text)
@@ -218,8 +253,13 @@ static void go_there(struct app *app)
 	struct strbuf name = { 0 };
 	event_text_name(&name, s, e.name);
 	app_goto(app, seq);
-	app_flash(app, "held before %s happens: C continues, u to its next event, B lists",
-		  strbuf_str(&name));
+	/* keys go to the program, which does not read them now */
+	if (app_focused_id(app) == PANE_TERMINAL)
+		app_flash(app, "held before %s happens: C-] leaves the terminal, then C continues",
+			  strbuf_str(&name));
+	else
+		app_flash(app, "held before %s happens: C continues, u to its next event, B lists",
+			  strbuf_str(&name));
 	app_message(app, "held", seq, false, "a thread is held before %s happens",
 		    strbuf_str(&name));
 	strbuf_fini(&name);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/tr.h"
 #include "ui/app_messages.h"
 #include "ui/app_state.h"
 #include "ui/keep.h"
@@ -25,13 +26,13 @@ static void cannot_keep(struct app *app, const char *what, struct err *err)
 void app_load_history(struct app *app)
 {
 	if (!app->options.no_config)
-		cannot_keep(app, "filters and searches", keep_history_load(&app->prompt));
+		cannot_keep(app, tr("filters and searches"), keep_history_load(&app->prompt));
 }
 
 void app_keep_history(struct app *app, int history, const char *text)
 {
 	if (!app->options.no_config)
-		cannot_keep(app, "filters and searches", keep_history_add(history, text));
+		cannot_keep(app, tr("filters and searches"), keep_history_add(history, text));
 }
 
 void app_load_look(struct app *app)
@@ -41,7 +42,7 @@ void app_load_look(struct app *app)
 	if (app->options.no_config || app->options.filter || s->live || !s->path)
 		return;
 	app->config.columns = app->own_columns;
-	cannot_keep(app, "filters and columns", keep_look_load(s, &look));
+	cannot_keep(app, tr("filters and columns"), keep_look_load(s, &look));
 	if (!look.filter)
 		return;
 	struct err *err = view_set_filter(s, look.filter);
@@ -59,18 +60,18 @@ void app_keep_look(struct app *app)
 	if (app->options.no_config || !s || !s->path || !strcmp(s->path, "-"))
 		return;
 	bool is_own = app->config.columns == app->own_columns;
-	cannot_keep(app, "filters and columns",
+	cannot_keep(app, tr("filters and columns"),
 		    keep_look_save(s, is_own ? 0 : app->config.columns));
 }
 
 void app_load_marks(struct app *app)
 {
 	if (!app->options.no_config)
-		cannot_keep(app, "marks", keep_marks_load(app->host.view));
+		cannot_keep(app, tr("marks"), keep_marks_load(app->host.view));
 }
 
 void app_keep_marks(struct app *app)
 {
 	if (!app->options.no_config && app->host.view)
-		cannot_keep(app, "marks", keep_marks_save(app->host.view));
+		cannot_keep(app, tr("marks"), keep_marks_save(app->host.view));
 }

@@ -206,6 +206,7 @@ static void loop(struct loop *l)
 		}
 		struct view *s = app->host.view;
 		int live_fd = s && s->live && s->live->fd ? s->live->fd(s->live_ctx) : -1;
+		int now_fd = s && s->live && s->live->now_fd ? s->live->now_fd(s->live_ctx) : -1;
 		int pty = s ? s->terminal_fd : -1;
 		const struct app_start_ops *start = app->options.start;
 		int start_fd = !s && start && start->fd ? start->fd(app->options.start_ctx) : -1;
@@ -214,7 +215,8 @@ static void loop(struct loop *l)
 					{ .fd = l->inotify_fd, .events = POLLIN },
 					{ .fd = live_fd, .events = POLLIN },
 					{ .fd = pty, .events = POLLIN },
-					{ .fd = start_fd, .events = POLLIN } };
+					{ .fd = start_fd, .events = POLLIN },
+					{ .fd = now_fd, .events = POLLIN } };
 		uint64_t now = monotonic_ns(), deadline = app_deadline(app);
 		int timeout = more                     ? 0
 			      : deadline == UINT64_MAX ? -1
@@ -314,6 +316,7 @@ struct err *app_run(const struct app_options *options)
 		const struct theme *theme = theme_find(name, l.app->is_light);
 		l.app->theme = theme ? *theme : themes[0];
 		set_theme(&l);
+		term_resized(l.term); /* it may have changed before signals were waited for */
 		take_size(&l);
 		loop(&l);
 	}

@@ -9,11 +9,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/tr.h"
 #include "ui/app_state.h"
 
 void app_vflash(struct app *app, const char *fmt, va_list ap)
 {
-	vsnprintf(app->flash, sizeof(app->flash), fmt, ap);
+	vsnprintf(app->flash, sizeof(app->flash), tr(fmt), ap);
 	app->flash_until_ns = app->host.now_ns + 4000000000u;
 	app->dirty = true;
 }
@@ -40,14 +41,14 @@ void app_message(struct app *app, const char *kind, uint64_t seq, bool is_troubl
 	char *text = NULL;
 	va_list ap;
 	va_start(ap, fmt);
-	int n = vasprintf(&text, fmt, ap);
+	int n = vasprintf(&text, tr(fmt), ap);
 	va_end(ap);
 	if (n < 0)
 		return;
 	struct timespec ts;
 	clock_gettime(CLOCK_REALTIME, &ts);
-	struct message m = { (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec, strdup(kind),
-			     text, seq, is_trouble };
+	struct message m = { (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec,
+			     strdup(tr(kind)), text, seq, is_trouble };
 	if (!m.kind || !vec_push(&app->messages, m)) {
 		free(m.kind);
 		free(text);
@@ -75,7 +76,9 @@ void app_copy(struct app *app, const char *text, size_t n)
 	struct strbuf b = { 0 };
 	strbuf_add_count(&b, n);
 	/* the terminal does not say whether it took the text */
-	app_flash(app, "%s byte%s sent to the terminal for its clipboard", strbuf_str(&b),
-		  n == 1 ? "" : "s");
+	app_flash(app,
+		  n == 1 ? "%s byte sent to the terminal for its clipboard"
+			 : "%s bytes sent to the terminal for its clipboard",
+		  strbuf_str(&b));
 	strbuf_fini(&b);
 }

@@ -75,7 +75,7 @@ static void filter_offer(const struct pane_host *host, struct prompt_choices *re
 	const struct prompt *p = &host->app->prompt;
 	size_t n = p->history[0].n;
 	snprintf(ret->title, sizeof(ret->title), "%s",
-		 n ? "recent, ready filters" : "ready filters");
+		 n ? tr("recent, ready filters") : tr("ready filters"));
 	for (size_t i = n; i-- > 0 && ret->list.n < RECENT_MAX;) {
 		const char *text = p->history[0].v[i];
 		bool is_known = ready_filter_find(text, strlen(text)) != NULL;
@@ -94,11 +94,15 @@ static void filter_complete_prompt(const struct pane_host *host, const char *tex
 {
 	struct app *app = host->app;
 	static const char *const titles[] = {
-		[CANDIDATE_FIELD] = "fields",       [CANDIDATE_EVENT] = "event, in this capture",
-		[CANDIDATE_CATEGORY] = "category",  [CANDIDATE_THEME] = "theme",
-		[CANDIDATE_ARGUMENT] = "arguments", [CANDIDATE_MEMBER] = "members",
-		[CANDIDATE_OPERATOR] = "operators", [CANDIDATE_VALUE] = "value, in this capture",
-		[CANDIDATE_READY] = "ready filter",
+		[CANDIDATE_FIELD] = N_("fields"),
+		[CANDIDATE_EVENT] = N_("event, in this capture"),
+		[CANDIDATE_CATEGORY] = N_("category"),
+		[CANDIDATE_THEME] = N_("theme"),
+		[CANDIDATE_ARGUMENT] = N_("arguments"),
+		[CANDIDATE_MEMBER] = N_("members"),
+		[CANDIDATE_OPERATOR] = N_("operators"),
+		[CANDIDATE_VALUE] = N_("value, in this capture"),
+		[CANDIDATE_READY] = N_("ready filter"),
 	};
 	struct filter_completion c = { 0 };
 	if (!*text) {
@@ -125,7 +129,7 @@ static void filter_complete_prompt(const struct pane_host *host, const char *tex
 		strbuf_fini(&doc);
 	}
 	if (c.n)
-		snprintf(ret->title, sizeof(ret->title), "%s", titles[c.v[0].kind]);
+		snprintf(ret->title, sizeof(ret->title), "%s", tr(titles[c.v[0].kind]));
 	filter_completion_fini(&c);
 }
 
@@ -163,7 +167,7 @@ static void filter_cancel(const struct pane_host *host)
 }
 
 static const struct prompt_ops filter_prompt = {
-	.label = "filter: ",
+	.label = N_("filter: "),
 	.offers = true,
 	.history = 0,
 	.check = filter_check,
@@ -208,8 +212,8 @@ static void search_check(const struct pane_host *host, const char *text, struct 
 	bool is_whole = pane_events_hits(app->panes[PANE_EVENTS], &n);
 	if (n)
 		strbuf_add_count(&b, n);
-	snprintf(ret->message, sizeof(ret->message), "%s%s hit%s", n ? strbuf_str(&b) : "0",
-		 is_whole ? "" : "+", n == 1 && is_whole ? "" : "s");
+	snprintf(ret->message, sizeof(ret->message), "%s%s%s", n ? strbuf_str(&b) : "0",
+		 is_whole ? "" : "+", tr(n == 1 && is_whole ? " hit" : " hits"));
 	strbuf_fini(&b);
 }
 
@@ -327,7 +331,7 @@ static void complete_file(struct prompt_choices *ret, const char *typed, size_t 
 		closedir(d);
 	if (names.n)
 		qsort(names.v, names.n, sizeof(names.v[0]), by_name);
-	snprintf(ret->title, sizeof(ret->title), "files");
+	snprintf(ret->title, sizeof(ret->title), tr("files"));
 	for (size_t i = 0; i < names.n; i++) {
 		prompt_add_choice(ret, names.v[i], strlen(names.v[i]), NULL, false);
 		free(names.v[i]);
@@ -347,14 +351,50 @@ static void complete_words(struct prompt_choices *ret, const char *words, const 
 	}
 }
 
-/* NAME VALUE --save; `arg` has n bytes before the cursor. */
-static void complete_setting(struct prompt_choices *ret, const char *arg, size_t n)
+/* Whether one of the words of a text, which spaces or commas part, is this one. */
+static bool has_word(const char *text, size_t n, const char *word, size_t n_word)
 {
-	size_t n_name = strcspn(arg, " =");
+	for (size_t at = 0; at < n;) {
+		size_t length = 0;
+		while (at + length < n && !strchr(" ,", text[at + length]))
+			length++;
+		if (length == n_word && !memcmp(text + at, word, length))
+			return true;
+		at += length + 1;
+	}
+	return false;
+}
+
+/* Names of columns: `arg` has n bytes before the cursor, the first names begin at `from`. Those in
+ * `among`, bits of enum column, are offered unless they are typed already. */
+static void complete_columns(struct prompt_choices *ret, const char *arg, size_t from, size_t n,
+			     unsigned among)
+{
+	struct strbuf names = { 0 };
+	size_t word = n;
+	while (word > from && !strchr(" ,", arg[word - 1]))
+		word--;
+	config_columns_text(among, &names);
+	snprintf(ret->title, sizeof(ret->title), tr("columns"));
+	ret->from += word;
+	for (const char *p = strbuf_str(&names); *p;) {
+		size_t length = strcspn(p, " ");
+		if (length >= n - word && !memcmp(p, arg + word, n - word) &&
+		    !has_word(arg + from, word - from, p, length))
+			prompt_add_choice(ret, p, length, NULL, false);
+		p += length + (p[length] == ' ');
+	}
+	strbuf_fini(&names);
+}
+
+/* NAME VALUE --save, or NAME+=VALUE and NAME-=VALUE; `arg` has n bytes before the cursor. */
+static void complete_setting(struct app *app, struct prompt_choices *ret, const char *arg, size_t n)
+{
+	size_t n_name = strcspn(arg, " =+-");
 	struct config_setting setting;
 	size_t i = 0, from = 0;
 	if (n <= n_name) {
-		snprintf(ret->title, sizeof(ret->title), "settings");
+		snprintf(ret->title, sizeof(ret->title), tr("settings"));
 		for (; config_setting_at(i, &setting); i++)
 			if (!strncmp(setting.name, arg, n))
 				prompt_add_choice(ret, setting.name, strlen(setting.name),
@@ -368,12 +408,23 @@ static void complete_setting(struct prompt_choices *ret, const char *arg, size_t
 		if (arg[k] == ' ' || arg[k] == '=')
 			from = k + 1;
 	ret->from += from;
-	size_t gap = n_name + strspn(arg + n_name, " =");
-	if (from > gap || arg[from] == '-') {
-		snprintf(ret->title, sizeof(ret->title), "keep it");
+	size_t gap = n_name + strspn(arg + n_name, " "), sign = gap;
+	if ((arg[gap] == '+' || arg[gap] == '-') && arg[gap + 1] == '=')
+		gap++;
+	gap += strspn(arg + gap, " =");
+	if (gap <= n && n_name == strlen("columns") && !memcmp(arg, "columns", n_name) &&
+	    arg[from] != '-') {
+		unsigned all = (1u << COLUMN_COUNT) - 1, on = app->config.columns;
+		ret->from -= from;
+		complete_columns(ret, arg, gap, n,
+				 arg[sign] == '+'   ? all & ~on
+				 : arg[sign] == '-' ? on & ~(1u << COLUMN_ARGUMENTS)
+						    : all);
+	} else if (from > gap || arg[from] == '-') {
+		snprintf(ret->title, sizeof(ret->title), tr("keep it"));
 		if (n - from <= strlen("--save") && !strncmp("--save", arg + from, n - from))
 			prompt_add_choice(ret, "--save", strlen("--save"),
-					  "into the file config, for later sessions", false);
+					  tr("into the file config, for later sessions"), false);
 	} else if (config_setting_at(i, &setting) && strchr(setting.values, '|')) {
 		snprintf(ret->title, sizeof(ret->title), "%s", setting.name);
 		complete_words(ret, setting.values, arg + from, n - from);
@@ -388,7 +439,7 @@ static void command_complete(const struct pane_host *host, const char *text, siz
 	if (cursor <= word) {
 		ret->from = 0;
 		ret->to = word;
-		snprintf(ret->title, sizeof(ret->title), "actions");
+		snprintf(ret->title, sizeof(ret->title), tr("actions"));
 		/* names that begin with the text, then names that contain it */
 		for (int pass = 0; pass < 2; pass++)
 			for (int a = 0; a < ACTION_COUNT; a++) {
@@ -410,12 +461,12 @@ static void command_complete(const struct pane_host *host, const char *text, siz
 	ret->to = strlen(text);
 	switch (actions[action].arg) {
 	case TAKES_THEME: {
-		snprintf(ret->title, sizeof(ret->title), "themes");
+		snprintf(ret->title, sizeof(ret->title), tr("themes"));
 		complete_words(ret, "dark|light|cb|mono|auto", arg, n);
 		break;
 	}
 	case TAKES_EVENT:
-		snprintf(ret->title, sizeof(ret->title), "events");
+		snprintf(ret->title, sizeof(ret->title), tr("events"));
 		for (size_t i = 0; i < n_catalog_events; i++)
 			if (!strncmp(catalog_events[i].name, arg, n))
 				prompt_add_choice(
@@ -423,7 +474,7 @@ static void command_complete(const struct pane_host *host, const char *text, siz
 				    catalog_theme_name(catalog_events[i].theme), false);
 		break;
 	case TAKES_GROUP:
-		snprintf(ret->title, sizeof(ret->title), "group by, or a ready summary");
+		snprintf(ret->title, sizeof(ret->title), tr("group by, or a ready summary"));
 		for (size_t i = 0; pane_summary_field_at(i); i++)
 			if (!strncmp(pane_summary_field_at(i), arg, n))
 				prompt_add_choice(ret, pane_summary_field_at(i),
@@ -436,7 +487,7 @@ static void command_complete(const struct pane_host *host, const char *text, siz
 		break;
 	case TAKES_WRITE: {
 		static const char *const names[] = { "shown ", "marked ", "all " };
-		snprintf(ret->title, sizeof(ret->title), "what to write");
+		snprintf(ret->title, sizeof(ret->title), tr("what to write"));
 		for (size_t i = 0; i < ARRAY_LEN(names); i++)
 			if (!strncmp(names[i], arg, n) && strlen(names[i]) > n)
 				prompt_add_choice(ret, names[i], strlen(names[i]), NULL, false);
@@ -453,7 +504,8 @@ static void command_complete(const struct pane_host *host, const char *text, siz
 	case TAKES_COUNT:
 	case TAKES_TEXT: break;
 	case TAKES_FILE: complete_file(ret, arg, n); break;
-	case TAKES_SET: complete_setting(ret, arg, n); break;
+	case TAKES_SET: complete_setting(app, ret, arg, n); break;
+	case TAKES_COLUMNS: complete_columns(ret, arg, 0, n, (1u << COLUMN_COUNT) - 1); break;
 	}
 }
 
@@ -480,7 +532,7 @@ static void command_check(const struct pane_host *host, const char *text,
 		ret->at = (size_t)(theme - text);
 		ret->n_bytes = strlen(theme);
 		snprintf(ret->message, sizeof(ret->message),
-			 "no theme %.40s: dark, light, cb, mono, auto", theme);
+			 tr("no theme %.40s: dark, light, cb, mono, auto"), theme);
 		return;
 	}
 	if (!n || (*text >= '0' && *text <= '9') || action_find(text, n) != ACTION_NONE)
@@ -494,8 +546,8 @@ static void command_check(const struct pane_host *host, const char *text,
 	for (int i = 0; i < ACTION_COUNT; i++)
 		names[i] = actions[i].name;
 	const char *near = nearest_of(text, n, NEAREST_WORD, names, ACTION_COUNT);
-	snprintf(ret->message, sizeof(ret->message), "no such action%s%s",
-		 near ? "; nearest is " : "", near ? near : "");
+	snprintf(ret->message, sizeof(ret->message), "%s%s%s", tr("no such action"),
+		 near ? tr("; nearest is ") : "", near ? near : "");
 }
 
 /* Show the theme that is in use again. */
@@ -569,7 +621,7 @@ bool app_command(struct app *app, const char *text)
 		struct prompt_verdict v;
 		command_check(&app->host, text, &v);
 		app_flash(app, "%.*s: %s", (int)n, text,
-			  v.is_error ? v.message : "matches several actions");
+			  v.is_error ? v.message : tr("matches several actions"));
 		return false;
 	}
 	const char *arg = text + n;
@@ -591,7 +643,7 @@ static void write_complete(const struct pane_host *host, const char *text, size_
 		return;
 	ret->from = 0;
 	ret->to = strlen(text);
-	snprintf(ret->title, sizeof(ret->title), "what to write");
+	snprintf(ret->title, sizeof(ret->title), tr("what to write"));
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (!strncmp(names[i], text, strlen(text)))
 			prompt_add_choice(ret, names[i], strlen(names[i]), NULL, false);
@@ -600,7 +652,7 @@ static void write_complete(const struct pane_host *host, const char *text, size_
 static void write_check(const struct pane_host *host, const char *text, struct prompt_verdict *ret)
 {
 	*ret = (struct prompt_verdict){ 0 };
-	snprintf(ret->message, sizeof(ret->message), ".avc .jsonl .csv .tsv by its ending");
+	snprintf(ret->message, sizeof(ret->message), tr(".avc .jsonl .csv .tsv by its ending"));
 }
 
 static bool write_accept(const struct pane_host *host, const char *text)
@@ -609,7 +661,7 @@ static bool write_accept(const struct pane_host *host, const char *text)
 	return app_write(app, text);
 }
 
-static const struct prompt_ops write_prompt = { .label = "write: ",
+static const struct prompt_ops write_prompt = { .label = N_("write: "),
 						.history = 3,
 						.complete = write_complete,
 						.check = write_check,
@@ -631,7 +683,7 @@ static void dump_complete(const struct pane_host *host, const char *text, size_t
 static void dump_check(const struct pane_host *host, const char *text, struct prompt_verdict *ret)
 {
 	*ret = (struct prompt_verdict){ 0 };
-	snprintf(ret->message, sizeof(ret->message), "a new file: the capture of what is kept");
+	snprintf(ret->message, sizeof(ret->message), tr("a new file: the capture of what is kept"));
 }
 
 static bool dump_accept(const struct pane_host *host, const char *text)
@@ -639,7 +691,7 @@ static bool dump_accept(const struct pane_host *host, const char *text)
 	return app_dump(host->app, text);
 }
 
-static const struct prompt_ops dump_prompt = { .label = "dump to: ",
+static const struct prompt_ops dump_prompt = { .label = N_("dump to: "),
 					       .history = -1,
 					       .complete = dump_complete,
 					       .check = dump_check,
@@ -664,9 +716,9 @@ static bool note_accept(const struct pane_host *host, const char *text)
 	return true;
 }
 
-static const struct prompt_ops note_prompt = {
-	.label = "note: ", .history = -1, .accept = note_accept
-};
+static const struct prompt_ops note_prompt = { .label = N_("note: "),
+					       .history = -1,
+					       .accept = note_accept };
 
 void app_prompt_note(struct app *app)
 {
@@ -686,9 +738,9 @@ static bool name_accept(const struct pane_host *host, const char *text)
 	return true;
 }
 
-static const struct prompt_ops name_prompt = {
-	.label = "keep this filter as: ", .history = -1, .accept = name_accept
-};
+static const struct prompt_ops name_prompt = { .label = N_("keep this filter as: "),
+					       .history = -1,
+					       .accept = name_accept };
 
 void app_prompt_save_filter(struct app *app)
 {

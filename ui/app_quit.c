@@ -3,6 +3,7 @@
  */
 #include "ui/app_quit.h"
 
+#include "base/tr.h"
 #include "ui/app_messages.h"
 #include "ui/app_session.h"
 #include "ui/app_state.h"
@@ -23,8 +24,8 @@ void app_ask_quit(struct app *app, bool goes_back)
 	app->asked_back = goes_back;
 	bool room = app->canvas.n_columns >= 100;
 	app_flash(app, "end %.*s (%u)? %s  w wait  d detach  t term  k kill  Esc stay",
-		  room ? 40 : 20, name.n ? strbuf_str(&name) : "the program", p ? p->pid : 0,
-		  room ? "it was started here " : "");
+		  room ? 40 : 20, name.n ? strbuf_str(&name) : tr("the program"), p ? p->pid : 0,
+		  room ? tr("it was started here ") : "");
 	strbuf_fini(&name);
 	app->flash_until_ns = UINT64_MAX;
 }

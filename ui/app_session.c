@@ -8,6 +8,7 @@
 
 #include "ui/app_keep.h"
 #include "ui/app_messages.h"
+#include "ui/app_now.h"
 #include "ui/app_panes.h"
 #include "ui/app_places.h"
 #include "ui/app_state.h"
@@ -22,6 +23,7 @@ static void begin_view(struct app *app)
 	app->last_growth_ns = 0;
 	app->waiting.n = 0;
 	app->held_since_ns = 0;
+	app_now_forget(app);
 	app->held_seq = SELECTION_NONE;
 	app->after_prefix = app->has_typed = false;
 	for (size_t i = 0; i < app->history.n; i++)

@@ -57,6 +57,12 @@ struct header { /* what the header shows; updated four times a second */
 	unsigned n_children;
 };
 
+/* What was asked about the program, by app_now.c. */
+struct now_question {
+	bool is_asked; /* and not answered */
+	uint64_t asked_ns, next_ns, drawn_ns;
+};
+
 /* A key that was typed while a search ran. */
 struct waiting_input {
 	struct input in;
@@ -109,6 +115,8 @@ struct app {
 	 * SELECTION_NONE: that was done */
 	uint64_t held_since_ns, held_seq;
 	uint32_t n_held; /* threads, as the recorder last told */
+
+	struct now_question now;
 
 	struct header header;
 	uint64_t header_at_ns, renewed_at_ns, refreshed_at_ns, ticked_at_ns, started_ns;

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/new_file.h"
+#include "base/tr.h"
 #include "base/utf8.h"
 #include "export/exporter.h"
 #include "import/import.h"
@@ -173,11 +174,13 @@ bool app_write(struct app *app, const char *text)
 		struct strbuf b = { 0 }, safe = { 0 };
 		strbuf_add_count(&b, n);
 		utf8_escape(&safe, path, strlen(path), 0);
-		app_flash(app, "%s event%s written to %s (%s)", strbuf_str(&b), n == 1 ? "" : "s",
-			  strbuf_str(&safe), is_capture ? "capture" : format->name);
-		app_message(app, "written", SELECTION_NONE, false, "%s event%s (%s) to %s, %s",
-			    strbuf_str(&b), n == 1 ? "" : "s", what, strbuf_str(&safe),
-			    is_capture ? "a capture" : format->doc);
+		app_flash(
+		    app, n == 1 ? "%s event written to %s (%s)" : "%s events written to %s (%s)",
+		    strbuf_str(&b), strbuf_str(&safe), is_capture ? tr("capture") : format->name);
+		app_message(app, "written", SELECTION_NONE, false,
+			    n == 1 ? "%s event (%s) to %s, %s" : "%s events (%s) to %s, %s",
+			    strbuf_str(&b), what, strbuf_str(&safe),
+			    is_capture ? tr("a capture") : format->doc);
 		strbuf_fini(&b);
 		strbuf_fini(&safe);
 	}

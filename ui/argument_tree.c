@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/tr.h"
 #include "base/utf8.h"
 #include "model/arguments.h"
 #include "model/environment.h"
@@ -15,6 +16,7 @@
 #include "model/gist.h"
 #include "model/looks.h"
 #include "model/selection.h"
+#include "model/trace_task.h"
 #include "model/value_text.h"
 #include "ui/event_text.h"
 #include "ui/text.h"
@@ -161,8 +163,29 @@ static void add_was(struct argument_tree *t, const struct argument *arg)
 		.indent = 2, .is_info = true, .go = SELECTION_NONE, .name = strdup("was")
 	};
 	utf8_escape(&b, arg->was, arg->n_was, 0);
-	strbuf_adds(&b, "   (looked up after the event)");
+	strbuf_adds(&b, tr("   (looked up after the event)"));
 	line.value = take(&b);
+	argument_tree_add(t, line);
+}
+
+/* Add the asyncio task of the event, and which tasks wait for it. */
+static void add_task(struct argument_tree *t, const struct event *e)
+{
+	struct trace_task task;
+	struct strbuf b = { 0 };
+	struct argument_line line = { .is_info = true, .go = SELECTION_NONE };
+	if (!trace_task(t->view->trace, e->task, &task))
+		return;
+	line.name = strdup("task");
+	utf8_escape(&b, task.name, task.n_name, 0);
+	if (task.n_awaited || task.n_more) {
+		strbuf_adds(&b, tr(" · awaited by "));
+		trace_task_add_awaited(&b, &task, TASKS_SHOWN);
+	}
+	line.value = take(&b);
+	strbuf_adds(&b, "task == ");
+	filter_quote(&b, task.name, task.n_name);
+	line.term = take(&b);
 	argument_tree_add(t, line);
 }
 
@@ -180,6 +203,53 @@ bool argument_line_is_fold(const struct argument_line *l)
 	return l->key == KEY_ENV_SAME || l->key == KEY_ENV_LEFT_OUT;
 }
 
+/* The line of the environment itself: how many of its variables are new, changed and so on. */
+static void add_environment_head(struct argument_tree *t, const struct environment_diff *d,
+				 const struct value_node *v, const char *name)
+{
+	static const char *const words[] = { [ENVIRONMENT_NEW] = N_("new"),
+					     [ENVIRONMENT_CHANGED] = N_("changed"),
+					     [ENVIRONMENT_MISSING] = N_("left out") };
+	struct strbuf b = { 0 };
+	strbuf_addf(&b, tr("%zu as in this process"), d->counts[ENVIRONMENT_SAME]);
+	for (int i = 0; i < ENVIRONMENT_SAME; i++)
+		if (d->counts[i])
+			strbuf_addf(&b, ", %zu %s", d->counts[i], tr(words[i]));
+	struct argument_line head = { .is_value = true,
+				      .is_container = true,
+				      .is_open = !is_flipped(t, KEY_ENV),
+				      .go = SELECTION_NONE,
+				      .is_summary = true,
+				      .key = KEY_ENV,
+				      .name = strdup(name),
+				      .value = take(&b),
+				      .is_cut = value_is_cut(v) };
+	type_text(&b, v);
+	head.type = take(&b);
+	argument_tree_add(t, head);
+}
+
+/* The line that folds the variables of one kind. */
+static void add_environment_fold(struct argument_tree *t, enum environment_change kind, size_t n,
+				 uint32_t key)
+{
+	struct strbuf b = { 0 };
+	strbuf_addf(
+	    &b, kind == ENVIRONMENT_SAME ? tr("… %zu as in this process") : tr("… %zu left out"),
+	    n);
+	struct argument_line fold = { .indent = 1,
+				      .is_value = true,
+				      .is_container = true,
+				      .is_open = is_flipped(t, key),
+				      .is_dim = true,
+				      .go = SELECTION_NONE,
+				      .key = key,
+				      .name = take(&b) };
+	fold.value = strdup("");
+	fold.type = strdup("");
+	argument_tree_add(t, fold);
+}
+
 /* Add the environment of a child: what differs from this process's own, with the rest folded.
  * Returns false if it cannot be compared. `it` is after the dictionary's node and is left there. */
 static bool add_environment(struct argument_tree *t, struct value_iter *it,
@@ -193,30 +263,12 @@ static bool add_environment(struct argument_tree *t, struct value_iter *it,
 		err_destroy(err);
 		return false;
 	}
-	static const char *const words[] = { [ENVIRONMENT_NEW] = "new",
-					     [ENVIRONMENT_CHANGED] = "changed",
-					     [ENVIRONMENT_MISSING] = "left out" };
 	static const char *const signs[] = {
 		[ENVIRONMENT_NEW] = "+", [ENVIRONMENT_CHANGED] = "~", [ENVIRONMENT_MISSING] = "−"
 	};
 	struct strbuf b = { 0 };
 	bool open = !is_flipped(t, KEY_ENV);
-	strbuf_addf(&b, "%zu as in this process", d.counts[ENVIRONMENT_SAME]);
-	for (int i = 0; i < ENVIRONMENT_SAME; i++)
-		if (d.counts[i])
-			strbuf_addf(&b, ", %zu %s", d.counts[i], words[i]);
-	struct argument_line head = { .is_value = true,
-				      .is_container = true,
-				      .is_open = open,
-				      .go = SELECTION_NONE,
-				      .is_summary = true,
-				      .key = KEY_ENV,
-				      .name = strdup(name),
-				      .value = take(&b),
-				      .is_cut = value_is_cut(v) };
-	type_text(&b, v);
-	head.type = take(&b);
-	argument_tree_add(t, head);
+	add_environment_head(t, &d, v, name);
 	/* each iterator is in front of its value */
 	struct value_iter *pairs = calloc(v->n_children / 2 + 1, sizeof(*pairs)), walk = *it;
 	struct value_node node;
@@ -238,21 +290,7 @@ static bool add_environment(struct argument_tree *t, struct value_iter *it,
 		uint32_t fold_key = r->change == ENVIRONMENT_SAME ? KEY_ENV_SAME : KEY_ENV_LEFT_OUT;
 		if (folds && folded != r->change) {
 			folded = r->change;
-			strbuf_addf(&b,
-				    r->change == ENVIRONMENT_SAME ? "… %zu as in this process"
-								  : "… %zu left out",
-				    d.counts[r->change]);
-			struct argument_line fold = { .indent = 1,
-						      .is_value = true,
-						      .is_container = true,
-						      .is_open = is_flipped(t, fold_key),
-						      .is_dim = true,
-						      .go = SELECTION_NONE,
-						      .key = fold_key,
-						      .name = take(&b) };
-			fold.value = strdup("");
-			fold.type = strdup("");
-			argument_tree_add(t, fold);
+			add_environment_fold(t, r->change, d.counts[r->change], fold_key);
 		}
 		if (folds && !is_flipped(t, fold_key))
 			continue;
@@ -277,7 +315,7 @@ static bool add_environment(struct argument_tree *t, struct value_iter *it,
 			continue;
 		t->lines.v[line].sign = r->change == ENVIRONMENT_SAME ? NULL : signs[r->change];
 		if (r->change == ENVIRONMENT_CHANGED) {
-			strbuf_addf(&b, "%s   here %s", t->lines.v[line].value, r->own);
+			strbuf_addf(&b, tr("%s   here %s"), t->lines.v[line].value, r->own);
 			free(t->lines.v[line].value);
 			t->lines.v[line].value = take(&b);
 		}
@@ -306,9 +344,9 @@ static void add_guesses(struct argument_tree *t, const struct event *e, const st
 	struct event opened;
 	if (from != SELECTION_NONE && trace_event(s->trace, from, &opened)) {
 		event_text_gist(&b, s, &opened, t->n_columns > 60 ? t->n_columns - 40 : 20);
-		strbuf_adds(&b, ", opened ");
+		strbuf_adds(&b, tr(", opened "));
 		text_duration(&b, e->time_ns > opened.time_ns ? e->time_ns - opened.time_ns : 0);
-		strbuf_adds(&b, " before");
+		strbuf_adds(&b, tr(" before"));
 		struct argument_line line = { .indent = 2,
 					      .is_info = true,
 					      .go = from,
@@ -326,7 +364,7 @@ static void add_guesses(struct argument_tree *t, const struct event *e, const st
 		uint64_t k = 1;
 		while (k < 1024 && k << 10 < v->full)
 			k *= 2;
-		strbuf_addf(&b, "next time with %s %lluk", bulk ? "--bulk-bytes" : "-s",
+		strbuf_addf(&b, tr("next time with %s %lluk"), bulk ? "--bulk-bytes" : "-s",
 			    (unsigned long long)k);
 		struct argument_line line = { .indent = 2,
 					      .is_info = true,
@@ -356,7 +394,7 @@ static void node_text(struct strbuf *to, struct value_iter it, const struct valu
 			strbuf_addf(to, "0x%llx", (unsigned long long)v->address);
 	} else if (value_is_cut(v) && (value_is_text(v->tag) || value_is_bytes(v->tag))) {
 		strbuf_add_count(to, v->n_bytes);
-		strbuf_addf(to, " kept, %.*f %%  ", v->n_bytes * 100 < v->full ? 1 : 0,
+		strbuf_addf(to, tr(" kept, %.*f %%  "), v->n_bytes * 100 < v->full ? 1 : 0,
 			    v->full ? 100.0 * (double)v->n_bytes / (double)v->full : 0.0);
 		struct value_node head =
 		    *v; /* what was kept of the value; the line has said already that it is cut */
@@ -436,10 +474,10 @@ static void add_rest(struct argument_tree *t, const struct value_node *v, unsign
 					      .is_info = true,
 					      .is_trouble = !is_long };
 		if (is_long)
-			strbuf_addf(&b, "… %llu more",
+			strbuf_addf(&b, tr("… %llu more"),
 				    (unsigned long long)(shown - CHILDREN_SHOWN));
 		else
-			strbuf_addf(&b, "[cut] %llu of %llu", (unsigned long long)shown,
+			strbuf_addf(&b, tr("[cut] %llu of %llu"), (unsigned long long)shown,
 				    (unsigned long long)v->full);
 		more.value = take(&b);
 		argument_tree_add(t, more);
@@ -558,5 +596,6 @@ uint32_t argument_tree_build(struct argument_tree *t, struct view *view, const s
 			t->lines.v[line].value = take(&b);
 		}
 	}
+	add_task(t, e);
 	return n_args;
 }

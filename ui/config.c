@@ -25,6 +25,7 @@ static const char *const column_names[COLUMN_COUNT] = {
 	[COLUMN_INTERP] = "interp",   [COLUMN_THREAD] = "thread",
 	[COLUMN_EVENT] = "event",     [COLUMN_ARGUMENTS] = "arguments",
 	[COLUMN_CALLER] = "caller",   [COLUMN_PACKAGE] = "package",
+	[COLUMN_TASK] = "task",
 };
 
 void config_columns_text(unsigned columns, struct strbuf *to)
@@ -37,17 +38,20 @@ void config_columns_text(unsigned columns, struct strbuf *to)
 		}
 }
 
-/* n 0: no column was named. */
+/* n 0: no column was named. What helps comes first. */
 static struct err *no_column(const char *name, size_t n)
 {
 	struct strbuf all = { 0 };
 	config_columns_text((1u << COLUMN_COUNT) - 1, &all);
+	bool is_sign = n > 1 && (*name == '+' || *name == '-');
 	const char *near = n ? nearest_of(name, n, NEAREST_WORD, column_names, COLUMN_COUNT) : NULL;
-	struct err *err = n ? err_create(ERR_SYNTAX, "no column \"%.*s\": expected %s%s%s", (int)n,
-					 name, strbuf_str(&all), near ? "; nearest is " : "",
-					 near ? near : "")
-			    : err_create(ERR_SYNTAX, "no column named: expected %s",
-					 strbuf_str(&all));
+	struct err *err =
+	    !n ? err_create(ERR_SYNTAX, "no column named: expected %s", strbuf_str(&all))
+	    : is_sign
+		? err_create(ERR_SYNTAX, "columns= replaces the list; :set columns%c=%.*s %s it",
+			     *name, (int)n - 1, name + 1, *name == '+' ? "adds to" : "takes from")
+		: err_create(ERR_SYNTAX, "no column \"%.*s\"%s%s: expected %s", (int)n, name,
+			     near ? "; nearest is " : "", near ? near : "", strbuf_str(&all));
 	strbuf_fini(&all);
 	return err;
 }
@@ -191,6 +195,21 @@ static struct err *set_columns(struct config *c, const char *v)
 	return config_columns(v, &c->columns);
 }
 
+static struct err *change_columns(struct config *c, bool adds, const char *v)
+{
+	unsigned bits = 0;
+	struct err *err = config_columns(v, &bits);
+	if (err)
+		return err;
+	if (!adds && bits & 1u << COLUMN_ARGUMENTS)
+		return err_create(ERR_USAGE, "the column arguments is always shown");
+	bits = adds ? c->columns | bits : c->columns & ~bits;
+	if (!bits)
+		return err_create(ERR_USAGE, "columns would be empty: one is needed");
+	c->columns = bits;
+	return NULL;
+}
+
 static struct err *set_source(struct config *c, const char *v)
 {
 	char *copy = strdup(v);
@@ -274,28 +293,33 @@ static const struct {
 	const char *(*get)(const struct config *c, struct strbuf *b); /* borrowed; may be in b */
 	const char *values, *doc;
 	bool is_list; /* a further line of the file adds to it */
+	/* NAME+=VALUE and NAME-=VALUE; NULL: only what is_list adds to can be added to */
+	struct err *(*change)(struct config *c, bool adds, const char *value);
 } settings[] = {
 	{ "theme", set_theme, get_theme, "auto|dark|light|cb|mono",
-	  "Colours. auto asks the terminal for its background.", false },
-	{ "mouse", set_mouse, get_mouse, "on|off", "Click, wheel and drag.", false },
+	  "Colours. auto asks the terminal for its background.", false, NULL },
+	{ "mouse", set_mouse, get_mouse, "on|off", "Click, wheel and drag.", false, NULL },
 	{ "follow", set_follow, get_follow, "on|off", "Begin live sessions at the newest event.",
-	  false },
+	  false, NULL },
 	{ "fold", set_fold, get_fold, "on|off", "Fold imports, start-up and repeats at first.",
-	  false },
-	{ "timeline", set_timeline, get_timeline, "on|off", "The timeline above the list.", false },
-	{ "time", set_time, get_time, "start|delta|clock", "How times are shown.", false },
+	  false, NULL },
+	{ "timeline", set_timeline, get_timeline, "on|off", "The timeline above the list.", false,
+	  NULL },
+	{ "time", set_time, get_time, "start|delta|clock", "How times are shown.", false, NULL },
 	{ "details", set_details, get_details, "auto|right|below",
-	  "Where arguments and stack are shown.", false },
+	  "Where arguments and stack are shown.", false, NULL },
 	{ "columns", set_columns, get_columns, "LIST",
 	  "Columns of the list, of: seq time process pid interp thread event arguments caller "
-	  "package. process is shown if there are several, pid always.",
-	  false },
+	  "package task. process is shown only if there are several, pid also if there is one; "
+	  "arguments are always shown. columns += LIST adds to the columns that are set, columns "
+	  "-= LIST takes from them.",
+	  false, change_columns },
 	{ "source", set_source, get_source, "DIR",
-	  "A folder to look for source files in; may be given several times.", true },
+	  "A folder to look for source files in; may be given several times.", true, NULL },
 	{ "mine", set_mine, get_mine, "DIR",
 	  "The code below this folder is your own, and no other is, as with --mine; may be given "
 	  "several times.",
-	  true },
+	  true, NULL },
 };
 
 void config_manual(struct strbuf *to)
@@ -328,12 +352,21 @@ static size_t setting_find(const char *name)
 	return i;
 }
 
-struct err *config_set(struct config *c, const char *name, const char *value)
+struct err *config_set(struct config *c, const char *name, enum config_how how, const char *value)
 {
 	size_t i = setting_find(name);
 	const char *names[ARRAY_LEN(settings)];
-	if (i < ARRAY_LEN(settings))
-		return settings[i].set(c, value);
+	if (i < ARRAY_LEN(settings)) {
+		if (how == CONFIG_REPLACES || (how == CONFIG_ADDS && settings[i].is_list))
+			return settings[i].set(c, value);
+		if (settings[i].change)
+			return settings[i].change(c, how == CONFIG_ADDS, value);
+		return settings[i].is_list
+			   ? err_create(ERR_USAGE, "%s: a folder can be added, not taken away",
+					name)
+			   : err_create(ERR_USAGE, "%s has one value: %s=%s sets it", name, name,
+					value);
+	}
 	for (size_t k = 0; k < ARRAY_LEN(settings); k++)
 		names[k] = settings[k].name;
 	const char *near = nearest_of(name, strlen(name), NEAREST_WORD, names, ARRAY_LEN(settings));
@@ -437,6 +470,13 @@ static struct err *one_line(struct config *c, struct keymap *keys, char *line, b
 	if (!value)
 		return err_create(ERR_SYNTAX,
 				  "expected NAME = VALUE or bind KEY ACTION, found \"%s\"", line);
+	enum config_how how = CONFIG_REPLACES;
+	/* the name of a filter may end with a sign */
+	bool is_setting = strncmp(line, "filter ", 7) != 0 && strncmp(line, "color.", 6) != 0;
+	if (is_setting && value > line && (value[-1] == '+' || value[-1] == '-')) {
+		how = value[-1] == '+' ? CONFIG_ADDS : CONFIG_TAKES;
+		value[-1] = 0;
+	}
 	*value++ = 0;
 	value = trim(value);
 	char *name = trim(line);
@@ -454,7 +494,7 @@ static struct err *one_line(struct config *c, struct keymap *keys, char *line, b
 		c->n_colors++;
 		return NULL;
 	}
-	return config_set(c, name, value);
+	return config_set(c, name, how, value);
 }
 
 void config_parse(struct config *c, struct keymap *keys, const char *text, size_t n,
@@ -563,8 +603,12 @@ static void put_setting(struct strbuf *to, const struct strbuf *old, const char 
 	for (size_t at = 0; at < old->n;) {
 		size_t n = strcspn(old->s + at, "\n"), k = at;
 		k += strspn(old->s + k, " \t\r");
-		if (!strncmp(old->s + k, name, n_name) &&
-		    old->s[k + n_name + strspn(old->s + k + n_name, " \t")] == '=') {
+		size_t sign = k;
+		if (!strncmp(old->s + k, name, n_name)) {
+			sign += n_name + strspn(old->s + k + n_name, " \t");
+			sign += old->s[sign] == '+' || old->s[sign] == '-'; /* += and -= */
+		}
+		if (sign > k && old->s[sign] == '=') {
 			is_there = true;
 			from = at;
 			to_at = at + n;

@@ -5,7 +5,8 @@
  *   theme = dark|light|cb|mono|auto        color.network = 75 bold
  *   mouse = on|off                         follow = on|off
  *   fold = on|off                          time = start|delta|clock
- *   columns = seq time process pid interp thread event arguments caller
+ *   columns = seq time process pid interp thread event arguments caller package task
+ *   columns += NAME                        columns -= NAME
  *   timeline = on|off                      details = right|below|auto
  *   source = DIR                           (any number)
  *   filter NAME = FILTER                   kept filters, in addition to those in the file `filters`
@@ -28,7 +29,7 @@
 struct keymap;
 struct strbuf;
 
-/* In the order in which they are shown. */
+/* In the order in which they are named; event_columns_size() places them. */
 enum column {
 	COLUMN_SEQ, /* the number of the event */
 	COLUMN_TIME,
@@ -40,6 +41,7 @@ enum column {
 	COLUMN_ARGUMENTS,
 	COLUMN_CALLER,
 	COLUMN_PACKAGE, /* distribution */
+	COLUMN_TASK,    /* of asyncio */
 	COLUMN_COUNT
 };
 enum {
@@ -88,12 +90,19 @@ struct config_setting {
 };
 /* The settings by number, from 0; false: there is no further one. */
 bool config_setting_at(size_t i, struct config_setting *ret);
-/* Set one setting. Errors: ERR_SYNTAX that names what is expected. */
-MUST_CHECK struct err *config_set(struct config *c, const char *name, const char *value);
+enum config_how {
+	CONFIG_REPLACES, /* NAME=VALUE */
+	CONFIG_ADDS,     /* NAME+=VALUE */
+	CONFIG_TAKES     /* NAME-=VALUE */
+};
+/* Set or change one setting. Errors: ERR_SYNTAX that names what is expected, ERR_USAGE if the value
+ * is not one that can be added to or taken from. */
+MUST_CHECK struct err *config_set(struct config *c, const char *name, enum config_how how,
+				  const char *value);
 /* Append its value; false: there is no such setting. */
 bool config_get(const struct config *c, const char *name, struct strbuf *to);
-/* Write the setting into the user's file `config`: its line is replaced or added, all others stay as
- * they are. The file is replaced whole, with mode 0600, and never through a symbolic link.
+/* Write the setting into the user's file `config`: its line is replaced or added, all others stay
+ * as they are. The file is replaced whole, with mode 0600, and never through a symbolic link.
  * *ret_path: malloc'ed. Errors: ERR_USAGE with --no-config, ERR_DENIED, those of new_file.h. */
 MUST_CHECK struct err *config_save(const struct config *c, const char *name, char **ret_path);
 /* Append the names of columns, separated by spaces. */

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/strbuf.h"
+#include "base/tr.h"
 #include "base/utf8.h"
 #include "model/arguments.h"
 #include "model/catalog.h"
@@ -74,6 +75,12 @@ void text_bytes(struct strbuf *to, uint64_t n)
 		strbuf_addf(to, "%.1f MB", (double)n / 1e6);
 	else
 		strbuf_addf(to, "%.1f GB", (double)n / 1e9);
+}
+
+void text_number_of(struct strbuf *to, uint64_t n, const char *one, const char *many)
+{
+	strbuf_add_count(to, n);
+	strbuf_addf(to, " %s", n == 1 ? one : many);
 }
 
 void text_count(struct strbuf *to, uint64_t n, int limit)
@@ -271,16 +278,14 @@ void event_text_gist(struct strbuf *to, struct view *s, const struct event *e, i
 		gist_add_event(to, s->trace, e, (size_t)(limit - used));
 }
 
-/* Append "name=value", cut to `room` cells. Of a path, the end says more than the beginning; of a
- * URL, the host does. */
+/* Append "name=value", cut to `room` cells. */
 static void cut_arg(struct strbuf *to, const struct strbuf *one, bool is_text, int room)
 {
 	enum { VALUE_LEAST = 10 };
 	const char *text = strbuf_str(one), *value = strchr(text, '=');
 	size_t n_name = value ? (size_t)(value - text) + 1 : 0;
 	int name_w = text_width(text, n_name);
-	if (is_text && value && room - name_w >= VALUE_LEAST && strchr(value, '/') &&
-	    !strchr(value, ' ') && !strstr(value, "://")) {
+	if (is_text && value && room - name_w >= VALUE_LEAST && text_is_path(value)) {
 		strbuf_add(to, text, n_name);
 		text_cut(to, value + 1, one->n - n_name, room - name_w, true);
 	} else {
@@ -288,11 +293,29 @@ static void cut_arg(struct strbuf *to, const struct strbuf *one, bool is_text, i
 	}
 }
 
+/* Does the gist of an event show one of its n arguments that is not drawn? n_shown of them are,
+ * which begin with number `first`. */
+static bool hides_gist(const struct catalog_event *c, const struct arg_node *args, uint32_t n,
+		       uint32_t first, uint32_t n_shown)
+{
+	bool is_instead = false; /* of a part that the gist shows */
+	for (uint32_t i = 0; c && i < c->n_gist; i++) {
+		const struct catalog_gist_part *part = &c->gist_parts[i];
+		bool has = part->kind == GIST_ARG && part->arg < n &&
+			   args[part->arg].v.tag != VALUE_NONE;
+		if (has && !is_instead && (part->arg + n - first) % n >= n_shown)
+			return true;
+		is_instead = part->or_next && (has || is_instead);
+	}
+	return false;
+}
+
 void event_text_args(struct strbuf *to, struct view *s, const struct event *e, int limit)
 {
 	struct arg_node args[ARGS_MAX];
 	uint32_t total, n = read_args(s, e, args, &total);
 	const struct name_facts *f = view_name(s, e->name);
+	size_t n_before = to->n;
 	int used = 0;
 	used = add_origin(to, f);
 	/* `self` is the least informative argument: if room is short, it goes last. */
@@ -330,7 +353,12 @@ void event_text_args(struct strbuf *to, struct view *s, const struct event *e, i
 				strbuf_addc(to, ' ');
 			cut_arg(to, &one, args[i].v.tag == VALUE_STR, limit - used - gap);
 			strbuf_fini(&one);
+			if (hides_gist(f->event, args, n, first, k + 1))
+				break;
 			return;
+		} else if (hides_gist(f->event, args, n, first, k)) {
+			strbuf_fini(&one);
+			break;
 		} else {
 			snprintf(more, sizeof(more), " …+%u", total - k);
 			if (used + (int)strlen(more) - 2 <= limit)
@@ -339,7 +367,14 @@ void event_text_args(struct strbuf *to, struct view *s, const struct event *e, i
 			return;
 		}
 		strbuf_fini(&one);
+		if (k + 1 == n)
+			return;
 	}
+	if (!n)
+		return;
+	/* what matters most has no room beside its name: all rows would look the same */
+	strbuf_cut(to, n_before);
+	event_text_gist(to, s, e, limit);
 }
 
 /* ---- from where ---- */
@@ -424,30 +459,30 @@ void text_note(struct strbuf *to, struct view *s, const struct trace_note *n)
 	}
 	switch (i->kind) {
 	case NOTE_LOST:
-		strbuf_add_number_of(to, i->a, "event");
+		text_number_of(to, i->a, tr("event"), tr("events"));
 		if (i->b) {
-			strbuf_adds(to, " in ");
+			strbuf_adds(to, tr(" in "));
 			text_duration(to, i->b);
 		}
 		if (!i->text) /* a capture of an older format */
-			strbuf_adds(to, ": the ring was full (--may-drop)");
+			strbuf_adds(to, tr(": the ring was full (--may-drop)"));
 		break;
 	case NOTE_EXITED:
 		strbuf_adds(to, strbuf_str(&who));
 		if ((int)i->a < 0)
-			strbuf_adds(to, " has ended");
+			strbuf_adds(to, tr(" has ended"));
 		else if (WIFSIGNALED((int)i->a))
-			strbuf_addf(to, " killed by %s", strsignal(WTERMSIG((int)i->a)));
+			strbuf_addf(to, tr(" killed by %s"), strsignal(WTERMSIG((int)i->a)));
 		else
-			strbuf_addf(to, " exited with status %d", WEXITSTATUS((int)i->a));
+			strbuf_addf(to, tr(" exited with status %d"), WEXITSTATUS((int)i->a));
 		break;
-	case NOTE_ATTACHED: strbuf_addf(to, "attached to %s", strbuf_str(&who)); break;
-	case NOTE_DETACHED: strbuf_addf(to, "detached from %s", strbuf_str(&who)); break;
-	case NOTE_PAUSED: strbuf_adds(to, "tracing paused"); break;
-	case NOTE_RESUMED: strbuf_adds(to, "tracing resumed"); break;
-	case NOTE_EXEC: strbuf_addf(to, "%s became another program", strbuf_str(&who)); break;
+	case NOTE_ATTACHED: strbuf_addf(to, tr("attached to %s"), strbuf_str(&who)); break;
+	case NOTE_DETACHED: strbuf_addf(to, tr("detached from %s"), strbuf_str(&who)); break;
+	case NOTE_PAUSED: strbuf_adds(to, tr("tracing paused")); break;
+	case NOTE_RESUMED: strbuf_adds(to, tr("tracing resumed")); break;
+	case NOTE_EXEC: strbuf_addf(to, tr("%s became another program"), strbuf_str(&who)); break;
 	case NOTE_FINALISED:
-		strbuf_addf(to, "%s: the interpreter is gone", strbuf_str(&who));
+		strbuf_addf(to, tr("%s: the interpreter is gone"), strbuf_str(&who));
 		break;
 	case NOTE_MESSAGE:
 	case NOTE_WARNING:

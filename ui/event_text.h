@@ -46,8 +46,10 @@ void text_string(struct strbuf *to, struct trace *t, uint32_t string);
 void text_program(struct strbuf *to, struct trace *t, uint32_t string);
 void text_duration(struct strbuf *to, uint64_t ns);   /* "0.36 ms", "84 ms", "1.2 s", "16m21s" */
 void text_bytes(struct strbuf *to, uint64_t n_bytes); /* "5.3 MB" */
-void text_count(struct strbuf *to, uint64_t n,
-		int limit); /* "1 204 311", or "1.2M" if that is too wide; "·" for 0 */
+/* "1 event", "12 345 events", with the words of the reader's language. */
+void text_number_of(struct strbuf *to, uint64_t n, const char *one, const char *many);
+/* "1 204 311", or "1.2M" if that is wider than `limit`; "·" for 0 */
+void text_count(struct strbuf *to, uint64_t n, int limit);
 void text_age(struct strbuf *to, uint64_t ns); /* "12s", "16m21s", "2h14m", "9d" */
 /* Append a bar of at most `cells` cells, in eighths, for a share of 0…1; a share over 0 that is
  * under one eighth is "▏". */

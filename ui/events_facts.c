@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/strbuf.h"
+#include "base/tr.h"
 #include "model/folds.h"
 #include "ui/hits.h"
 #include "ui/pane_host.h"
@@ -19,7 +20,7 @@ static void add_lost(struct strbuf *to, struct view *s)
 	if (!lost)
 		return;
 	strbuf_add_count(to, lost);
-	strbuf_adds(to, " lost");
+	strbuf_adds(to, tr(" lost"));
 }
 
 static void add_shown(struct strbuf *to, struct view *s, bool is_wide)
@@ -27,12 +28,12 @@ static void add_shown(struct strbuf *to, struct view *s, bool is_wide)
 	if (!s->filter && !is_wide)
 		return;
 	if (s->filter && s->filter_done < 1)
-		strbuf_addf(to, "counting %.0f %% · ", s->filter_done * 100);
+		strbuf_addf(to, tr("counting %.0f %% · "), s->filter_done * 100);
 	if (s->filter) {
 		strbuf_add_count(to, view_n_shown(s));
-		strbuf_adds(to, " of ");
+		strbuf_adds(to, tr(" of "));
 	} else {
-		strbuf_adds(to, "all ");
+		strbuf_adds(to, tr("all "));
 	}
 	strbuf_add_count(to, s->n_events);
 }
@@ -42,11 +43,11 @@ static void add_folds(struct strbuf *to, struct view *s, bool is_wide)
 	if (!s->fold_on || !folds_n(s->folds))
 		return;
 	if (!is_wide || s->filter) {
-		strbuf_adds(to, "imports folded");
+		strbuf_adds(to, tr("imports folded"));
 		return;
 	}
 	strbuf_add_count(to, folds_n(s->folds));
-	strbuf_adds(to, folds_n(s->folds) == 1 ? " fold" : " folds");
+	strbuf_adds(to, tr(folds_n(s->folds) == 1 ? " fold" : " folds"));
 }
 
 /* "hit 3 of 41"; a "+" says that not all events were counted yet. */
@@ -55,34 +56,34 @@ static void add_hits(struct strbuf *to, const struct events_facts *f)
 	const struct pane_host *host = f->pane->host;
 	uint64_t place, n;
 	if (f->is_searching) {
-		strbuf_addf(to, "searching %.0f %%, Esc stops", f->searched * 100);
+		strbuf_addf(to, tr("searching %.0f %%, Esc stops"), f->searched * 100);
 		return;
 	}
 	if (!search_is_on(host->search))
 		return;
 	bool is_whole = hits_place(f->hits, host->view, host->search, host->cursor_seq, &place, &n);
 	if (place) {
-		strbuf_adds(to, "hit ");
+		strbuf_adds(to, tr("hit "));
 		strbuf_add_count(to, place);
-		strbuf_adds(to, " of ");
+		strbuf_adds(to, tr(" of "));
 	}
 	strbuf_add_count(to, n);
 	strbuf_adds(to, is_whole ? "" : "+");
 	if (!place)
-		strbuf_adds(to, n == 1 && is_whole ? " hit" : " hits");
+		strbuf_adds(to, tr(n == 1 && is_whole ? " hit" : " hits"));
 }
 
 /* "row 812 of 2 876 · event 17 341"; the event by its number, as :goto takes it. */
 static void add_position(struct strbuf *to, const struct events_facts *f, uint64_t row,
 			 uint64_t event)
 {
-	strbuf_adds(to, "row ");
+	strbuf_adds(to, tr("row "));
 	strbuf_add_count(to, row);
-	strbuf_adds(to, " of ");
+	strbuf_adds(to, tr(" of "));
 	strbuf_add_count(to, f->pane->list.n);
 	if (event == SELECTION_NONE)
 		return;
-	strbuf_adds(to, " · event ");
+	strbuf_adds(to, tr(" · event "));
 	strbuf_add_count(to, event);
 }
 
@@ -90,13 +91,13 @@ static void add_follow(struct strbuf *to, const struct pane *p)
 {
 	struct view *s = p->host->view;
 	if (p->host->following) {
-		strbuf_adds(to, "following");
+		strbuf_adds(to, tr("following"));
 	} else if (view_is_live(s) && p->list.n > p->list.top + (uint64_t)p->n_lines) {
 		strbuf_addc(to, '+');
 		strbuf_add_count(to, p->list.n - p->list.top - (uint64_t)p->n_lines);
-		strbuf_adds(to, " below");
+		strbuf_adds(to, tr(" below"));
 	} else if (!view_is_live(s) && s->has_ended && !s->filter) {
-		strbuf_adds(to, "ended");
+		strbuf_adds(to, tr("ended"));
 	}
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/folder.h"
 #include "base/strbuf.h"
+#include "base/tr.h"
 #include "base/vec.h"
 #include "model/catalog.h"
 #include "model/trace.h"
@@ -105,9 +106,9 @@ static void what_text(struct trace *t, char *to, size_t cap)
 	static const struct {
 		enum catalog_group group;
 		const char *name;
-	} groups[] = { { GROUP_NETWORK, "network" }, { GROUP_PROCESS, "processes" },
-		       { GROUP_BELOW, "native" },    { GROUP_FILES, "files" },
-		       { GROUP_CODE, "code" },       { GROUP_IMPORT, "imports" } };
+	} groups[] = { { GROUP_NETWORK, N_("network") }, { GROUP_PROCESS, N_("processes") },
+		       { GROUP_BELOW, N_("native") },    { GROUP_FILES, N_("files") },
+		       { GROUP_CODE, N_("code") },       { GROUP_IMPORT, N_("imports") } };
 	enum { GROUPS_SHOWN = 3 };
 	uint64_t sums[GROUP_COUNT] = { 0 };
 	const uint64_t *counts = trace_count_by_name(t);
@@ -123,7 +124,7 @@ static void what_text(struct trace *t, char *to, size_t cap)
 	for (size_t i = 0; i < ARRAY_LEN(groups) && shown < GROUPS_SHOWN; i++) {
 		if (!sums[groups[i].group])
 			continue;
-		strbuf_addf(&b, "%s%s ", shown++ ? ", " : "", groups[i].name);
+		strbuf_addf(&b, "%s%s ", shown++ ? ", " : "", tr(groups[i].name));
 		strbuf_add_count(&b, sums[groups[i].group]);
 	}
 	snprintf(to, cap, "%s", strbuf_str(&b));

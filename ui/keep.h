@@ -1,8 +1,7 @@
 /*
- * keep: what outlasts a session: the lines typed at prompts ($XDG_STATE_HOME/auditview/history), the
- * filter and columns of a capture (views, in the same folder), and its marks and notes (FILE.marks,
- * beside it). With --no-config none of this is
- * called.
+ * keep: what outlasts a session: the lines typed at prompts ($XDG_STATE_HOME/auditview/history),
+ * the filter and columns of a capture (views, in the same folder), and its marks and notes
+ * (FILE.marks, beside it). With --no-config none of this is called.
  *
  * Both are lines of text that may be edited. Neither is trusted: malformed lines are skipped.
  * Errors: of the file system, ERR_DENIED if a file or its folder is not ours alone, ERR_BUSY if

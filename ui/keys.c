@@ -116,7 +116,7 @@ const struct key_row key_defaults[] = {
 	{ PANE_HOLDS, "Enter", ACTION_OPEN, "go there" },
 	{ PANE_HOLDS, "Space", ACTION_TOGGLE, "on/off" },
 	{ PANE_HOLDS, "-", ACTION_EXCLUDE, "remove" },
-	{ PANE_HOLDS, "C", ACTION_CHILDREN, "continue" },
+	{ PANE_HOLDS, "C", ACTION_CONTINUE, "continue" },
 	{ PANE_HOLDS, "u", ACTION_STEP, "to its next event" },
 
 	{ PANE_CATALOG, "Enter", ACTION_OPEN, "its events here" },
@@ -178,6 +178,7 @@ const struct key_row key_defaults[] = {
 	{ PANE_ANY, "z", ACTION_FOLD, NULL }, { PANE_ANY, "Z", ACTION_FOLD_ALL, NULL },
 	{ PANE_ANY, "t", ACTION_CALLERS, NULL }, { PANE_ANY, "s", ACTION_SUMMARY, NULL },
 	{ PANE_ANY, "I", ACTION_IMPORTS, NULL }, { PANE_ANY, "P", ACTION_PROCESSES, NULL }, { PANE_ANY, "i", ACTION_TIMELINE, NULL },
+	{ PANE_ANY, "@", ACTION_NOW, NULL },
 	{ PANE_ANY, "c", ACTION_EXPLAIN, NULL }, { PANE_ANY, "x", ACTION_BYTES, NULL },
 	{ PANE_ANY, "o", ACTION_SOURCE_EDIT, NULL },
 	{ PANE_ANY, "S", ACTION_SORT, NULL }, { PANE_ANY, "b", ACTION_GROUP_BY, NULL },

@@ -48,6 +48,31 @@ static struct rect terminal_below(struct layout *l, const struct layout_wish *w,
 	return body;
 }
 
+/* Place the page: docked below the body, which gets smaller, or in place of all panes. Returns
+ * false if there is nothing left to place. */
+static bool place_page(struct layout *l, const struct layout_wish *w, struct rect *body)
+{
+	if (l->form == LAYOUT_WIDE && w->page_may_dock && w->n_lines >= 48) {
+		int dock = clamp(DOCK_LINES + w->details_delta, 6, body->n_lines / 2);
+		l->is_docked = true;
+		body->n_lines -= dock;
+		l->panes[w->page] = (struct rect){ body->line + body->n_lines, 0, dock,
+						   w->n_columns };
+		return true;
+	}
+	struct rect all = { 1, 0, w->n_lines - 1 - l->last.n_lines, w->n_columns };
+	memset(l->panes, 0, sizeof(l->panes));
+	l->timeline_lanes = 0;
+	l->panes[w->page] = l->body = all;
+	if (w->page_splits && all.n_lines >= 16) {
+		int below = all.n_lines / 3 + 1;
+		l->panes[w->page].n_lines -= below;
+		l->panes[PANE_EVENTS] = (struct rect){ all.line + all.n_lines - below, 0, below,
+						       w->n_columns };
+	}
+	return false;
+}
+
 void layout_make(const struct layout_wish *w, struct layout *l)
 {
 	memset(l, 0, sizeof(*l));
@@ -81,28 +106,8 @@ void layout_make(const struct layout_wish *w, struct layout *l)
 		l->panes[w->maximised] = body;
 		return;
 	}
-	if (w->page != PANE_NONE) {
-		if (l->form == LAYOUT_WIDE && w->page_may_dock && lines >= 48) {
-			int dock = clamp(DOCK_LINES + w->details_delta, 6, body.n_lines / 2);
-			l->is_docked = true;
-			body.n_lines -= dock;
-			l->panes[w->page] = (struct rect){ body.line + body.n_lines, 0, dock,
-							   columns };
-		} else {
-			struct rect all = { 1, 0, lines - 1 - last, columns };
-			memset(l->panes, 0, sizeof(l->panes));
-			l->timeline_lanes = 0;
-			l->panes[w->page] = l->body = all;
-			if (w->page_splits && all.n_lines >= 16) {
-				int below = all.n_lines / 3 + 1;
-				l->panes[w->page].n_lines -= below;
-				l->panes[PANE_EVENTS] = (struct rect){
-					all.line + all.n_lines - below, 0, below, columns
-				};
-			}
-			return;
-		}
-	}
+	if (w->page != PANE_NONE && !place_page(l, w, &body))
+		return;
 	if (l->form == LAYOUT_LIST) {
 		l->panes[PANE_EVENTS] = body;
 		return;

@@ -85,43 +85,63 @@ static uint64_t neighbour(struct view *s, const struct event *e, bool after, str
 	return SELECTION_NONE;
 }
 
-static void add_event_words(struct strbuf *to, struct view *s, const struct event *e, int limit)
+/* One line of the story: an event, and when it was. The time is whole; the event gets the rest. */
+static void add_step(struct arguments_pane *a, const char *name, const struct event *e,
+		     const char *when)
 {
-	event_text_name(to, s, e->name);
-	size_t before = to->n;
-	strbuf_addc(to, ' ');
-	event_text_gist(to, s, e, limit);
-	if (to->n == before + 1)
-		strbuf_cut(to, before); /* an event without arguments */
+	enum { VALUE_X = 11, GIST_MIN = 8 };
+	struct view *s = a->pane.host->view;
+	struct strbuf b = { 0 };
+	event_text_name(&b, s, e->name);
+	size_t before = b.n;
+	int room = a->pane.n_columns - VALUE_X - text_width(strbuf_str(&b), b.n) - 1 -
+		   text_width(when, strlen(when));
+	if (room >= GIST_MIN) {
+		strbuf_addc(&b, ' ');
+		event_text_gist(&b, s, e, room);
+		if (b.n == before + 1)
+			strbuf_cut(&b, before); /* an event without arguments */
+	}
+	strbuf_adds(&b, when);
+	info(a, name, strbuf_str(&b), e->seq, NULL);
+	strbuf_fini(&b);
+}
+
+/* The time between two events of one thread. Where times advance with the kernel's tick, a shorter
+ * one than a tick is not known. */
+static void add_distance(struct strbuf *to, const struct view *s, const struct event *first,
+			 const struct event *second, const char *before, const char *after)
+{
+	uint64_t ns = second->time_ns > first->time_ns ? second->time_ns - first->time_ns : 0;
+	if (ns < PROCESS_TICK_NS &&
+	    trace_process(s->trace, first->process)->flags & PROCESS_TICK_TIMES) {
+		strbuf_adds(to, tr(", within 10 ms"));
+		return;
+	}
+	strbuf_adds(to, before);
+	text_duration(to, ns);
+	strbuf_adds(to, after);
 }
 
 static void add_story(struct arguments_pane *a, struct view *s, const struct event *e)
 {
 	struct event other;
-	struct strbuf b = { 0 };
+	struct strbuf when = { 0 };
 	uint64_t at = neighbour(s, e, false, &other);
 	if (at != SELECTION_NONE) {
-		add_event_words(&b, s, &other, 30);
-		strbuf_adds(&b, ", ");
-		text_duration(&b, e->time_ns > other.time_ns ? e->time_ns - other.time_ns : 0);
-		strbuf_adds(&b, " ago");
-		info(a, "before", strbuf_str(&b), at, NULL);
-		strbuf_clear(&b);
+		add_distance(&when, s, &other, e, ", ", tr(" ago"));
+		add_step(a, tr("before"), &other, strbuf_str(&when));
 	}
 	at = neighbour(s, e, true, &other);
 	if (at != SELECTION_NONE) {
-		add_event_words(&b, s, &other, 30);
-		strbuf_adds(&b, ", +");
-		text_duration(&b, other.time_ns > e->time_ns ? other.time_ns - e->time_ns : 0);
-		info(a, "next", strbuf_str(&b), at, NULL);
-		strbuf_clear(&b);
+		strbuf_clear(&when);
+		add_distance(&when, s, e, &other, ", +", "");
+		add_step(a, tr("next"), &other, strbuf_str(&when));
 	}
 	at = relation_cause(s->trace, e->seq);
-	if (at != SELECTION_NONE && trace_event(s->trace, at, &other)) {
-		add_event_words(&b, s, &other, 40);
-		info(a, "part of", strbuf_str(&b), at, NULL);
-	}
-	strbuf_fini(&b);
+	if (at != SELECTION_NONE && trace_event(s->trace, at, &other))
+		add_step(a, tr("part of"), &other, "");
+	strbuf_fini(&when);
 }
 
 /* Measure how wide the columns of names and types are. */
@@ -171,14 +191,14 @@ static void add_facts(struct arguments_pane *a, const struct event *e)
 			struct strbuf b = { 0 };
 			for (int i = 0; i < 3 && f->event->raised_by[i]; i++)
 				strbuf_addf(&b, "%s%s", i ? "  " : "", f->event->raised_by[i]);
-			info(a, "raised by", strbuf_str(&b), SELECTION_NONE, NULL);
+			info(a, tr("raised by"), strbuf_str(&b), SELECTION_NONE, NULL);
 			strbuf_fini(&b);
 		}
 		char since[80];
-		snprintf(since, sizeof(since), "3.%d    theme  %s%s", f->event->since,
+		snprintf(since, sizeof(since), tr("3.%d    theme  %s%s"), f->event->since,
 			 catalog_theme_name(f->theme),
-			 f->event->documented ? "" : "    not documented");
-		info(a, "since", since, SELECTION_NONE, NULL);
+			 f->event->documented ? "" : tr("    not documented"));
+		info(a, tr("since"), since, SELECTION_NONE, NULL);
 	}
 }
 
@@ -195,13 +215,14 @@ static void explain_startup(struct arguments_pane *a, const struct fold *fold)
 {
 	struct strbuf b = { 0 };
 	int width = a->pane.n_columns - 2;
-	strbuf_adds(&b, "Python raised ");
-	strbuf_add_number_of(&b, fold->n_hidden + 1, "event");
-	strbuf_adds(&b, " before the first line of your program: it looked for its own files, and "
-			"imported what every program needs.");
+	strbuf_adds(&b, tr("Python raised "));
+	text_number_of(&b, fold->n_hidden + 1, tr("event"), tr("events"));
+	strbuf_adds(&b,
+		    tr(" before the first line of your program: it looked for its own files, and "
+		       "imported what every program needs."));
 	info_wrapped(a, strbuf_str(&b), width, 6);
-	info(a, "Enter", "looks inside, by module", SELECTION_NONE, NULL);
-	info(a, "z", "shows each event in the list", SELECTION_NONE, NULL);
+	info(a, "Enter", tr("looks inside, by module"), SELECTION_NONE, NULL);
+	info(a, "z", tr("shows each event in the list"), SELECTION_NONE, NULL);
 	strbuf_fini(&b);
 }
 
@@ -265,6 +286,13 @@ static bool work_arguments(struct pane *p, uint64_t budget_ns)
 	return false;
 }
 
+/* The end of a path tells it from others; the end of a line of the story says when. */
+static void put_value(struct area a, int y, int x, enum role role, const struct argument_line *l)
+{
+	bool middle = l->is_value ? text_is_path(l->value) : l->go != SELECTION_NONE;
+	(middle ? area_put_middle : area_put_cut)(a, y, x, -1, role, l->value);
+}
+
 static void draw_arguments(const struct pane *p, struct area area)
 {
 	const struct arguments_pane *a = (const struct arguments_pane *)p;
@@ -274,7 +302,7 @@ static void draw_arguments(const struct pane *p, struct area area)
 	if (wide)
 		value_x += a->type_w + 2;
 	if (!a->tree.lines.n && p->host->cursor_seq == SELECTION_NONE)
-		area_put(area, 0, 2, -1, ROLE_DIM, "no event under the cursor");
+		area_put(area, 0, 2, -1, ROLE_DIM, tr("no event under the cursor"));
 	for (int y = 0; y < area.n_lines && p->list.top + (uint64_t)y < a->tree.lines.n; y++) {
 		const struct argument_line *l = &a->tree.lines.v[p->list.top + (uint64_t)y];
 		if (l->is_value) {
@@ -294,11 +322,10 @@ static void draw_arguments(const struct pane *p, struct area area)
 				if (l->is_cut) {
 					int used = area_put(area, y, value_x, 5, ROLE_TROUBLE,
 							    "[cut]");
-					area_put_cut(area, y, value_x + used + 1, -1, ROLE_TEXT,
-						     l->value);
+					put_value(area, y, value_x + used + 1, ROLE_TEXT, l);
 				} else {
-					area_put_cut(area, y, value_x, -1,
-						     l->is_dim ? ROLE_DIM : ROLE_TEXT, l->value);
+					put_value(area, y, value_x,
+						  l->is_dim ? ROLE_DIM : ROLE_TEXT, l);
 				}
 			} else if (l->is_container || !*l->value) {
 				int used = area_put_cut(area, y, value_x, -1, ROLE_TEXT, l->type);
@@ -309,8 +336,7 @@ static void draw_arguments(const struct pane *p, struct area area)
 				int x0 = value_x;
 				if (l->is_cut)
 					x0 += area_put(area, y, x0, 5, ROLE_TROUBLE, "[cut]") + 1;
-				area_put_cut(area, y, x0, -1, l->is_dim ? ROLE_DIM : ROLE_TEXT,
-					     l->value);
+				put_value(area, y, x0, l->is_dim ? ROLE_DIM : ROLE_TEXT, l);
 			}
 		} else {
 			int x = 1 + l->indent * 2;
@@ -320,11 +346,11 @@ static void draw_arguments(const struct pane *p, struct area area)
 				     : used < 9 ? 10
 						: used + 1;
 			}
-			area_put_cut(area, y, x, -1,
-				     l->is_trouble ? ROLE_TROUBLE
-				     : l->name     ? ROLE_TEXT
-						   : ROLE_DIM,
-				     l->value);
+			put_value(area, y, x,
+				  l->is_trouble ? ROLE_TROUBLE
+				  : l->name     ? ROLE_TEXT
+						: ROLE_DIM,
+				  l);
 		}
 	drawn:
 		search_mark(p->host->search, area, y);
@@ -386,12 +412,13 @@ static void title_arguments(const struct pane *p, struct strbuf *subject, struct
 		return;
 	struct fold fold;
 	if (is_folded_startup(p->host, &fold)) {
-		strbuf_adds(facts, "python started");
+		strbuf_adds(facts, tr("python started"));
 		return;
 	}
 	event_text_name(facts, s, e.name);
 	if (p->n_columns >= 60 && a->n_args)
-		strbuf_addf(facts, " · %u argument%s", a->n_args, a->n_args == 1 ? "" : "s");
+		strbuf_addf(facts, tr(a->n_args == 1 ? " · %u argument" : " · %u arguments"),
+			    a->n_args);
 }
 
 static bool term_arguments(const struct pane *p, struct strbuf *to)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/tr.h"
 #include "base/utf8.h"
 #include "ui/area.h"
 #include "ui/pane_arguments.h"
@@ -82,8 +83,9 @@ static void draw_bytes(const struct pane *p, struct area a)
 	const struct bytes *b = (const struct bytes *)p;
 	int width = per_line(p);
 	if (!b->n) {
-		area_put(a, 1, 2, -1, ROLE_TEXT, "no str or bytes here");
-		area_put(a, 2, 2, -1, ROLE_DIM, "Tab to the arguments and choose a value, then x");
+		area_put(a, 1, 2, -1, ROLE_TEXT, tr("no str or bytes here"));
+		area_put(a, 2, 2, -1, ROLE_DIM,
+			 tr("Tab to the arguments and choose a value, then x"));
 		return;
 	}
 	size_t data_lines = (b->n + (size_t)width - 1) / (size_t)width;
@@ -95,9 +97,9 @@ static void draw_bytes(const struct pane *p, struct area a)
 			} else {
 				struct strbuf t = { 0 };
 				strbuf_addf(&t, "%06zx  ", b->n);
-				strbuf_adds(&t, "not in the capture: ");
+				strbuf_adds(&t, tr("not in the capture: "));
 				strbuf_add_count(&t, b->full - b->n);
-				strbuf_adds(&t, " more were cut here");
+				strbuf_adds(&t, tr(" more were cut here"));
 				area_put_cut(a, y, 2, -1, ROLE_TEXT, strbuf_str(&t));
 				strbuf_fini(&t);
 			}
@@ -196,8 +198,9 @@ static bool act_bytes(struct pane *p, enum action action, uint64_t count, const 
 			host_flash(p->host, "cannot write %s: it exists, or its folder does not",
 				   text);
 		else
-			host_flash(p->host, "%zu byte%s written to %s", b->n, b->n == 1 ? "" : "s",
-				   text);
+			host_flash(p->host,
+				   b->n == 1 ? "%zu byte written to %s" : "%zu bytes written to %s",
+				   b->n, text);
 		if (f)
 			fclose(f);
 		return true;
@@ -212,7 +215,7 @@ static void title_bytes(const struct pane *p, struct strbuf *subject, struct str
 	strbuf_adds(subject, b->name ? b->name : "");
 	strbuf_add_count(facts, b->n);
 	if (b->full > b->n) {
-		strbuf_adds(facts, " of ");
+		strbuf_adds(facts, tr(" of "));
 		strbuf_add_count(facts, b->full);
 	}
 	strbuf_addf(facts, " · 0x%llx", (unsigned long long)p->list.cursor * (unsigned)per_line(p));

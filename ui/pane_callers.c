@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/tr.h"
 #include "model/calltree.h"
 #include "model/group.h"
 #include "ui/area.h"
@@ -243,20 +244,20 @@ static void draw_callers(const struct pane *p, struct area a)
 		pct_x = count_x + 10;
 		bar_x = pct_x + 5;
 	}
-	area_put(a, 0, 4, -1, ROLE_DIM, "function");
-	area_put(a, 0, at_x, -1, ROLE_DIM, "at");
-	area_put_right(a, 0, count_x, 9, ROLE_FOCUS, "events▾");
+	area_put(a, 0, 4, -1, ROLE_DIM, tr("function"));
+	area_put(a, 0, at_x, -1, ROLE_DIM, tr("at"));
+	area_put_right(a, 0, count_x, 9, ROLE_FOCUS, tr("events▾"));
 	area_put_right(a, 0, pct_x, 4, ROLE_DIM, "%");
-	area_put(a, 0, bar_x + bar_w + 1, -1, ROLE_DIM, "self");
+	area_put(a, 0, bar_x + bar_w + 1, -1, ROLE_DIM, tr("self"));
 	const struct calltree_node *root = c->tree ? calltree_node_get(c->tree, CALLTREE_ROOT)
 						   : NULL;
 	uint64_t total = root ? root->total : 0;
 	if (!c->lines.n && (c->next || c->way_left)) {
-		area_printf(a, 2, 2, -1, ROLE_TEXT, "counting %.0f %%", c->done * 100);
+		area_printf(a, 2, 2, -1, ROLE_TEXT, tr("counting %.0f %%"), c->done * 100);
 	} else if (!c->lines.n) {
-		area_put(a, 2, 2, -1, ROLE_TEXT, "no stack was taken");
+		area_put(a, 2, 2, -1, ROLE_TEXT, tr("no stack was taken"));
 		area_put(a, 3, 2, -1, ROLE_DIM,
-			 "this capture was made with --stack off, or nothing is shown");
+			 tr("this capture was made with --stack off, or nothing is shown"));
 	}
 	for (int y = 0; y < p->list.n_lines && p->list.top + (uint64_t)y < c->lines.n; y++) {
 		const struct node_line *l = &c->lines.v[p->list.top + (uint64_t)y];
@@ -277,10 +278,11 @@ static void draw_callers(const struct pane *p, struct area a)
 		if (has_frame)
 			text_string(&b, s->trace, f.function);
 		else
-			strbuf_adds(&b,
-				    c->with_library ? "(no stack)" : "(library only, or no stack)");
-		area_put_cut(a, y + 1, x + 2, at_x - x - 3, user ? ROLE_TEXT : ROLE_DIM,
-			     strbuf_str(&b));
+			strbuf_adds(&b, c->with_library ? tr("(no stack)")
+							: tr("(library only, or no stack)"));
+		/* what has no place takes the room of the place, too */
+		area_put_cut(a, y + 1, x + 2, at_x - x - 3 + (has_frame ? 0 : place_w + 1),
+			     user ? ROLE_TEXT : ROLE_DIM, strbuf_str(&b));
 		strbuf_clear(&b);
 		if (has_frame) {
 			struct frame_info place = f;
@@ -383,18 +385,18 @@ static void title_callers(const struct pane *p, struct strbuf *subject, struct s
 {
 	const struct callers *c = (const struct callers *)p;
 	strbuf_adds(subject, p->host->view->filter_text);
-	strbuf_adds(facts, c->direction == CALLTREE_TOP_DOWN ? "top-down" : "bottom-up");
+	strbuf_adds(facts, c->direction == CALLTREE_TOP_DOWN ? tr("top-down") : tr("bottom-up"));
 	if (c->tree) {
 		strbuf_adds(facts, " · ");
-		strbuf_add_number_of(facts, calltree_node_get(c->tree, CALLTREE_ROOT)->total,
-				     "event");
+		text_number_of(facts, calltree_node_get(c->tree, CALLTREE_ROOT)->total, tr("event"),
+			       tr("events"));
 	}
 	if (c->tree && c->built_events != p->host->view->n_events) {
 		strbuf_adds(facts, " · +");
 		strbuf_add_count(facts, p->host->view->n_events - c->built_events);
-		strbuf_adds(facts, " since");
+		strbuf_adds(facts, tr(" since"));
 	}
-	strbuf_adds(facts, " · t reverses it");
+	strbuf_adds(facts, tr(" · t reverses it"));
 }
 
 static bool term_callers(const struct pane *p, struct strbuf *to)
@@ -424,7 +426,8 @@ static void line_callers(const struct pane *p, uint64_t entry, struct strbuf *to
 	const struct callers *c = (const struct callers *)p;
 	struct frame_info f;
 	if (entry < c->lines.n && c->lines.v[entry].node == NODE_REST) {
-		strbuf_adds(to, c->with_library ? "(no stack)" : "(library only, or no stack)");
+		strbuf_adds(to,
+			    c->with_library ? tr("(no stack)") : tr("(library only, or no stack)"));
 		return;
 	}
 	if (entry >= c->lines.n ||

@@ -340,11 +340,13 @@ static void draw_categories(const struct pane *p, struct area a)
 	}
 	if (p->n_lines > 8) {
 		y = p->n_lines - 3;
-		area_put(a, y, 1, -1, ROLE_DIM, "Space on/off  + only this");
-		area_put(a, y + 1, 1, -1, ROLE_DIM, "- all but this  = all on");
+		area_put(a, y, 1, -1, ROLE_DIM, tr("Space on/off  + only this"));
+		area_put(a, y + 1, 1, -1, ROLE_DIM, tr("- all but this  = all on"));
 		if (c->n_quiet)
-			area_printf(a, y + 2, 1, -1, ROLE_DIM, "nothing yet: %u theme%s",
-				    c->n_quiet, c->n_quiet == 1 ? "" : "s");
+			area_printf(a, y + 2, 1, -1, ROLE_DIM,
+				    tr(c->n_quiet == 1 ? "nothing yet: %u theme"
+						       : "nothing yet: %u themes"),
+				    c->n_quiet);
 	}
 }
 
@@ -464,7 +466,7 @@ static void title_categories(const struct pane *p, struct strbuf *subject, struc
 {
 	(void)p;
 	(void)subject;
-	strbuf_adds(facts, "events");
+	strbuf_adds(facts, tr("events"));
 }
 
 static void line_categories(const struct pane *p, uint64_t entry, struct strbuf *to)

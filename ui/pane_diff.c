@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/tr.h"
 #include "base/utf8.h"
 #include "export/export_diff.h"
 #include "export/export_words.h"
@@ -204,27 +205,28 @@ static void draw_diff(const struct pane *p, struct area a)
 	int caller_w = a.n_columns >= 120 ? 30 : a.n_columns >= 70 ? 18 : 0;
 	int caller_x = a.n_columns - caller_w, b_x = caller_x - 9, a_x = b_x - 8, text_x = 13;
 	if (!d->other) {
-		area_put(a, 1, 2, -1, ROLE_TEXT, "nothing to compare with yet");
+		area_put(a, 1, 2, -1, ROLE_TEXT, tr("nothing to compare with yet"));
 		area_put(a, 2, 2, -1, ROLE_DIM,
-			 ":diff FILE names another capture, A; this one is B");
+			 tr(":diff FILE names another capture, A; this one is B"));
 		return;
 	}
-	area_put(a, 0, 4, -1, ROLE_DIM, "kind");
-	area_put_cut(a, 0, text_x, a_x - text_x, ROLE_DIM, "what B does that A does not");
+	area_put(a, 0, 4, -1, ROLE_DIM, tr("kind"));
+	area_put_cut(a, 0, text_x, a_x - text_x, ROLE_DIM, tr("what B does that A does not"));
 	area_put_right(a, 0, a_x, 7, ROLE_DIM, "A");
 	area_put_right(a, 0, b_x, 7, ROLE_DIM, "B");
 	if (caller_w)
-		area_put(a, 0, caller_x, -1, ROLE_DIM, "first by");
+		area_put(a, 0, caller_x, -1, ROLE_DIM, tr("first by"));
 	if (d->done < 1) {
 		area_put(a, 2, 2, -1, ROLE_TEXT,
-			 d->diff || d->run ? "counting" : "the two captures could not be compared");
+			 d->diff || d->run ? tr("counting")
+					   : tr("the two captures could not be compared"));
 		return;
 	}
 	if (!p->list.n) {
-		area_put(a, 2, 2, -1, ROLE_TEXT, "nothing differs");
+		area_put(a, 2, 2, -1, ROLE_TEXT, tr("nothing differs"));
 		area_put(
 		    a, 3, 2, -1, ROLE_DIM,
-		    "hosts, libraries, events, code, modules, files and commands are the same");
+		    tr("hosts, libraries, events, code, modules, files and commands are the same"));
 	}
 	struct strbuf b = { 0 };
 	for (int y = 0; y < p->list.n_lines && p->list.top + (uint64_t)y < p->list.n; y++) {
@@ -238,7 +240,7 @@ static void draw_diff(const struct pane *p, struct area a)
 		strbuf_clear(&b);
 		strbuf_add(&b, row->text, row->n_text);
 		if (row->n_below)
-			strbuf_addf(&b, " and %u below it", row->n_below);
+			strbuf_addf(&b, tr(" and %u below it"), row->n_below);
 		if (row->kind == REACH_FILE)
 			gist_cut_path(&b, (size_t)(a_x - text_x - 1 > 8 ? a_x - text_x - 1 : 8));
 		/* what differs is mostly at the end: a port, an argument, a submodule */
@@ -374,7 +376,7 @@ static bool write_diff(struct diff_pane *d, const char *path)
 	if (fd >= 0)
 		ok = !close(fd) && ok;
 	host_flash(host, ok ? "%s written%s" : "cannot write %s%s", path,
-		   ok ? json ? " (JSON lines)" : " (text)" : "");
+		   ok ? json ? " (JSON lines)" : tr(" (text)") : "");
 	strbuf_fini(&text);
 	return ok;
 }
@@ -447,16 +449,16 @@ static void title_diff(const struct pane *p, struct strbuf *subject, struct strb
 	if (*p->host->view->filter_text)
 		strbuf_addf(subject, " · %s", p->host->view->filter_text);
 	if (d->done < 1) {
-		strbuf_addf(facts, "counting %.0f %%", d->done * 100);
+		strbuf_addf(facts, tr("counting %.0f %%"), d->done * 100);
 		return;
 	}
-	static const char *const words[] = {
-		[DIFF_ADDED] = "only in B", [DIFF_MORE] = "more", [DIFF_REMOVED] = "only in A"
-	};
+	static const char *const words[] = { [DIFF_ADDED] = N_("only in B"),
+					     [DIFF_MORE] = N_("more"),
+					     [DIFF_REMOVED] = N_("only in A") };
 	for (int i = 0; i < DIFF_CHANGE_COUNT; i++)
 		if (d->counts[i])
-			strbuf_addf(facts, "%zu %s · ", d->counts[i], words[i]);
-	strbuf_addf(facts, "%zu same", diff_n_same(d->diff));
+			strbuf_addf(facts, "%zu %s · ", d->counts[i], tr(words[i]));
+	strbuf_addf(facts, tr("%zu same"), diff_n_same(d->diff));
 }
 
 static void line_diff(const struct pane *p, uint64_t entry, struct strbuf *to)

@@ -2,8 +2,7 @@
  * pane_events: the list of events. A row says when, in which thread, which event, with which
  * arguments, and from which caller.
  *
- * The widths of columns depend on the layout, not on the rows of the page, so that scrolling moves
- * none. The cursor belongs to an event, not to a line number: if the event is still shown after a
+ * The cursor belongs to an event, not to a line number: if the event is still shown after a
  * filter or a fold, the cursor stays on it.
  */
 #include "base/utf8.h"
@@ -14,10 +13,14 @@
 #include <string.h>
 
 #include "base/monotonic.h"
+#include "base/tr.h"
 #include "model/first_seen.h"
+#include "model/trace_task.h"
 #include "ui/area.h"
+#include "ui/event_columns.h"
 #include "ui/events_facts.h"
 #include "ui/hits.h"
+#include "ui/now_lines.h"
 #include "ui/pane_host.h"
 #include "ui/text.h"
 
@@ -25,15 +28,9 @@
  * 8 ms. */
 enum { SEARCH_AT_ONCE_NS = 4000000 };
 
-struct columns {
-	int seq, seq_w, time, time_w, decimals, host, host_w, pid, pid_w, interp, interp_w, thread,
-	    thread_w, event, event_w, package, package_w, args, args_w, caller, caller_w;
-	bool names, function;
-};
-
 struct events {
 	struct pane pane;
-	struct columns columns;
+	struct event_columns columns;
 	uint64_t cursor_seq; /* event (or the event after a note) under the cursor */
 	uint32_t note;       /* note under the cursor, if on_note */
 	bool on_note;
@@ -62,115 +59,6 @@ static void close_events(struct pane *p)
 {
 	hits_destroy(((struct events *)p)->hits);
 	free(p);
-}
-
-/* Put a column of this width at x, or none; returns where the next one begins. */
-static int place(int *ret_x, int width, int x)
-{
-	*ret_x = x;
-	return width ? x + width + 1 : x;
-}
-
-/* At least five, so that a capture that begins to grow does not move the columns. */
-static int digits(uint64_t n)
-{
-	int w = 5;
-	for (uint64_t limit = 100000; n >= limit && w < 19; limit *= 10)
-		w++;
-	return w;
-}
-
-static void size_columns(struct events *e)
-{
-	const struct pane_host *host = e->pane.host;
-	struct view *s = host->view;
-	struct columns *c = &e->columns;
-	enum { ARGS_ENOUGH = 60, CALLER_MORE = 40 };
-	int w = e->pane.n_columns, screen = host->n_columns;
-	bool is_wide = false;
-	unsigned on = host->config->columns;
-	*c = (struct columns){ 0 };
-	c->names = screen >= 100;
-	c->function = true;
-	c->decimals = screen >= 160 ? 6 : screen >= 120 ? 4 : 3;
-	c->event_w = screen >= 160 ? 24 : screen >= 120 ? 20 : 17;
-	c->thread_w = screen >= 160 ? 8 : screen >= 120 ? 6 : 4;
-	c->caller_w = screen >= 220 ? 32 : screen >= 160 ? 23 : 20;
-	c->host_w = trace_n_hosts(s->trace) ? screen >= 120 ? 10 : 6 : 0;
-	c->pid_w = view_has_processes(s) ? 6 : 0;
-	if (!view_has_threads(s) || !(on & 1u << COLUMN_THREAD))
-		c->thread_w = 0;
-	if (!(on & 1u << COLUMN_PROCESS))
-		c->pid_w = c->host_w = 0;
-	if (on & 1u << COLUMN_PID)
-		c->pid_w = 7; /* the largest pid is 4 194 304 (proc(5), pid_max) */
-	if (on & 1u << COLUMN_INTERP)
-		c->interp_w = 3;
-	if (on & 1u << COLUMN_PACKAGE)
-		c->package_w = 14;
-	if (on & 1u << COLUMN_SEQ)
-		c->seq_w = digits(s->n_events);
-	if (!(on & 1u << COLUMN_CALLER))
-		c->caller_w = 0;
-	if (!(on & 1u << COLUMN_EVENT))
-		c->event_w = 0;
-	for (;;) {
-		c->time_w = on & 1u << COLUMN_TIME
-				? event_text_time_width(s, host->time_mode, c->decimals)
-				: 0;
-		int x = 3;
-		x = place(&c->seq, c->seq_w, x);
-		x = place(&c->time, c->time_w, x);
-		x = place(&c->host, c->host_w, x);
-		x = place(&c->pid, c->pid_w, x);
-		x = place(&c->interp, c->interp_w, x);
-		x = place(&c->thread, c->thread_w, x);
-		x = place(&c->event, c->event_w, x);
-		x = place(&c->package, c->package_w, x);
-		c->args = x;
-		c->args_w = w - x - (c->caller_w ? c->caller_w + 1 : 0);
-		/* a wide list: the caller takes half of what the arguments need not have */
-		if (c->caller_w && c->args_w > ARGS_ENOUGH && !is_wide) {
-			int more = (c->args_w - ARGS_ENOUGH) / 2;
-			c->caller_w += more < CALLER_MORE ? more : CALLER_MORE;
-			is_wide = true;
-			continue;
-		}
-		c->caller = w - c->caller_w;
-		if (c->args_w >= 20)
-			return;
-		/* narrow the columns in this order: names, decimals, function, thread, file; those
-		 * that were asked for by name go late */
-		if (c->names)
-			c->names = false;
-		else if (c->decimals > 3)
-			c->decimals = 3;
-		else if (c->function && c->caller_w)
-			c->function = false, c->caller_w = 12;
-		else if (c->thread_w)
-			c->thread_w = 0;
-		else if (c->interp_w)
-			c->interp_w = 0;
-		else if (c->pid_w)
-			c->pid_w = 0;
-		else if (c->host_w)
-			c->host_w = 0;
-		else if (c->caller_w)
-			c->caller_w = 0;
-		else if (c->package_w)
-			c->package_w = 0;
-		else if (c->seq_w)
-			c->seq_w = 0;
-		else if (c->event_w > 17)
-			c->event_w = 17;
-		else if (c->decimals > 0)
-			c->decimals = 0;
-		else {
-			if (c->args_w < 0)
-				c->args_w = 0;
-			return;
-		}
-	}
 }
 
 static bool line_at(struct events *e, uint64_t line, struct line *ret)
@@ -202,7 +90,7 @@ static void update_events(struct pane *p, unsigned changes)
 	const struct pane_host *host = p->host;
 	struct view *s = host->view;
 	if (changes & (CHANGE_SIZE | CHANGE_EVENTS | CHANGE_FILTER))
-		size_columns(e);
+		event_columns_size(&e->columns, host, e->pane.n_columns);
 	uint64_t offset = p->list.cursor - p->list.top;
 	bool had_lines = p->list.n > 0;
 	uint64_t n = view_n_lines(s);
@@ -226,8 +114,18 @@ static void update_events(struct pane *p, unsigned changes)
 
 /* ---- drawing ---- */
 
-/* The host of a process, in a capture of several. */
-static void put_package(struct area a, int y, const struct columns *c, struct trace *t,
+static void put_task(struct area a, int y, const struct event_columns *c, struct trace *t,
+		     uint32_t id)
+{
+	struct trace_task task;
+	struct strbuf b = { 0 };
+	if (trace_task(t, id, &task))
+		utf8_escape(&b, task.name, task.n_name, 0);
+	area_put_cut(a, y, c->task, c->task_w, ROLE_DIM, strbuf_str(&b));
+	strbuf_fini(&b);
+}
+
+static void put_package(struct area a, int y, const struct event_columns *c, struct trace *t,
 			uint32_t stack)
 {
 	const struct trace_package *p = trace_package(t, trace_stack_package(t, stack));
@@ -238,7 +136,8 @@ static void put_package(struct area a, int y, const struct columns *c, struct tr
 	strbuf_fini(&b);
 }
 
-static void put_host(struct area a, int y, const struct columns *c, struct trace *t,
+/* The host of a process, in a capture of several. */
+static void put_host(struct area a, int y, const struct event_columns *c, struct trace *t,
 		     uint32_t process)
 {
 	struct strbuf b = { 0 };
@@ -313,9 +212,10 @@ static void fold_text(struct strbuf *to, struct view *s, const struct event *e,
 		strbuf_add_count(&tail, fold->n_hidden + 1);
 	} else if (fold->kind == FOLD_STARTUP) {
 		strbuf_add_count(&head, fold->n_hidden + 1);
-		strbuf_adds(&head, fold->n_hidden ? " events" : " event");
-		strbuf_adds(&head, " before your first line · Enter");
-		strbuf_adds(&head, limit >= 54 ? " looks inside" : limit >= 47 ? " opens" : "");
+		strbuf_adds(&head, tr(fold->n_hidden ? " events" : " event"));
+		strbuf_adds(&head, limit >= 54 ? tr(" before your first line · Enter looks inside")
+				   : limit >= 47 ? tr(" before your first line · Enter opens")
+						 : tr(" before your code · Enter opens"));
 	} else {
 		strbuf_adds(&tail, "  +");
 		strbuf_add_count(&tail, fold->n_hidden);
@@ -342,7 +242,7 @@ static void draw_event(const struct events *p, struct area a, int y, uint64_t se
 {
 	const struct pane_host *host = p->pane.host;
 	struct view *s = host->view;
-	const struct columns *c = &p->columns;
+	const struct event_columns *c = &p->columns;
 	struct event e;
 	if (!trace_event(s->trace, seq, &e))
 		return;
@@ -350,12 +250,15 @@ static void draw_event(const struct events *p, struct area a, int y, uint64_t se
 	bool is_head = s->fold_on && folds_find(s->folds, seq, &fold) && fold.n_hidden > 0;
 	bool is_open = is_head && folds_is_open(s->folds, seq);
 	const struct mark *mark = view_mark(s, seq);
-	const char *sign = is_head ? (is_open ? "▾" : "▸") : mark ? (mark->note ? "◈" : "◆") : NULL;
+	const char *mark_sign = mark ? (mark->note ? "◈" : "◆") : NULL;
+	const char *sign = is_head ? (is_open ? "▾" : "▸") : mark_sign;
 	if (!sign && selection_has(first_seen_rows(s->first), seq))
 		sign = "•";
 	if (sign)
 		area_put(a, y, 1, 1, is_head ? ROLE_DIM : ROLE_TEXT, sign);
 	put_time(p, a, y, e.time_ns, before_ns);
+	if (is_head && mark) /* beside the sign of the fold */
+		area_put(a, y, 2, 1, ROLE_TEXT, mark_sign);
 	struct strbuf b = { 0 };
 	if (c->host_w)
 		put_host(a, y, c, s->trace, e.process);
@@ -374,9 +277,11 @@ static void draw_event(const struct events *p, struct area a, int y, uint64_t se
 		area_put(a, y, c->thread, c->thread_w, ROLE_DIM, strbuf_str(&b));
 		strbuf_clear(&b);
 	}
+	if (c->task_w)
+		put_task(a, y, c, s->trace, e.task);
 	const struct name_facts *facts = view_name(s, e.name);
 	if (is_head && !is_open && fold.kind == FOLD_STARTUP)
-		strbuf_adds(&b, "python started");
+		strbuf_adds(&b, tr("python started"));
 	else
 		event_text_name(&b, s, e.name);
 	area_put_cut(a, y, c->event, c->event_w, facts->role, strbuf_str(&b));
@@ -416,6 +321,22 @@ static void draw_event(const struct events *p, struct area a, int y, uint64_t se
 	strbuf_fini(&b);
 }
 
+/* Until there is an event: what the program does meanwhile. */
+static void draw_now(const struct pane_host *host, struct area a, int y)
+{
+	struct strbuf b = { 0 }, age = { 0 };
+	now_line_vec lines = { 0 };
+	now_age_text(&age, host);
+	strbuf_addf(&b, tr("what it does now, read %s; @ shows all of it"), strbuf_str(&age));
+	area_put_cut(a, y++, 2, -1, ROLE_DIM, strbuf_str(&b));
+	now_lines_make(host->now, &lines);
+	for (size_t i = 0; i < lines.n && y < a.n_lines; i++, y++)
+		now_line_draw(host, &lines.v[i], a, y);
+	vec_fini(&lines);
+	strbuf_fini(&age);
+	strbuf_fini(&b);
+}
+
 static void draw_empty(const struct events *e, struct area a)
 {
 	const struct pane_host *host = e->pane.host;
@@ -423,41 +344,50 @@ static void draw_empty(const struct events *e, struct area a)
 	if (s->filter && s->n_events) {
 		if (s->filter_done < 1) {
 			area_printf(a, 1, 2, -1, ROLE_TEXT,
-				    "looking: %.0f %% of the events, none matches so far",
+				    tr("looking: %.0f %% of the events, none matches so far"),
 				    s->filter_done * 100);
 			return;
 		}
-		area_put(a, 1, 2, -1, ROLE_TEXT, "nothing matches");
+		area_put(a, 1, 2, -1, ROLE_TEXT, tr("nothing matches"));
 		int y = 3;
 		size_t n_parts = 0;
 		const struct filter_part *parts = s->why
 						      ? filter_explanation_parts(s->why, &n_parts)
 						      : NULL;
+		bool asks_host = false;
 		for (size_t i = 0; i < n_parts && y < a.n_lines - 2; i++, y++) {
 			const struct filter_part *part = &parts[i];
+			const char *term = s->filter_text + part->at;
+			asks_host |= !part->n_events && part->n_bytes > 5 &&
+				     !strncmp(term, "host", 4) && strchr(" =~", term[4]);
 			struct strbuf b = { 0 };
 			text_count(&b, part->n_events, 12);
 			area_put_right(a, y, 2, 12, ROLE_DIM, strbuf_str(&b));
 			strbuf_clear(&b);
-			strbuf_adds(&b, i ? "and " : "");
+			strbuf_adds(&b, i ? tr("and ") : "");
 			strbuf_add(&b, s->filter_text + part->at, part->n_bytes);
 			area_put_cut(a, y, 17, -1,
 				     part->n_events || !s->why_done ? ROLE_TEXT : ROLE_FOCUS,
 				     strbuf_str(&b));
 			strbuf_fini(&b);
 		}
+		/* the word means another thing where events are about the network */
+		if (asks_host)
+			area_put_cut(a, y++, 17, -1, ROLE_DIM,
+				     tr("host is the machine it ran on; peer is the other end"));
 		area_put(a, y + 1, 2, -1, ROLE_DIM,
-			 "= shows all again, f edits the filter, Bksp goes back");
+			 tr("= shows all again, f edits the filter, Bksp goes back"));
 		return;
 	}
 	if (view_is_live(s)) {
-		area_put(a, 1, 2, -1, ROLE_TEXT, "waiting for the first event");
-		area_put(a, 2, 2, -1, ROLE_DIM,
-			 "the probe is in place; what the program does next appears here");
+		area_put(a, 1, 2, -1, ROLE_TEXT, tr("waiting for the first event"));
+		area_put(a, 2, 2, -1, ROLE_DIM, tr("what the program does next appears here"));
+		if (host->now)
+			draw_now(host, a, 3);
 	} else {
-		area_put(a, 1, 2, -1, ROLE_TEXT, "this capture holds no event");
+		area_put(a, 1, 2, -1, ROLE_TEXT, tr("this capture holds no event"));
 		area_put(a, 2, 2, -1, ROLE_DIM,
-			 "it ended before the program raised one; ! shows what was noted");
+			 tr("it ended before the program raised one; ! shows what was noted"));
 	}
 }
 
@@ -737,8 +667,9 @@ static void search_start(struct events *e, bool forward, bool from_here)
 static bool work_events(struct pane *p, uint64_t budget_ns)
 {
 	struct events *e = (struct events *)p;
+	/* after the search the hits are counted, also if nothing else calls for work */
 	if (e->searching)
-		return work_search(e, budget_ns);
+		return work_search(e, budget_ns) || search_is_on(p->host->search);
 	if (!search_is_on(p->host->search))
 		return false;
 	bool changed = false;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/tr.h"
 #include "model/filter_ready.h"
 #include "model/summary_ready.h"
 #include "ui/area.h"
@@ -160,10 +161,11 @@ static void draw_filters(const struct pane *p, struct area a)
 {
 	const struct filters *f = (const struct filters *)p;
 	const struct pane_host *host = p->host;
-	area_put(a, 0, 2, -1, ROLE_DIM, "now");
+	area_put(a, 0, 2, -1, ROLE_DIM, tr("now"));
 	area_put_cut(a, 0, NAME_COLUMNS + 7, -1, ROLE_TEXT,
-		     *host->view->filter_text ? host->view->filter_text : "everything is shown");
-	area_put(a, 1, 2, -1, ROLE_DIM, "this line means");
+		     *host->view->filter_text ? host->view->filter_text
+					      : tr("everything is shown"));
+	area_put(a, 1, 2, -1, ROLE_DIM, tr("this line means"));
 	area_put_cut(a, 1, NAME_COLUMNS + 7, -1, ROLE_DIM, row_at(host, p->list.cursor).means);
 	for (int y = 0; y < p->list.n_lines && p->list.top + (uint64_t)y < n_rows(host); y++) {
 		size_t i = p->list.top + (uint64_t)y;
@@ -177,7 +179,7 @@ static void draw_filters(const struct pane *p, struct area a)
 					: "[ ]");
 		area_put_cut(a, y + HEAD_LINES, 6, NAME_COLUMNS, ROLE_TEXT, row.name);
 		if (i < f->counts.n && f->counts.v[i].failed)
-			strbuf_adds(&b, "cannot be read");
+			strbuf_adds(&b, tr("cannot be read"));
 		else if (i < f->counts.n)
 			text_count(&b, f->counts.v[i].n, 12);
 		area_put_cut(a, y + HEAD_LINES, NAME_COLUMNS + 7, a.n_columns - NAME_COLUMNS - 23,
@@ -248,7 +250,7 @@ static bool act_filters(struct pane *p, enum action action, uint64_t count, cons
 static void title_filters(const struct pane *p, struct strbuf *subject, struct strbuf *facts)
 {
 	(void)subject;
-	strbuf_addf(facts, "%zu kept · %d ready · %d summaries", p->host->config->filters.n,
+	strbuf_addf(facts, tr("%zu kept · %d ready · %d summaries"), p->host->config->filters.n,
 		    READY_FILTERS, READY_SUMMARIES);
 }
 

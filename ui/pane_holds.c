@@ -5,11 +5,12 @@
 #include <string.h>
 
 #include "base/hold_list.h"
+#include "base/tr.h"
 #include "base/utf8.h"
 #include "ui/area.h"
 #include "ui/pane_host.h"
 
-enum { HEAD_LINES = 2, COUNT_COLUMNS = 10, SINCE_COLUMN = 8 };
+enum { HEAD_MAX = 3, COUNT_COLUMNS = 10, SINCE_COLUMN = 8 };
 
 static uint32_t n_held(const struct hold_list *l)
 {
@@ -27,12 +28,18 @@ static const struct hold_row *hold_at(const struct hold_list *l, uint64_t i)
 	return i >= n_held(l) && i - n_held(l) < l->n ? &l->v[i - n_held(l)] : NULL;
 }
 
+/* The lines above the first entry: what they are, and of a thread that is held what waits for it,
+ * and who can take over. */
+static int n_head(const struct hold_list *l)
+{
+	return n_held(l) ? HEAD_MAX : HEAD_MAX - 1;
+}
+
 static struct err *open_holds(const struct pane_host *host, struct pane **ret)
 {
 	*ret = calloc(1, sizeof(**ret));
 	if (!*ret)
 		return err_no_memory();
-	(*ret)->list.n_head = HEAD_LINES;
 	return NULL;
 }
 
@@ -44,31 +51,42 @@ static void close_holds(struct pane *p)
 static void update_holds(struct pane *p, unsigned changes)
 {
 	const struct hold_list *l = view_holds(p->host->view);
-	list_set(&p->list, (uint64_t)n_held(l) + l->n, p->n_lines - HEAD_LINES);
+	p->list.n_head = n_head(l);
+	list_set(&p->list, (uint64_t)n_held(l) + l->n, p->n_lines - n_head(l));
 }
 
 /* What else stands still because of it. */
 static const char *waits_for(const struct view *s, const struct held_row *h)
 {
 	const struct process_info *i = trace_process(s->trace, h->process);
-	return i && i->flags & PROCESS_FREE_THREADED
-		   ? "free-threaded: the other threads run on"
-		   : "a thread that is held keeps the GIL: the other Python threads wait for it";
+	return i && i->flags & PROCESS_FREE_THREADED ? tr("free-threaded: the other threads run on")
+						     : tr("a thread that is held keeps the GIL: "
+							  "the other Python threads wait for it");
+}
+
+/* A process has one tracer. */
+static void add_hand_over(const struct held_row *h, struct strbuf *to)
+{
+	if (h->is_traced)
+		strbuf_adds(
+		    to, tr("no debugger can attach: auditview follows it (--no-follow allows it)"));
+	else
+		strbuf_addf(to, tr("a debugger can take it over: gdb -p %d"), (int)h->pid);
 }
 
 static void add_held(const struct pane_host *host, const struct held_row *h, struct strbuf *to)
 {
 	struct view *s = host->view;
 	struct event e;
-	strbuf_addf(to, "hold %u  %d ", h->hold, (int)h->tid);
+	strbuf_addf(to, tr("hold %u  %d "), h->hold, (int)h->tid);
 	if (h->seq < s->n_events && trace_event(s->trace, h->seq, &e)) {
 		event_text_thread(to, s, e.thread, 20);
-		strbuf_addf(to, " of %d  before ", (int)h->pid);
+		strbuf_addf(to, tr(" of %d  before "), (int)h->pid);
 		event_text_name(to, s, e.name);
 		strbuf_addc(to, ' ');
 		event_text_gist(to, s, &e, 60);
 	} else {
-		strbuf_addf(to, "of %d", (int)h->pid);
+		strbuf_addf(to, tr("of %d"), (int)h->pid);
 	}
 }
 
@@ -76,9 +94,9 @@ static void add_hold(const struct hold_row *h, struct strbuf *to)
 {
 	utf8_escape(to, h->text, strlen(h->text), 0);
 	if (h->flags & HOLD_IS_ONCE)
-		strbuf_adds(to, "  (once)");
+		strbuf_adds(to, tr("  (once)"));
 	if (h->n_to_ignore)
-		strbuf_addf(to, "  (the next %llu are ignored)",
+		strbuf_addf(to, tr("  (the next %llu are ignored)"),
 			    (unsigned long long)h->n_to_ignore);
 }
 
@@ -119,35 +137,42 @@ static void draw_holds(const struct pane *p, struct area a)
 	const struct hold_list *l = view_holds(p->host->view);
 	if (!l->n && !l->n_held) {
 		area_put(a, 1, 2, -1, ROLE_TEXT,
-			 p->host->view->live ? "nothing is held"
-					     : "this is a capture: nothing runs");
-		area_put(a, 2, 2, -1, ROLE_DIM,
-			 "b on an event or a value, or :hold FILTER, stops a thread before the");
+			 p->host->view->live ? tr("nothing is held")
+					     : tr("this is a capture: nothing runs"));
+		area_put(
+		    a, 2, 2, -1, ROLE_DIM,
+		    tr("b on an event or a value, or :hold FILTER, stops a thread before the"));
 		area_put(
 		    a, 3, 2, -1, ROLE_DIM,
-		    "operation happens: look at its stack and its locals, then C continues it");
+		    tr("operation happens: look at its stack and its locals, then C continues it"));
 		return;
 	}
 	const struct held_row *first = held_at(l, 0);
-	if (first)
+	int head = n_head(l);
+	if (first) {
+		struct strbuf b = { 0 };
+		add_hand_over(first, &b);
 		area_put(a, 1, 2, -1, ROLE_DIM, waits_for(p->host->view, first));
-	area_put(a, 0, 10, -1, ROLE_DIM, "what is held before it happens");
+		area_put_cut(a, 2, 2, -1, ROLE_DIM, strbuf_str(&b));
+		strbuf_fini(&b);
+	}
+	area_put(a, 0, 10, -1, ROLE_DIM, tr("what is held before it happens"));
 	area_put_right(a, 0, a.n_columns - 3 * COUNT_COLUMNS - 1, 3 * COUNT_COLUMNS, ROLE_DIM,
-		       "matched   ignored      held");
+		       tr("matched   ignored      held"));
 	for (int y = 0; y < p->list.n_lines; y++) {
 		uint64_t i = p->list.top + (uint64_t)y;
 		const struct held_row *held = held_at(l, i);
 		const struct hold_row *hold = hold_at(l, i);
 		if (held)
-			draw_held(p->host, held, a, y + HEAD_LINES);
+			draw_held(p->host, held, a, y + head);
 		else if (hold)
-			draw_hold(hold, a, y + HEAD_LINES);
+			draw_hold(hold, a, y + head);
 		else
 			break;
-		search_mark(p->host->search, a, y + HEAD_LINES);
+		search_mark(p->host->search, a, y + head);
 		if (i == p->list.cursor) {
-			area_put(a, y + HEAD_LINES, 0, 1, ROLE_FOCUS, "▌");
-			area_bar(a, y + HEAD_LINES);
+			area_put(a, y + head, 0, 1, ROLE_FOCUS, "▌");
+			area_bar(a, y + head);
 		}
 	}
 }
@@ -181,6 +206,10 @@ static bool act_holds(struct pane *p, enum action action, uint64_t count, const 
 		return hold && said(host, live->hold_switch(host->view->live_ctx, hold->id,
 							    hold->flags & HOLD_IS_OFF));
 	case ACTION_EXCLUDE:
+		if (!hold && live && view_holds(host->view)->n_held) {
+			host_flash(host, "this is a thread: C continues it; - removes a hold");
+			return true;
+		}
 		return hold && said(host, live->unhold(host->view->live_ctx, hold->id));
 	case ACTION_HOLD_IGNORE:
 		if (!hold || !text || strspn(text, "0123456789") != strlen(text))
@@ -195,7 +224,8 @@ static void title_holds(const struct pane *p, struct strbuf *subject, struct str
 {
 	(void)subject;
 	const struct hold_list *l = view_holds(p->host->view);
-	strbuf_addf(facts, "%u hold%s · %u held now", l->n, l->n == 1 ? "" : "s", l->n_held);
+	strbuf_addf(facts, tr(l->n == 1 ? "%u hold · %u held now" : "%u holds · %u held now"), l->n,
+		    l->n_held);
 }
 
 static void line_holds(const struct pane *p, uint64_t entry, struct strbuf *to)

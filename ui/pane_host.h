@@ -86,6 +86,12 @@ struct pane_host {
 	enum pane_id page;    /* the page over the main page; PANE_NONE */
 	enum pane_id focused; /* the pane that the keys go to, in the frame that is being drawn */
 
+	/* what the program did when it was asked last; NULL: it was not, or no answer has come. The
+	 * generation changes whenever it does. */
+	const struct app_now *now;
+	unsigned now_generation;
+	bool is_quiet; /* the program runs, and has raised no event for some seconds */
+
 	const struct search *search;
 	const struct toggles *toggles; /* of the filter in use */
 	struct config *config;

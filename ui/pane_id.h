@@ -40,6 +40,7 @@ enum pane_flag {
 	X(MARKS,      marks,      "marks",       "Marks",             PANE_IS_PAGE)                                                   \
 	X(FILTERS,    filters,    "filters",     "Filters",           PANE_IS_PAGE)                                                   \
 	X(HOLDS,      holds,      "holds",       "Holds",             PANE_IS_PAGE | PANE_MAY_DOCK)                                   \
+	X(NOW,        now,        "now",         "Now",               PANE_IS_PAGE | PANE_MAY_DOCK)                                   \
 	X(CATALOG,    catalog,    "catalogue",   "Catalogue",         PANE_IS_PAGE | PANE_WITHOUT_SESSION)                            \
 	X(LESSONS,    lessons,    "lessons",     "Learn",             PANE_IS_PAGE | PANE_WITHOUT_SESSION | PANE_STAYS)               \
 	X(LESSON,     lesson,     "lesson",      "Lesson",            PANE_IS_PAGE | PANE_WITHOUT_SESSION | PANE_STAYS | PANE_SPLITS) \

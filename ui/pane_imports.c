@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/tr.h"
 #include "model/import_cost.h"
 #include "ui/area.h"
 #include "ui/pane_host.h"
@@ -145,16 +146,16 @@ static void draw_head(const struct imports *m, struct area a, struct columns c)
 	for (int i = 0; i < IMPORT_ORDER_COUNT; i++)
 		ink[i] = m->by == (enum import_order)i ? ROLE_FOCUS : ROLE_DIM;
 	area_put(a, 0, 2, c.name_w, m->by == IMPORT_BY_TREE ? ROLE_FOCUS : ink[IMPORT_BY_NAME],
-		 m->by == IMPORT_BY_TREE ? "module, below what imported it" : "module");
+		 m->by == IMPORT_BY_TREE ? tr("module, below what imported it") : tr("module"));
 	area_put_right(a, 0, c.self_x, 9, ink[IMPORT_BY_SELF],
-		       m->by == IMPORT_BY_SELF ? "self ms▾" : "self ms");
+		       m->by == IMPORT_BY_SELF ? tr("self ms▾") : tr("self ms"));
 	area_put_right(a, 0, c.total_x, 9, ink[IMPORT_BY_TOTAL],
-		       m->by == IMPORT_BY_TOTAL ? "total ms▾" : "total ms");
+		       m->by == IMPORT_BY_TOTAL ? tr("total ms▾") : tr("total ms"));
 	area_put_right(a, 0, c.events_x, 8, ink[IMPORT_BY_EVENTS],
-		       m->by == IMPORT_BY_EVENTS ? "events▾" : "events");
-	area_put(a, 0, c.from_x, 9, ROLE_DIM, "from");
+		       m->by == IMPORT_BY_EVENTS ? tr("events▾") : tr("events"));
+	area_put(a, 0, c.from_x, 9, ROLE_DIM, tr("from"));
 	if (c.by_w)
-		area_put(a, 0, c.by_x, c.by_w, ROLE_DIM, "imported at");
+		area_put(a, 0, c.by_x, c.by_w, ROLE_DIM, tr("imported at"));
 }
 
 static void put_ms(struct area a, int y, int x, uint64_t ns)
@@ -201,8 +202,8 @@ static void draw_imports(const struct pane *p, struct area a)
 	draw_head(m, a, c);
 	if (!m->order.n)
 		area_put(a, 2, 2, -1, ROLE_TEXT,
-			 m->sorted < p->host->view->n_events ? "counting"
-							     : "no shown event is an import");
+			 m->sorted < p->host->view->n_events ? tr("counting")
+							     : tr("no shown event is an import"));
 	for (int y = 0; y < p->list.n_lines && p->list.top + (uint64_t)y < m->order.n; y++) {
 		bool is_cursor = p->list.top + (uint64_t)y == p->list.cursor;
 		uint32_t row = m->order.v[p->list.top + (uint64_t)y];
@@ -267,13 +268,13 @@ static void title_imports(const struct pane *p, struct strbuf *subject, struct s
 	const struct imports *m = (const struct imports *)p;
 	strbuf_adds(subject, p->host->view->filter_text);
 	if (m->sorted < p->host->view->n_events && !view_is_live(p->host->view))
-		strbuf_addf(facts, "counting %.0f %% · ",
+		strbuf_addf(facts, tr("counting %.0f %% · "),
 			    (double)(m->cost ? import_cost_n_counted(m->cost) : 0) * 100 /
 				(double)p->host->view->n_events);
-	strbuf_add_number_of(facts, m->order.n, "module");
+	text_number_of(facts, m->order.n, tr("module"), tr("modules"));
 	strbuf_adds(facts, " · ");
 	text_duration(facts, m->self_ns);
-	strbuf_adds(facts, " in all");
+	strbuf_adds(facts, tr(" in all"));
 }
 
 static void line_imports(const struct pane *p, uint64_t entry, struct strbuf *to)

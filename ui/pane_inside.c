@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/tr.h"
 #include "base/utf8.h"
 #include "model/arguments.h"
 #include "model/group.h"
@@ -199,7 +200,7 @@ static void build(struct inside *p)
 			arguments_init(&a, s->trace, &e);
 			for (int i = 0; i < 2 && arguments_next(&a, &arg); i++) {
 				if (i == 1 && arg.value.tag == VALUE_STR)
-					p->modules.v[current].from = "extension";
+					p->modules.v[current].from = tr("extension");
 				arguments_skip(&a, &arg);
 			}
 		} else if (e.name == open_name && parent != UINT32_MAX &&
@@ -211,7 +212,7 @@ static void build(struct inside *p)
 			else if (n > 3 && !strcmp(path + n - 3, ".py"))
 				p->modules.v[parent].from = ".py";
 			else if (n > 3 && !strcmp(path + n - 3, ".so"))
-				p->modules.v[parent].from = "extension";
+				p->modules.v[parent].from = tr("extension");
 			free(path);
 		}
 		for (uint32_t m = parent; m != UINT32_MAX; m = p->modules.v[m].parent) {
@@ -245,13 +246,13 @@ static void draw_inside(const struct pane *pane, struct area a)
 	if (wide > 40)
 		wide = 40;
 	int count_x = 32 + wide, ms_x = count_x + 8, bar_x = ms_x + 9, from_x = bar_x + 14;
-	area_put(a, 0, 3, -1, ROLE_DIM, "module");
-	area_put_right(a, 0, count_x, 7, ROLE_DIM, "events");
+	area_put(a, 0, 3, -1, ROLE_DIM, tr("module"));
+	area_put_right(a, 0, count_x, 7, ROLE_DIM, tr("events"));
 	area_put_right(a, 0, ms_x, 8, p->by_time ? ROLE_FOCUS : ROLE_DIM,
 		       p->by_time ? "ms▾" : "ms");
-	area_put(a, 0, from_x, -1, ROLE_DIM, "loaded from");
+	area_put(a, 0, from_x, -1, ROLE_DIM, tr("loaded from"));
 	if (!p->lines.n) {
-		area_put(a, 2, 2, -1, ROLE_TEXT, "no import is under the cursor");
+		area_put(a, 2, 2, -1, ROLE_TEXT, tr("no import is under the cursor"));
 		return;
 	}
 	double total = (double)(p->modules.v[0].end_ns - p->modules.v[0].begin_ns);
@@ -343,10 +344,10 @@ static void title_inside(const struct pane *pane, struct strbuf *subject, struct
 		return;
 	const char *name = p->modules.v[0].name ? p->modules.v[0].name : "";
 	strbuf_addf(subject, "%s%s", strcmp(name, STARTED) ? "import " : "", name);
-	strbuf_add_number_of(facts, p->modules.v[0].n_events, "event");
+	text_number_of(facts, p->modules.v[0].n_events, tr("event"), tr("events"));
 	strbuf_adds(facts, ", ");
 	text_duration(facts, p->modules.v[0].end_ns - p->modules.v[0].begin_ns);
-	strbuf_adds(facts, " · Bksp back");
+	strbuf_adds(facts, tr(" · Bksp back"));
 }
 
 static bool term_inside(const struct pane *pane, struct strbuf *to)

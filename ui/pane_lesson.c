@@ -280,6 +280,8 @@ static int draw_question(const struct lesson_pane *l, struct area a, int y, bool
 	}
 	if (l->said[0])
 		y = put_text(a, y, 1, ROLE_TEXT, l->said);
+	else if (!l->answered)
+		y = put_text(a, y, 1, ROLE_DIM, tr("Enter, then your answer"));
 	if (l->answered)
 		y = put_text(a, y, 1, ROLE_TEXT, strbuf_str(&l->after));
 	else if (l->hint && s->hint)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/tr.h"
 #include "base/utf8.h"
 #include "ui/area.h"
 #include "ui/keep.h"
@@ -29,9 +30,9 @@ static void draw_marks(const struct pane *p, struct area a)
 {
 	struct view *s = p->host->view;
 	if (!s->marks.n) {
-		area_put(a, 1, 2, -1, ROLE_TEXT, "no mark yet");
+		area_put(a, 1, 2, -1, ROLE_TEXT, tr("no mark yet"));
 		area_put(a, 2, 2, -1, ROLE_DIM,
-			 "m marks the event under the cursor, M writes a note at it");
+			 tr("m marks the event under the cursor, M writes a note at it"));
 	}
 	for (int y = 0; y < a.n_lines && p->list.top + (uint64_t)y < s->marks.n; y++) {
 		const struct mark *m = &s->marks.v[p->list.top + (uint64_t)y];
@@ -93,8 +94,7 @@ static bool act_marks(struct pane *p, enum action action, uint64_t count, const 
 static void title_marks(const struct pane *p, struct strbuf *subject, struct strbuf *facts)
 {
 	(void)subject;
-	strbuf_addf(facts, "%zu mark%s", p->host->view->marks.n,
-		    p->host->view->marks.n == 1 ? "" : "s");
+	text_number_of(facts, p->host->view->marks.n, tr("mark"), tr("marks"));
 }
 
 static void line_marks(const struct pane *p, uint64_t entry, struct strbuf *to)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/tr.h"
 #include "base/utf8.h"
 #include "ui/area.h"
 #include "ui/pane_host.h"
@@ -63,8 +64,8 @@ static void draw_messages(const struct pane *p, struct area a)
 {
 	const struct messages *m = (const struct messages *)p;
 	if (!m->lines.n) {
-		area_put(a, 1, 2, -1, ROLE_TEXT, "there is no message yet");
-		area_put(a, 2, 2, -1, ROLE_DIM, "losses, ends and failures are kept here");
+		area_put(a, 1, 2, -1, ROLE_TEXT, tr("there is no message yet"));
+		area_put(a, 2, 2, -1, ROLE_DIM, tr("losses, ends and failures are kept here"));
 	}
 	for (int y = 0; y < a.n_lines && p->list.top + (uint64_t)y < m->lines.n; y++) {
 		const struct message_line *l = &m->lines.v[p->list.top + (uint64_t)y];
@@ -119,7 +120,7 @@ static bool act_messages(struct pane *p, enum action action, uint64_t count, con
 static void title_messages(const struct pane *p, struct strbuf *subject, struct strbuf *facts)
 {
 	(void)subject;
-	strbuf_addf(facts, "%zu · newest first", p->host->messages->n);
+	strbuf_addf(facts, tr("%zu · newest first"), p->host->messages->n);
 }
 
 static void line_messages(const struct pane *p, uint64_t entry, struct strbuf *to)

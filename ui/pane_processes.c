@@ -7,6 +7,9 @@
  * and its earlier programs are named below. Space tags a line; + - and Enter then act on all tagged
  * lines.
  *
+ * A thread that runs asyncio has a line for each name of a task below it, and on a wide screen each
+ * line shows its events over time.
+ *
  * What a thread waits for is known from the kernel (struct app_live_ops, task) and from the caller
  * of its last event. Its frames are not walked: only the probe does that, at events, and a thread
  * is never stopped in order to be shown.
@@ -16,7 +19,9 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "base/tr.h"
 #include "base/utf8.h"
+#include "model/trace_task.h"
 #include "ui/area.h"
 #include "ui/pane_host.h"
 #include "ui/process_kind.h"
@@ -63,25 +68,27 @@ static void state_text(const struct view *s, const struct proc_line *l, struct s
 	const struct process_info *p = trace_process(s->trace, l->process);
 	switch (l->kind) {
 	case LINE_THREADS:
-	case LINE_CHILDREN: strbuf_adds(to, "ended"); return;
+	case LINE_CHILDREN: strbuf_adds(to, tr("ended")); return;
+	case LINE_TASK:
+	case LINE_TASKS: return;
 	case LINE_THREAD:
-		strbuf_adds(to, l->state                          ? l->state
-				: view_has_target(s) || p->end_ns ? "ended"
+		strbuf_adds(to, l->state                          ? tr(l->state)
+				: view_has_target(s) || p->end_ns ? tr("ended")
 								  : "");
 		return;
 	case LINE_PROCESS: break;
 	}
 	if (p->end_ns && p->exit_status >= 0) {
 		if (WIFSIGNALED(p->exit_status))
-			strbuf_addf(to, "killed %d", WTERMSIG(p->exit_status));
+			strbuf_addf(to, tr("killed %d"), WTERMSIG(p->exit_status));
 		else
-			strbuf_addf(to, "ended %d", WEXITSTATUS(p->exit_status));
+			strbuf_addf(to, tr("ended %d"), WEXITSTATUS(p->exit_status));
 	} else if (p->end_ns) {
-		strbuf_adds(to, "ended");
+		strbuf_adds(to, tr("ended"));
 	} else if (l->state) {
-		strbuf_adds(to, l->state);
+		strbuf_adds(to, tr(l->state));
 	} else {
-		strbuf_adds(to, view_has_target(s) ? "gone" : "still ran");
+		strbuf_adds(to, view_has_target(s) ? tr("gone") : tr("still ran"));
 	}
 }
 
@@ -111,7 +118,7 @@ static void crowd_text(const struct processes *c, const struct proc_line *l, str
 			memcpy(names[n++], one, sizeof(one));
 	}
 	if (n == 1)
-		strbuf_adds(to, "all ");
+		strbuf_adds(to, tr("all "));
 	for (unsigned k = 0; k < n; k++) {
 		if (k)
 			strbuf_addc(to, ' ');
@@ -121,6 +128,16 @@ static void crowd_text(const struct processes *c, const struct proc_line *l, str
 		strbuf_adds(to, " …");
 }
 
+static void task_text(const struct view *s, const struct proc_line *l, struct strbuf *to)
+{
+	size_t n;
+	const char *name = trace_task_name_text(s->trace, l->task, &n);
+	strbuf_adds(to, l->task == LANE_OTHERS ? tr("other tasks") : tr("task "));
+	utf8_escape(to, name, n, 0);
+	if (!n && l->task != LANE_OTHERS)
+		strbuf_adds(to, tr("(no name)"));
+}
+
 static void name_text(const struct processes *c, const struct proc_line *l, struct strbuf *to)
 {
 	struct view *s = c->pane.host->view;
@@ -128,7 +145,8 @@ static void name_text(const struct processes *c, const struct proc_line *l, stru
 	case LINE_PROCESS:
 		event_text_pid(to, s, l->process);
 		strbuf_addc(to, ' ');
-		text_program(to, s->trace, trace_process(s->trace, l->process)->name);
+		if (!process_kind_add_worker(to, s->trace, l->process))
+			text_program(to, s->trace, trace_process(s->trace, l->process)->name);
 		return;
 	case LINE_THREAD: {
 		const struct thread_info *t = trace_thread(s->trace, l->thread);
@@ -138,13 +156,17 @@ static void name_text(const struct processes *c, const struct proc_line *l, stru
 			strbuf_add_repeat(to, ' ', 11 - (to->n - before));
 		strbuf_addf(to, " %llu", (unsigned long long)t->tid);
 		if (t->interpreter)
-			strbuf_addf(to, " interpreter %u", t->interpreter);
+			strbuf_addf(to, tr(" interpreter %u"), t->interpreter);
 		return;
 	}
+	case LINE_TASK: task_text(s, l, to); return;
 	case LINE_THREADS:
 	case LINE_CHILDREN:
+	case LINE_TASKS:
 		strbuf_add_count(to, l->n);
-		strbuf_adds(to, l->kind == LINE_THREADS ? " ended threads" : " ended children");
+		strbuf_adds(to, l->kind == LINE_THREADS    ? tr(" ended threads")
+				: l->kind == LINE_CHILDREN ? tr(" ended children")
+							   : tr(" tasks"));
 		return;
 	}
 }
@@ -155,7 +177,7 @@ static void add_ago(struct strbuf *to, const struct view *s, uint64_t time_ns)
 	uint64_t last = trace_about_get(s->trace)->last_ns;
 	strbuf_adds(to, ", ");
 	text_duration(to, last > time_ns ? last - time_ns : 0);
-	strbuf_adds(to, view_has_target(s) ? " before the newest" : " before the end");
+	strbuf_adds(to, view_has_target(s) ? tr(" before the newest") : tr(" before the end"));
 }
 
 static void draw_process_details(const struct processes *c, const struct proc_line *l,
@@ -166,40 +188,74 @@ static void draw_process_details(const struct processes *c, const struct proc_li
 	struct strbuf b = { 0 };
 	strbuf_addf(&b, "%u", info->pid);
 	if (info->ns_pid && info->ns_pid != info->pid)
-		strbuf_addf(&b, ", %u in its container", info->ns_pid);
-	strbuf_addf(&b, ", child of %u", info->ppid);
+		strbuf_addf(&b, tr(", %u in its container"), info->ns_pid);
+	strbuf_addf(&b, tr(", child of %u"), info->ppid);
 	if (info->python) {
-		strbuf_adds(&b, ", python ");
+		strbuf_adds(&b, tr(", python "));
 		text_string(&b, s->trace, info->python);
 	}
 	process_kind_add(&b, s->trace, l->process);
-	strbuf_adds(&b, info->flags & PROCESS_LAUNCHED   ? ", started here"
-			: info->flags & PROCESS_ATTACHED ? ", attached to"
-			: info->flags & PROCESS_FORKED   ? ", forked"
-			: info->flags & PROCESS_EXECED   ? ", became another program"
+	strbuf_adds(&b, info->flags & PROCESS_LAUNCHED   ? tr(", started here")
+			: info->flags & PROCESS_ATTACHED ? tr(", attached to")
+			: info->flags & PROCESS_FORKED   ? tr(", forked")
+			: info->flags & PROCESS_EXECED   ? tr(", became another program")
 							 : "");
-	strbuf_adds(&b, info->flags & PROCESS_FREE_THREADED ? ", free-threaded" : "");
+	strbuf_adds(&b, info->flags & PROCESS_FREE_THREADED ? tr(", free-threaded") : "");
+	strbuf_adds(&b, info->flags & PROCESS_TICK_TIMES ? tr(", times are right to 10 ms") : "");
 	area_put_cut(a, y, 1, -1, ROLE_TEXT, strbuf_str(&b));
 	strbuf_clear(&b);
-	strbuf_adds(&b, "in         ");
+	strbuf_adds(&b, tr("in         "));
 	text_string(&b, s->trace, info->cwd);
 	area_put_cut(a, y + 1, 1, -1, ROLE_DIM, strbuf_str(&b));
 	strbuf_clear(&b);
-	strbuf_adds(&b, "seen       ");
+	strbuf_adds(&b, tr("seen       "));
 	event_text_time(&b, s, info->start_ns, 0, TIME_START, 3);
 	strbuf_adds(&b, " s … ");
 	if (info->end_ns)
 		event_text_time(&b, s, info->end_ns, 0, TIME_START, 3);
-	strbuf_adds(&b, info->end_ns ? " s" : view_is_live(s) ? "now" : "the end");
+	strbuf_adds(&b, info->end_ns ? " s" : view_is_live(s) ? tr("now") : tr("the end"));
 	area_put_cut(a, y + 2, 1, -1, ROLE_DIM, strbuf_str(&b));
 	strbuf_clear(&b);
 	for (uint32_t i = 0, n = 0; i < l->process && n < 4; i++) {
 		if (c->tree.image[i] != l->process)
 			continue;
-		strbuf_adds(&b, n++ ? "  →  " : "first was  ");
+		strbuf_adds(&b, n++ ? "  →  " : tr("first was  "));
 		text_program(&b, s->trace, trace_process(s->trace, i)->name);
 	}
 	area_put_cut(a, y + 3, 1, -1, ROLE_DIM, strbuf_str(&b));
+	strbuf_fini(&b);
+}
+
+/* The last event of a thread or a task, and what raised it, in two lines from y on. */
+static void draw_last_event(struct view *s, const struct proc_line *l, struct area a, int y)
+{
+	struct strbuf b = { 0 };
+	struct event e;
+	if (l->last == UINT64_MAX || !trace_event(s->trace, l->last, &e))
+		return;
+	strbuf_adds(&b, tr("last event "));
+	event_text_name(&b, s, e.name);
+	strbuf_addc(&b, ' ');
+	event_text_gist(&b, s, &e, 40);
+	add_ago(&b, s, e.time_ns);
+	area_put_cut(a, y, 1, -1, ROLE_DIM, strbuf_str(&b));
+	struct frame_info top;
+	uint32_t frame, parent;
+	strbuf_clear(&b);
+	strbuf_adds(&b, tr("raised at  "));
+	size_t before = b.n;
+	if (trace_stack(s->trace, e.stack, &parent, &frame) && trace_frame(s->trace, frame, &top))
+		text_place(&b, s, &top);
+	struct strbuf caller = { 0 };
+	event_text_caller(&caller, s, &e, true);
+	size_t n_place = b.n - before;
+	bool is_same = n_place && caller.n >= n_place &&
+		       !memcmp(strbuf_str(&b) + before, strbuf_str(&caller), n_place);
+	if (caller.n && caller.s[0] != '(' && !is_same)
+		strbuf_addf(&b, "%s%s", b.n > before ? "  ◂ " : "", strbuf_str(&caller));
+	if (b.n > before)
+		area_put_cut(a, y + 1, 1, -1, ROLE_DIM, strbuf_str(&b));
+	strbuf_fini(&caller);
 	strbuf_fini(&b);
 }
 
@@ -215,46 +271,69 @@ static void draw_thread_details(const struct processes *c, const struct proc_lin
 	if (n)
 		utf8_escape(&b, name, n, 0);
 	else
-		strbuf_adds(&b, p->pid == t->tid ? "MainThread" : "thread");
-	strbuf_addf(&b, " %llu, of %u, interpreter %u", (unsigned long long)t->tid, p->pid,
+		strbuf_adds(&b, p->pid == t->tid ? "MainThread" : tr("thread"));
+	strbuf_addf(&b, tr(" %llu, of %u, interpreter %u"), (unsigned long long)t->tid, p->pid,
 		    t->interpreter);
 	area_put_cut(a, y, 1, -1, ROLE_TEXT, strbuf_str(&b));
 	strbuf_clear(&b);
 	if (l->state) {
 		bool waits_in = !strncmp(l->state, "in ", 3);
-		strbuf_addf(&b, "%s   %s", waits_in ? "waits in" : "state   ",
+		strbuf_addf(&b, "%s   %s", waits_in ? tr("waits in") : tr("state   "),
 			    waits_in ? l->state + 3 : l->state);
 		area_put_cut(a, ++y, 1, -1, ROLE_DIM, strbuf_str(&b));
 	}
+	strbuf_fini(&b);
+	draw_last_event(s, l, a, y + 1);
+}
+
+static void draw_task_details(const struct processes *c, const struct proc_line *l, struct area a,
+			      int y)
+{
+	struct view *s = c->pane.host->view;
+	const struct thread_info *t = trace_thread(s->trace, l->thread);
+	struct strbuf b = { 0 };
+	struct trace_task task;
 	struct event e;
-	if (l->last == UINT64_MAX || !trace_event(s->trace, l->last, &e)) {
-		strbuf_fini(&b);
-		return;
+	task_text(s, l, &b);
+	strbuf_adds(&b, tr(", in "));
+	event_text_thread(&b, s, l->thread, 24);
+	strbuf_addf(&b, " %llu", (unsigned long long)t->tid);
+	area_put_cut(a, y, 1, -1, ROLE_TEXT, strbuf_str(&b));
+	strbuf_clear(&b);
+	if (trace_event(s->trace, l->last, &e) && trace_task(s->trace, e.task, &task) &&
+	    (task.n_awaited || task.n_more)) {
+		strbuf_adds(&b, tr("last awaited by "));
+		trace_task_add_awaited(&b, &task, TASKS_SHOWN);
+		area_put_cut(a, ++y, 1, -1, ROLE_DIM, strbuf_str(&b));
 	}
-	strbuf_clear(&b);
-	strbuf_adds(&b, "last event ");
-	event_text_name(&b, s, e.name);
-	strbuf_addc(&b, ' ');
-	event_text_gist(&b, s, &e, 40);
-	add_ago(&b, s, e.time_ns);
-	area_put_cut(a, y + 1, 1, -1, ROLE_DIM, strbuf_str(&b));
-	struct frame_info top;
-	uint32_t frame, parent;
-	strbuf_clear(&b);
-	strbuf_adds(&b, "raised at  ");
-	size_t before = b.n;
-	if (trace_stack(s->trace, e.stack, &parent, &frame) && trace_frame(s->trace, frame, &top))
-		text_place(&b, s, &top);
-	struct strbuf caller = { 0 };
-	event_text_caller(&caller, s, &e, true);
-	size_t n_place = b.n - before;
-	bool is_same = n_place && caller.n >= n_place &&
-		       !memcmp(strbuf_str(&b) + before, strbuf_str(&caller), n_place);
-	if (caller.n && caller.s[0] != '(' && !is_same)
-		strbuf_addf(&b, "%s%s", b.n > before ? "  ◂ " : "", strbuf_str(&caller));
-	if (b.n > before)
-		area_put_cut(a, y + 2, 1, -1, ROLE_DIM, strbuf_str(&b));
-	strbuf_fini(&caller);
+	strbuf_fini(&b);
+	draw_last_event(s, l, a, y + 1);
+}
+
+/* The column where the events over time begin; the right edge: there is no room for them. */
+static int lane_x(struct area a, int last_x)
+{
+	int x = last_x + 26;
+	return a.n_columns - x >= 24 ? x : a.n_columns;
+}
+
+static void draw_lane(const struct processes *c, const struct proc_line *l, struct area a, int y,
+		      int x)
+{
+	uint32_t bins[LANE_BINS] = { 0 }, cells[LANE_BINS] = { 0 }, max = 0;
+	int width = a.n_columns - x - 1;
+	uint32_t n = width > LANE_BINS ? LANE_BINS : width > 0 ? (uint32_t)width : 0;
+	struct strbuf b = { 0 };
+	if (!n || l->kind == LINE_THREADS || l->kind == LINE_CHILDREN)
+		return;
+	process_line_bins(c, l, bins);
+	for (uint32_t i = 0; i < LANE_BINS; i++) {
+		uint32_t *cell = &cells[i * n / LANE_BINS];
+		*cell += bins[i];
+		max = *cell > max ? *cell : max;
+	}
+	text_spark(&b, cells, n, max);
+	area_put(a, y, x, (int)n, ROLE_DIM, strbuf_str(&b));
 	strbuf_fini(&b);
 }
 
@@ -265,8 +344,7 @@ static void draw_line(const struct processes *c, const struct proc_line *l, stru
 	const struct process_info *info = trace_process(s->trace, l->process);
 	int x = 2 + l->depth * 2, count_x = state_x + 11, lost_x = count_x + 11,
 	    last_x = lost_x + 8;
-	bool traced = info->python_hex != 0,
-	     fold = l->kind == LINE_THREADS || l->kind == LINE_CHILDREN;
+	bool traced = info->python_hex != 0, fold = process_line_is_fold(l);
 	struct strbuf b = { 0 };
 	if (x > 20)
 		x = 20;
@@ -295,12 +373,16 @@ static void draw_line(const struct processes *c, const struct proc_line *l, stru
 	if (l->kind == LINE_CHILDREN)
 		crowd_text(c, l, &b);
 	else if (l->kind == LINE_PROCESS && !traced)
-		strbuf_adds(&b, a.n_columns - last_x < 22 ? "not Python" : "not Python: seen only");
+		strbuf_adds(&b, a.n_columns - last_x < 22 ? tr("not Python")
+							  : tr("not Python: seen only"));
 	else if (l->last != UINT64_MAX && trace_event(s->trace, l->last, &e)) {
 		event_text_name(&b, s, e.name);
 		role = view_name(s, e.name)->role;
 	}
-	area_put_cut(a, y, last_x, -1, role, strbuf_str(&b));
+	int to_x = lane_x(a, last_x);
+	area_put_cut(a, y, last_x, to_x < a.n_columns ? to_x - last_x - 1 : -1, role,
+		     strbuf_str(&b));
+	draw_lane(c, l, a, y, to_x);
 	strbuf_fini(&b);
 }
 
@@ -312,11 +394,13 @@ static void draw_processes(const struct pane *p, struct area a)
 	if (wide > 30)
 		wide = 30;
 	int state_x = 31 + wide, count_x = state_x + 11, lost_x = count_x + 11, last_x = lost_x + 8;
-	area_put(a, 0, 2, -1, ROLE_DIM, "process or thread");
-	area_put(a, 0, state_x, -1, ROLE_DIM, "state");
-	area_put_right(a, 0, count_x, 11, ROLE_DIM, "events");
-	area_put_right(a, 0, lost_x, 7, ROLE_DIM, "lost");
-	area_put(a, 0, last_x, -1, ROLE_DIM, "last event");
+	area_put(a, 0, 2, -1, ROLE_DIM, tr("process or thread"));
+	area_put(a, 0, state_x, -1, ROLE_DIM, tr("state"));
+	area_put_right(a, 0, count_x, 11, ROLE_DIM, tr("events"));
+	area_put_right(a, 0, lost_x, 7, ROLE_DIM, tr("lost"));
+	area_put(a, 0, last_x, -1, ROLE_DIM, tr("last event"));
+	if (lane_x(a, last_x) < a.n_columns)
+		area_put(a, 0, lane_x(a, last_x), -1, ROLE_DIM, tr("over time"));
 	for (int y = 0; y < p->list.n_lines && p->list.top + (uint64_t)y < c->lines.n; y++) {
 		draw_line(c, &c->lines.v[p->list.top + (uint64_t)y], a, y + 1, state_x);
 		search_mark(p->host->search, a, y + 1);
@@ -329,7 +413,9 @@ static void draw_processes(const struct pane *p, struct area a)
 	/* show what is known of the line under the cursor */
 	if (a.n_lines > 8 && p->list.cursor < c->lines.n) {
 		const struct proc_line *l = &c->lines.v[p->list.cursor];
-		if (l->kind == LINE_THREAD)
+		if (l->kind == LINE_TASK)
+			draw_task_details(c, l, a, a.n_lines - 4);
+		else if (l->kind == LINE_THREAD)
 			draw_thread_details(c, l, a, a.n_lines - 4);
 		else
 			draw_process_details(c, l, a, a.n_lines - 4);
@@ -342,14 +428,22 @@ static const struct proc_line *current(const struct pane *p)
 	return p->list.cursor < c->lines.n ? &c->lines.v[p->list.cursor] : NULL;
 }
 
-static void term_of(const struct processes *c, enum line_kind kind, uint32_t process,
-		    uint32_t thread, struct strbuf *to)
+static void term_of(const struct processes *c, const struct proc_line *l, struct strbuf *to)
 {
 	struct trace *t = c->pane.host->view->trace;
-	event_text_process_filter(to, c->pane.host->view, process);
-	if (kind == LINE_THREAD && thread < c->n_threads)
+	bool is_of_thread = l->kind == LINE_THREAD || l->kind == LINE_TASK || l->kind == LINE_TASKS;
+	event_text_process_filter(to, c->pane.host->view, l->process);
+	if (is_of_thread && l->thread < c->n_threads)
 		strbuf_addf(to, " and tid == %llu",
-			    (unsigned long long)trace_thread(t, thread)->tid);
+			    (unsigned long long)trace_thread(t, l->thread)->tid);
+	if (l->kind == LINE_TASK && l->task != LANE_OTHERS) {
+		size_t n;
+		const char *name = trace_task_name_text(t, l->task, &n);
+		strbuf_adds(to, " and task == ");
+		filter_quote(to, name, n);
+	} else if (l->kind == LINE_TASK || l->kind == LINE_TASKS) {
+		strbuf_adds(to, " and task");
+	}
 }
 
 /* Write a filter for all tagged lines, or else for the line under the cursor. */
@@ -357,26 +451,25 @@ static bool term_processes(const struct pane *p, struct strbuf *to)
 {
 	const struct processes *c = (const struct processes *)p;
 	struct trace *t = p->host->view->trace;
-	const struct proc_line *l = current(p);
+	const struct proc_line *at = current(p);
 	if (!c->tagged.n) {
-		if (l)
-			term_of(c, l->kind, l->process, l->thread, to);
-		return l != NULL;
+		if (at)
+			term_of(c, at, to);
+		return at != NULL;
 	}
 	unsigned n_pids = 0, n_terms = 0;
 	struct strbuf pids = { 0 };
 	/* processes of one host go into one set, others and threads are named one by one */
 	for (size_t i = 0; i < c->tagged.n; i++) {
-		uint32_t process = (uint32_t)(c->tagged.v[i] >> 32) & 0x3fffffffu;
-		enum line_kind kind = (enum line_kind)(c->tagged.v[i] >> 62);
-		if (process >= c->n_processes)
+		struct proc_line l = process_line_of_key(c, c->tagged.v[i]);
+		if (l.process >= c->n_processes)
 			continue;
-		if (kind == LINE_THREAD || trace_n_hosts(t)) {
+		if (l.kind != LINE_PROCESS || trace_n_hosts(t)) {
 			strbuf_adds(to, n_terms++ ? " or " : "");
-			term_of(c, kind, process, (uint32_t)c->tagged.v[i], to);
+			term_of(c, &l, to);
 		} else {
 			strbuf_addf(&pids, n_pids++ ? ", %u" : "%u",
-				    trace_process(t, process)->pid);
+				    trace_process(t, l.process)->pid);
 		}
 	}
 	if (n_pids) {
@@ -417,7 +510,7 @@ static bool act_line(struct pane *p, enum action action, uint64_t count)
 	const struct proc_line *l = current(p);
 	switch ((int)action) {
 	case ACTION_OPEN: {
-		if (l && (l->kind == LINE_THREADS || l->kind == LINE_CHILDREN))
+		if (l && process_line_is_fold(l))
 			return act_line(p, ACTION_FOLD, 0);
 		struct strbuf term = { 0 };
 		if (term_processes(p, &term)) {
@@ -430,7 +523,7 @@ static bool act_line(struct pane *p, enum action action, uint64_t count)
 	case ACTION_TOGGLE:
 		if (!l)
 			return true;
-		if (l->kind == LINE_THREADS || l->kind == LINE_CHILDREN)
+		if (process_line_is_fold(l))
 			host_flash(p->host, "z opens these; one by one they can be tagged");
 		else
 			flip(&c->tagged.v, &c->tagged.n, &c->tagged.cap, process_line_key(l));
@@ -468,9 +561,9 @@ static void title_processes(const struct pane *p, struct strbuf *subject, struct
 		if (c->tree.image[i] == i)
 			*(trace_process(t, i)->python_hex ? &traced : &seen) += 1;
 	if (c->tagged.n)
-		strbuf_addf(facts, "%zu tagged · ", c->tagged.n);
-	strbuf_addf(facts, "%u traced, %u seen · %u thread%s", traced, seen, c->n_threads,
-		    c->n_threads == 1 ? "" : "s");
+		strbuf_addf(facts, tr("%zu tagged · "), c->tagged.n);
+	strbuf_addf(facts, tr("%u traced, %u seen · "), traced, seen);
+	text_number_of(facts, c->n_threads, tr("thread"), tr("threads"));
 }
 
 static void line_processes(const struct pane *p, uint64_t entry, struct strbuf *to)

@@ -1,7 +1,8 @@
 /*
  * pane_stack: the frames of the event. Library frames are folded, the caller is marked, and the
- * source around the frame under the cursor is shown below, and, while its thread is held, the local
- * variables of that frame.
+ * source around the frame under the cursor is shown below, and, if its thread is or was held, the
+ * local variables of that frame. A line below the frames names the asyncio task, and the tasks that
+ * wait for it.
  */
 #include "ui/pane_stack.h"
 
@@ -9,8 +10,12 @@
 #include <string.h>
 
 #include "base/hold_list.h"
+#include "base/tr.h"
 #include "base/utf8.h"
+#include "model/trace_locals.h"
+#include "model/trace_task.h"
 #include "ui/area.h"
+#include "ui/now_lines.h"
 #include "ui/pane_host.h"
 #include "ui/source.h"
 #include "ui/text.h"
@@ -21,6 +26,8 @@ struct frame_entry {
 	uint32_t n_folded; /* > 0: a run of this many library frames begins here */
 	uint32_t last;     /* frame id of the last one of the run */
 };
+
+enum { TASK_LINES_MIN = 2 }; /* lines of frames, from which on one is left to the task */
 
 enum stack_show { SHOW_BOTH, SHOW_PYTHON, SHOW_NATIVE, SHOW_COUNT };
 
@@ -34,12 +41,13 @@ struct stack {
 	enum stack_show show;
 	uint8_t flags; /* of the event */
 	bool has_event;
+	uint32_t task; /* of the event, as in struct event; 0: none that can be shown */
 	uint64_t seq;
 	/* The file of the frame under the cursor, from look(). NULL: not read, or memory is
 	 * short. */
 	const struct source_file *source;
 	bool is_ours;         /* its name leads to the files that we see */
-	bool is_held;         /* the thread waits before this event happens */
+	bool has_locals;      /* the thread waits before this event happens, or did and was read */
 	struct strbuf locals; /* of the frame under the cursor, a line each; "": not known */
 };
 
@@ -65,7 +73,7 @@ static int excerpt_lines(const struct pane *p)
 {
 	const struct stack *k = (const struct stack *)p;
 	int n = p->n_lines;
-	if (k->is_held) /* variables need more room */
+	if (k->has_locals) /* variables need more room */
 		return n >= 18 ? n * 2 / 3 : n >= 9 ? n - 4 : n >= 5 ? 3 : 0;
 	return n >= 18 ? n / 2 - 1 : n >= 9 ? 5 : n >= 5 ? 2 : 0;
 }
@@ -77,8 +85,11 @@ static void build(struct stack *k)
 	k->entries.n = 0;
 	k->n_frames = k->depth = k->n_python = k->n_native = 0;
 	k->caller = UINT32_MAX;
+	k->task = 0;
 	k->has_event = k->pane.host->cursor_seq != SELECTION_NONE &&
 		       trace_event(s->trace, k->pane.host->cursor_seq, &e);
+	if (k->has_event && trace_task_name(s->trace, e.task))
+		k->task = e.task;
 	if (!k->has_event || !e.stack)
 		return;
 	k->flags = e.flags;
@@ -209,11 +220,15 @@ static void look_at_locals(struct stack *k)
 	struct frame_info f;
 	uint32_t number = 0;
 	strbuf_clear(&k->locals);
-	if (!held || !s->live->locals || !source_frame(k, &f))
+	if (!k->has_locals || !source_frame(k, &f))
 		return;
 	for (uint32_t i = 0; i < e->number && i < k->n_frames; i++)
 		number += trace_frame(s->trace, k->frames[i], &f) && f.kind == FRAME_PYTHON;
-	if (!s->live->locals(s->live_ctx, held, number, &k->locals))
+	/* those of the capture, which stay as they are; until it has them, those of now */
+	struct trace_locals_frame frame;
+	if (trace_locals_frame(s->trace, k->seq, number, "", &frame, &k->locals))
+		return;
+	if (!held || !s->live->locals || !s->live->locals(s->live_ctx, held, number, &k->locals))
 		strbuf_clear(&k->locals);
 }
 
@@ -230,12 +245,14 @@ static void look(struct stack *k)
 static void update_stack(struct pane *p, unsigned changes)
 {
 	struct stack *k = (struct stack *)p;
-	bool was_held = k->is_held, other = k->seq != p->host->cursor_seq;
+	bool had_locals = k->has_locals, other = k->seq != p->host->cursor_seq;
 	k->seq = p->host->cursor_seq;
-	k->is_held = held_now(k) != NULL;
-	if (changes & (CHANGE_CURSOR | CHANGE_FILTER | CHANGE_SIZE) || was_held != k->is_held) {
+	k->has_locals = held_now(k) || trace_locals(p->host->view->trace, k->seq);
+	if (changes & (CHANGE_CURSOR | CHANGE_FILTER | CHANGE_SIZE) ||
+	    had_locals != k->has_locals) {
 		build(k);
 		int lines = p->n_lines - (k->entries.n ? excerpt_lines(p) : 0);
+		lines -= k->task && lines >= TASK_LINES_MIN;
 		list_set(&p->list, k->entries.n, lines > 0 ? lines : 1);
 		if (other)
 			for (size_t i = 0; i < k->entries.n; i++)
@@ -255,20 +272,20 @@ static const char *no_source_words(const struct stack *k, const struct frame_inf
 	size_t n;
 	const char *file = trace_string(k->pane.host->view->trace, f->file, &n);
 	if (n && *file == '<')
-		return "this code has no file";
+		return tr("this code has no file");
 	if (k->source && k->source->is_silent)
-		return "its file system does not answer; :source asks it again";
+		return tr("its file system does not answer; :source asks it again");
 	if (is_small)
-		return "no source here; :source DIR looks elsewhere";
-	return k->is_ours ? "it is not on this machine; :source DIR looks elsewhere"
-			  : "its files are not this machine's; :source DIR looks elsewhere";
+		return tr("no source here; :source DIR");
+	return k->is_ours ? tr("it is not on this machine; :source DIR looks elsewhere")
+			  : tr("its files are not this machine's; :source DIR looks elsewhere");
 }
 
 static void draw_no_source(const struct stack *k, struct area a, const struct frame_info *f)
 {
 	bool is_small = a.n_lines <= 3;
 	if (!is_small)
-		area_put_cut(a, 1, 2, -1, ROLE_DIM, "no source");
+		area_put_cut(a, 1, 2, -1, ROLE_DIM, tr("no source"));
 	area_put_cut(a, is_small ? 1 : 2, 2, -1, ROLE_DIM, no_source_words(k, f, is_small));
 }
 
@@ -328,7 +345,7 @@ static void draw_excerpt(const struct stack *k, struct area a, const struct fram
 	struct event e;
 	if (trace_event(s->trace, k->seq, &e) &&
 	    source->modified_ns > trace_about_get(s->trace)->wall_anchor_ns + e.time_ns)
-		area_put_cut(a, 0, x + 2, -1, ROLE_TROUBLE, "changed since the event");
+		area_put_cut(a, 0, x + 2, -1, ROLE_TROUBLE, tr("changed since the event"));
 	int lines = a.n_lines - 1, digits = 1;
 	int64_t first = (int64_t)f->line - (lines - 1) / 3;
 	if (first < 1)
@@ -341,7 +358,8 @@ static void draw_excerpt(const struct stack *k, struct area a, const struct fram
 		draw_source_line(k, a, y + 1, first + y, digits, f);
 }
 
-/* The source line and the variables of a thread that is held; of others, an excerpt of the source. */
+/* Of a thread that is or was held: its source line and variables; of others, an excerpt of the
+ * source. */
 static void draw_below(const struct stack *k, struct area a, const struct frame_info *f)
 {
 	if (!k->locals.n) {
@@ -361,7 +379,7 @@ static void draw_below(const struct stack *k, struct area a, const struct frame_
 				n_more += *p == '\n' && p[1];
 		struct strbuf b = { 0 };
 		if (n_more)
-			strbuf_addf(&b, "… %zu more; \\ gives this pane more room", n_more + 1);
+			strbuf_addf(&b, tr("… %zu more; \\ gives this pane more room"), n_more + 1);
 		else
 			strbuf_add(&b, line, n);
 		area_put_cut(a, y, 4, -1, n_more ? ROLE_DIM : ROLE_TEXT, strbuf_str(&b));
@@ -372,6 +390,48 @@ static void draw_below(const struct stack *k, struct area a, const struct frame_
 	}
 }
 
+/* While the program is quiet, its last line says what the thread does now, which is another moment
+ * than that of the stack. False: there is nothing to say. */
+static bool draw_what_now(const struct stack *k, struct area a, int y)
+{
+	const struct pane_host *host = k->pane.host;
+	struct trace *t = host->view->trace;
+	struct strbuf b = { 0 };
+	struct event e;
+	if (!host->now || !host->is_quiet || !trace_event(t, k->seq, &e))
+		return false;
+	const struct thread_info *thread = trace_thread(t, e.thread);
+	const struct process_info *process = trace_process(t, e.process);
+	now_age_text(&b, host);
+	strbuf_adds(&b, ": ");
+	bool is_known = thread && process &&
+			now_thread_text(&b, host, (int)process->pid, (int)thread->tid);
+	if (is_known) {
+		strbuf_adds(&b, tr("; @ shows all"));
+		area_put_cut(a, y, 2, -1, ROLE_DIM, strbuf_str(&b));
+	}
+	strbuf_fini(&b);
+	return is_known;
+}
+
+/* "in task job-1, awaited by job-2 ← main" */
+static void draw_task(const struct stack *k, struct area a, int y)
+{
+	struct trace *t = k->pane.host->view->trace;
+	struct trace_task task;
+	struct strbuf b = { 0 };
+	if (!k->task || y >= a.n_lines || !trace_task(t, k->task, &task))
+		return;
+	strbuf_adds(&b, tr("in task "));
+	utf8_escape(&b, task.name, task.n_name, 0);
+	if (task.n_awaited || task.n_more) {
+		strbuf_adds(&b, tr(", awaited by "));
+		trace_task_add_awaited(&b, &task, TASKS_SHOWN);
+	}
+	area_put_cut(a, y, 1, -1, ROLE_DIM, strbuf_str(&b));
+	strbuf_fini(&b);
+}
+
 static void draw_stack(const struct pane *p, struct area a)
 {
 	const struct stack *k = (const struct stack *)p;
@@ -380,9 +440,11 @@ static void draw_stack(const struct pane *p, struct area a)
 	bool focus = pane_has_focus(p);
 	if (!k->entries.n) {
 		if (k->has_event) {
-			area_put(a, 0, 2, -1, ROLE_TEXT, "no stack was taken");
-			area_put_cut(a, 1, 2, -1, ROLE_DIM, "no Python code runs yet,");
-			area_put_cut(a, 2, 2, -1, ROLE_DIM, "or it was recorded with --stack off");
+			area_put(a, 0, 2, -1, ROLE_TEXT, tr("no stack was taken"));
+			area_put_cut(a, 1, 2, -1, ROLE_DIM, tr("no Python code runs yet,"));
+			area_put_cut(a, 2, 2, -1, ROLE_DIM,
+				     tr("or it was recorded with --stack off"));
+			draw_task(k, a, 3);
 		}
 		return;
 	}
@@ -399,7 +461,7 @@ static void draw_stack(const struct pane *p, struct area a)
 		bool is_cursor = p->list.top + (uint64_t)y == p->list.cursor;
 		if (e->n_folded) {
 			area_put(a, y, 1, 1, ROLE_DIM, "▸");
-			strbuf_addf(&b, "%*u library frames", fx == 7 ? 3 : 4, e->n_folded);
+			strbuf_addf(&b, tr("%*u library frames"), fx == 7 ? 3 : 4, e->n_folded);
 			int x = 2 + area_put_cut(a, y, 2, place_x - 3, ROLE_DIM, strbuf_str(&b));
 			(void)x;
 			struct frame_info last;
@@ -435,7 +497,7 @@ static void draw_stack(const struct pane *p, struct area a)
 			int used = area_put_middle(a, y, place_x, a.n_columns - place_x, role,
 						   strbuf_str(&b));
 			if (e->number == k->caller && place_x + used + 10 < a.n_columns)
-				area_put(a, y, place_x + used + 2, -1, ROLE_DIM, "◂ caller");
+				area_put(a, y, place_x + used + 2, -1, ROLE_DIM, tr("◂ caller"));
 			else if (e->number == k->caller && place_x + used + 3 < a.n_columns)
 				area_put(a, y, a.n_columns - 3, -1, ROLE_DIM, "◂");
 		}
@@ -450,8 +512,15 @@ static void draw_stack(const struct pane *p, struct area a)
 	}
 	int excerpt = excerpt_lines(p);
 	struct frame_info f;
+	if (p->list.n_lines + excerpt < p->n_lines)
+		draw_task(k, a,
+			  k->entries.n < (uint64_t)p->list.n_lines ? (int)k->entries.n
+								   : p->list.n_lines);
+	if (excerpt && !held_now(k) && draw_what_now(k, a, p->n_lines - 1))
+		excerpt--;
 	if (excerpt && source_frame(k, &f))
-		draw_below(k, area_sub(a, p->n_lines - excerpt, 0, excerpt, a.n_columns), &f);
+		draw_below(k, area_sub(a, p->n_lines - excerpt_lines(p), 0, excerpt, a.n_columns),
+			   &f);
 }
 
 static bool act_frames(struct pane *p, enum action action, uint64_t count)
@@ -472,12 +541,13 @@ static bool act_frames(struct pane *p, enum action action, uint64_t count)
 		list_set(&p->list, k->entries.n, p->list.n_lines);
 		return true;
 	case ACTION_STACK_MODE: {
-		static const char *const says[] = { "Python and native frames",
-						    "Python frames only", "native frames only" };
+		static const char *const says[] = { N_("Python and native frames"),
+						    N_("Python frames only"),
+						    N_("native frames only") };
 		k->show = (enum stack_show)((k->show + 1) % SHOW_COUNT);
 		build(k);
 		list_set(&p->list, k->entries.n, p->list.n_lines);
-		host_flash(host, "%s", says[k->show]);
+		host_flash(host, "%s", tr(says[k->show]));
 		return true;
 	}
 	default: return false;
@@ -498,13 +568,13 @@ static void title_stack(const struct pane *p, struct strbuf *subject, struct str
 	if (!k->n_frames)
 		return;
 	if (k->n_native) {
-		strbuf_adds(subject, k->show == SHOW_PYTHON      ? "python"
-				     : k->show == SHOW_NATIVE    ? "native"
-				     : k->flags & EVENT_UNMERGED ? "python, then native"
-								 : "python and native");
-		strbuf_addf(facts, "%u Python, %u native", k->n_python, k->n_native);
+		strbuf_adds(subject, k->show == SHOW_PYTHON      ? tr("python")
+				     : k->show == SHOW_NATIVE    ? tr("native")
+				     : k->flags & EVENT_UNMERGED ? tr("python, then native")
+								 : tr("python and native"));
+		strbuf_addf(facts, tr("%u Python, %u native"), k->n_python, k->n_native);
 	} else {
-		strbuf_addf(facts, "%u frame%s", k->depth, k->depth == 1 ? "" : "s");
+		strbuf_addf(facts, tr(k->depth == 1 ? "%u frame" : "%u frames"), k->depth);
 	}
 	if (k->flags & EVENT_STACK_CUT)
 		strbuf_adds(facts, " [cut]");

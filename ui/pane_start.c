@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/tr.h"
 #include "base/utf8.h"
 #include "model/lesson.h"
 #include "ui/area.h"
@@ -16,6 +17,7 @@
 #include "ui/pane_host.h"
 #include "ui/pane_lesson.h"
 #include "ui/prompt.h"
+#include "ui/text.h"
 
 enum part { PART_PROCESSES, PART_CAPTURES, PART_LEARN, PART_COUNT };
 
@@ -41,7 +43,9 @@ struct start {
 	size_t n_lessons_found; /* captures of lessons among them */
 	bool shows_lessons;     /* they are lines of their own */
 	bool shows_workers;     /* likewise equal workers */
-	size_t n_here, n_ready; /* processes, and those that can be attached to */
+	/* processes; those that have the text that the user narrowed to; those of them that can be
+	 * attached to */
+	size_t n_here, n_narrowed, n_ready;
 	uint64_t listed_at_ns;
 	bool has_listed;
 	/* all processes are known; else they are still being examined */
@@ -55,9 +59,9 @@ static const struct {
 	const char *name, *text;
 	enum action action;
 } learn[] = {
-	{ "Catalogue", "every audit event there is: what raises it, what hides from it",
+	{ N_("Catalogue"), N_("every audit event there is: what raises it, what hides from it"),
 	  ACTION_CATALOG },
-	{ "Help", "keys, signs, and the words of the filter", ACTION_HELP },
+	{ N_("Help"), N_("keys, signs, and the words of the filter"), ACTION_HELP },
 };
 
 static char *own(const char *s)
@@ -222,9 +226,10 @@ static void list_processes(struct start *t)
 	int pid = l->cursor < t->processes.n ? t->processes.v[l->cursor].info.pid : 0;
 	forget_processes(t);
 	make_tree(t, list, n);
-	t->n_here = t->processes.n;
+	t->n_here = n;
+	t->n_narrowed = t->processes.n;
 	t->n_ready = 0;
-	for (size_t i = 0; i < t->n_here; i++)
+	for (size_t i = 0; i < t->n_narrowed; i++)
 		t->n_ready += t->processes.v[i].info.is_ready;
 	if (!t->narrow.n && !t->shows_workers)
 		fold_workers(t);
@@ -279,9 +284,10 @@ static void list_learn(struct start *t)
 {
 	t->learn.n = 0;
 	for (size_t i = 0; i < n_lessons + ARRAY_LEN(learn); i++) {
-		const char *texts[] = { i < n_lessons ? lessons[i].title
-						      : learn[i - n_lessons].name,
-					i < n_lessons ? NULL : learn[i - n_lessons].text, NULL };
+		const char *texts[] = {
+			tr(i < n_lessons ? lessons[i].title : learn[i - n_lessons].name),
+			i < n_lessons ? NULL : tr(learn[i - n_lessons].text), NULL
+		};
 		if (has_text(t, texts) && !vec_push(&t->learn, (int)i))
 			return;
 	}
@@ -369,9 +375,9 @@ static void when_text(struct strbuf *to, time_t when)
 	localtime_r(&when, &then);
 	localtime_r(&now, &today);
 	if (then.tm_year == today.tm_year && then.tm_yday == today.tm_yday)
-		strbuf_addf(to, "today %02d:%02d", then.tm_hour, then.tm_min);
+		strbuf_addf(to, tr("today %02d:%02d"), then.tm_hour, then.tm_min);
 	else if (now - when < 2 * 86400)
-		strbuf_adds(to, "yesterday");
+		strbuf_adds(to, tr("yesterday"));
 	else
 		strbuf_addf(to, "%04d-%02d-%02d", then.tm_year + 1900, then.tm_mon + 1,
 			    then.tm_mday);
@@ -385,22 +391,37 @@ static void cursor(const struct start *t, struct area a, int y, enum part part, 
 	area_bar(a, y);
 }
 
+/* The column of the answers is as wide as they need, with a cell behind them. */
+static int verdict_width(const struct start *t, int n_columns)
+{
+	int width = n_columns >= 100 ? 13 : 9;
+	for (size_t i = 0; i < t->processes.n; i++) {
+		const char *verdict = t->processes.v[i].verdict ? tr(t->processes.v[i].verdict)
+								: "";
+		int w = text_width(verdict, strlen(verdict)) + 1;
+		if (w > width && w <= 16)
+			width = w;
+	}
+	return width;
+}
+
 static void draw_processes(const struct start *t, struct area a)
 {
 	struct strbuf b = { 0 };
-	area_put(a, 0, 6, -1, ROLE_DIM, "pid");
-	area_put(a, 0, 10, -1, ROLE_DIM, "python  up     doing           command");
-	int verdict_x = a.n_columns -
-			/* wide enough for "unsupported" if there is room */
-			(a.n_columns >= 100 ? 13 : 9);
-	area_put(a, 0, verdict_x, -1, ROLE_DIM, "attach");
+	area_put(a, 0, 6, -1, ROLE_DIM, tr("pid"));
+	area_put(a, 0, 10, -1, ROLE_DIM, "python");
+	area_put(a, 0, 18, 6, ROLE_DIM, tr("up"));
+	area_put(a, 0, 25, 15, ROLE_DIM, tr("doing"));
+	area_put(a, 0, 41, -1, ROLE_DIM, tr("command"));
+	int verdict_x = a.n_columns - verdict_width(t, a.n_columns);
+	area_put(a, 0, verdict_x, -1, ROLE_DIM, tr("attach"));
 	if (!t->processes.n && t->narrow.n) {
-		area_put(a, 1, 2, -1, ROLE_TEXT, "no process here has this text");
+		area_put(a, 1, 2, -1, ROLE_TEXT, tr("no process here has this text"));
 	} else if (!t->processes.n) {
 		area_put(a, 1, 2, -1, ROLE_TEXT,
-			 t->is_whole || !has_look(t) ? "no Python process is running here"
-						     : "looking for Python processes");
-		area_put(a, 2, 2, -1, ROLE_DIM, "auditview -- program.py starts one");
+			 t->is_whole || !has_look(t) ? tr("no Python process is running here")
+						     : tr("looking for Python processes"));
+		area_put(a, 2, 2, -1, ROLE_DIM, tr("auditview -- program.py starts one"));
 	}
 	const struct list *l = &t->lists[PART_PROCESSES];
 	for (int y = 0; y < l->n_lines && l->top + (uint64_t)y < t->processes.n; y++) {
@@ -416,23 +437,23 @@ static void draw_processes(const struct start *t, struct area a)
 		if (f->where)
 			strbuf_adds(&b, f->where);
 		else if (f->info.cpu >= 0.01)
-			strbuf_addf(&b, "%.0f %% cpu", f->info.cpu * 100);
+			strbuf_addf(&b, tr("%.0f %% cpu"), f->info.cpu * 100);
 		else if (f->info.cpu >= 0)
-			strbuf_adds(&b, "idle");
+			strbuf_adds(&b, tr("idle"));
 		area_put_cut(a, y + 1, 25, 15, ROLE_DIM, strbuf_str(&b));
 		strbuf_clear(&b);
 		strbuf_add_repeat(&b, ' ', f->depth > 1 ? (size_t)(f->depth - 1) * 2 : 0);
 		strbuf_adds(&b, f->depth ? "└ " : "");
 		if (f->n_more)
-			strbuf_addf(&b, "%u workers · Enter lists", f->n_more + 1);
+			strbuf_addf(&b, tr("%u workers · Enter lists"), f->n_more + 1);
 		else if (f->is_worker)
-			strbuf_adds(&b, "worker");
+			strbuf_adds(&b, tr("worker"));
 		else if (f->command)
 			strbuf_adds(&b, f->command); /* it is escaped already */
 		area_put_middle(a, y + 1, 41, verdict_x - 41 - 1, ROLE_TEXT, strbuf_str(&b));
 		area_put_cut(a, y + 1, verdict_x, a.n_columns - verdict_x,
 			     f->info.is_ready ? ROLE_TEXT : ROLE_TROUBLE,
-			     f->verdict ? f->verdict : "");
+			     f->verdict ? tr(f->verdict) : "");
 		search_mark(t->pane.host->search, a, y + 1);
 		cursor(t, a, y + 1, PART_PROCESSES, l->top + (uint64_t)y);
 	}
@@ -465,7 +486,7 @@ static void draw_capture(const struct start *t, const struct found_capture *c, s
 		area_put_right(a, y, x, 8, ROLE_DIM, strbuf_str(&b));
 		strbuf_clear(&b);
 		text_count(&b, c->events, 11);
-		strbuf_adds(&b, c->events == 1 ? " event" : " events");
+		strbuf_adds(&b, tr(c->events == 1 ? " event" : " events"));
 		area_put_right(a, y, x + 8, 19, ROLE_TEXT, strbuf_str(&b));
 		strbuf_clear(&b);
 	}
@@ -474,13 +495,13 @@ static void draw_capture(const struct start *t, const struct found_capture *c, s
 	strbuf_clear(&b);
 	if (c->is_read) {
 		if (!c->is_complete)
-			strbuf_adds(&b, "cut short");
+			strbuf_adds(&b, tr("cut short"));
 		else {
 			strbuf_add_count(&b, c->lost);
-			strbuf_adds(&b, c->lost ? " lost" : "0 lost");
+			strbuf_adds(&b, c->lost ? tr(" lost") : tr("0 lost"));
 		}
 		area_put_cut(a, y, x + 38, -1, c->lost ? ROLE_TROUBLE : ROLE_DIM,
-			     c->is_complete && !c->lost ? "0 lost" : strbuf_str(&b));
+			     c->is_complete && !c->lost ? tr("0 lost") : strbuf_str(&b));
 	}
 	strbuf_fini(&b);
 }
@@ -490,13 +511,13 @@ static void draw_captures(const struct start *t, struct area a)
 	const struct list *l = &t->lists[PART_CAPTURES];
 	if (!t->captures.n)
 		area_put(a, 0, 3, -1, ROLE_DIM,
-			 t->narrow.n ? "no capture here has this text"
-				     : "none yet: sessions without -o are kept here");
+			 t->narrow.n ? tr("no capture here has this text")
+				     : tr("none yet: sessions without -o are kept here"));
 	for (int y = 0; y < a.n_lines && l->top + (uint64_t)y < t->captures.n; y++) {
 		int i = t->captures.v[l->top + (uint64_t)y];
 		if (i == FOLDED) {
 			area_put(a, y, 1, 1, ROLE_DIM, "▸");
-			area_printf(a, y, 3, -1, ROLE_DIM, "%zu of lessons and tries",
+			area_printf(a, y, 3, -1, ROLE_DIM, tr("%zu of lessons and tries"),
 				    t->n_lessons_found);
 		} else {
 			draw_capture(t, &t->found.v[i], a, y);
@@ -513,7 +534,7 @@ static void draw_details(const struct start *t, struct area a, int y)
 								      : FOLDED;
 	struct strbuf b = { 0 };
 	if (t->part == PART_PROCESSES) {
-		strbuf_adds(&b, "Nothing is changed in a process before you press Enter.");
+		strbuf_adds(&b, tr("Nothing is changed in a process before you press Enter."));
 	} else if (i != FOLDED) {
 		const struct found_capture *c = &t->found.v[i];
 		const char *file = strrchr(c->path, '/');
@@ -521,7 +542,7 @@ static void draw_details(const struct start *t, struct area a, int y)
 		strbuf_adds(&b, *c->what ? ": " : "");
 		strbuf_adds(&b, c->what);
 	} else if (t->part == PART_CAPTURES && t->captures.n) {
-		strbuf_adds(&b, "Enter lists them");
+		strbuf_adds(&b, tr("Enter lists them"));
 	}
 	area_put_cut(a, y, 1, -1, ROLE_DIM, strbuf_str(&b));
 	strbuf_fini(&b);
@@ -539,8 +560,8 @@ static void draw_start(const struct pane *p, struct area a)
 	int y = 0, n = part_lines(t, PART_PROCESSES);
 	draw_processes(t, area_sub(a, y, 0, n, a.n_columns));
 	y += n;
-	frame_draw_title(area_sub(a, y, 0, 1, a.n_columns), t->part == PART_CAPTURES, "Captures",
-			 "", t->found.folder ? t->found.folder : "");
+	frame_draw_title(area_sub(a, y, 0, 1, a.n_columns), t->part == PART_CAPTURES,
+			 tr("Captures"), "", t->found.folder ? t->found.folder : "");
 	y++;
 	n = part_lines(t, PART_CAPTURES);
 	draw_captures(t, area_sub(a, y, 0, n, a.n_columns));
@@ -549,21 +570,21 @@ static void draw_start(const struct pane *p, struct area a)
 	for (size_t i = 0; i < n_lessons; i++)
 		done += steps_done(t, &lessons[i]) >= lessons[i].n_steps;
 	strbuf_clear(&b);
-	strbuf_addf(&b, "%zu of %zu done", done, n_lessons);
-	frame_draw_title(area_sub(a, y, 0, 1, a.n_columns), t->part == PART_LEARN, "Learn", "",
+	strbuf_addf(&b, tr("%zu of %zu done"), done, n_lessons);
+	frame_draw_title(area_sub(a, y, 0, 1, a.n_columns), t->part == PART_LEARN, tr("Learn"), "",
 			 strbuf_str(&b));
 	y++;
 	const struct list *l = &t->lists[PART_LEARN];
 	if (!t->learn.n)
-		area_put(a, y, 3, -1, ROLE_DIM, "no lesson has this text");
+		area_put(a, y, 3, -1, ROLE_DIM, tr("no lesson has this text"));
 	for (int k = 0; k < l->n_lines && l->top + (uint64_t)k < l->n; k++, y++) {
 		uint64_t at = l->top + (uint64_t)k;
 		size_t i = (size_t)t->learn.v[at];
 		if (i < n_lessons) {
 			lesson_steps_draw(a, y, &lessons[i], steps_done(t, &lessons[i]));
 		} else {
-			area_put(a, y, 6, 10, ROLE_TEXT, learn[i - n_lessons].name);
-			area_put_cut(a, y, 17, -1, ROLE_DIM, learn[i - n_lessons].text);
+			area_put(a, y, 6, 10, ROLE_TEXT, tr(learn[i - n_lessons].name));
+			area_put_cut(a, y, 17, -1, ROLE_DIM, tr(learn[i - n_lessons].text));
 		}
 		cursor(t, a, y, PART_LEARN, at);
 	}
@@ -621,11 +642,15 @@ static void narrow_check(const struct pane_host *host, const char *text, struct 
 {
 	const struct start *t = start_of(host);
 	*ret = (struct prompt_verdict){ 0 };
-	if (t && *text)
-		snprintf(ret->message, sizeof(ret->message),
-			 "%zu process%s, %zu capture%s, %zu to learn", t->processes.n,
-			 t->processes.n == 1 ? "" : "es", t->captures.n,
-			 t->captures.n == 1 ? "" : "s", t->learn.n);
+	if (!t || !*text)
+		return;
+	struct strbuf b = { 0 };
+	text_number_of(&b, t->processes.n, tr("process"), tr("processes"));
+	strbuf_adds(&b, tr(", "));
+	text_number_of(&b, t->captures.n, tr("capture"), tr("captures"));
+	strbuf_addf(&b, tr(", %zu to learn"), t->learn.n);
+	snprintf(ret->message, sizeof(ret->message), "%s", strbuf_str(&b));
+	strbuf_fini(&b);
 }
 
 static const struct prompt_ops narrow_prompt = { .label = "/",
@@ -694,8 +719,8 @@ static void open_entry(struct start *t)
 		struct strbuf b = { 0 };
 		strbuf_addf(&b, "%s\n", err->message);
 		if (err->hint)
-			strbuf_addf(&b, "cure    %s\n", err->hint);
-		strbuf_adds(&b, "        y copy   d doctor   Esc back");
+			strbuf_addf(&b, tr("cure    %s\n"), err->hint);
+		strbuf_adds(&b, tr("        y copy   d doctor   Esc back"));
 		host_dialog(host, strbuf_str(&b));
 		strbuf_fini(&b);
 		err_destroy(err);
@@ -732,7 +757,7 @@ static bool act_start(struct pane *p, enum action action, uint64_t count, const 
 		return true;
 	case ACTION_FOLD:
 		if (t->part == PART_PROCESSES &&
-		    (t->shows_workers || t->n_here != t->processes.n)) {
+		    (t->shows_workers || t->n_narrowed != t->processes.n)) {
 			t->shows_workers = !t->shows_workers;
 			list_processes(t);
 			set_lists(t);
@@ -751,6 +776,8 @@ static bool act_start(struct pane *p, enum action action, uint64_t count, const 
 			ops->doctor(p->host->start_ctx, t->processes.v[at].info.pid, &b);
 			host_dialog(p->host, strbuf_str(&b));
 			strbuf_fini(&b);
+		} else {
+			host_flash(p->host, "doctor checks a process: Tab goes to their list");
 		}
 		return true;
 	}
@@ -763,7 +790,11 @@ static void title_start(const struct pane *p, struct strbuf *subject, struct str
 	const struct start *t = (const struct start *)p;
 	if (t->narrow.n)
 		utf8_escape(subject, t->narrow.s, t->narrow.n, 0);
-	strbuf_addf(facts, "%zu here, %zu can be attached to", t->n_here, t->n_ready);
+	if (t->narrow.n)
+		strbuf_addf(facts, tr("%zu of %zu, %zu can be attached to"), t->n_narrowed,
+			    t->n_here, t->n_ready);
+	else
+		strbuf_addf(facts, tr("%zu here, %zu can be attached to"), t->n_here, t->n_ready);
 }
 
 static void line_start(const struct pane *p, uint64_t entry, struct strbuf *to)

@@ -13,6 +13,7 @@
 
 #include <vterm.h>
 
+#include "base/tr.h"
 #include "base/utf8.h"
 #include "ui/area.h"
 #include "ui/input.h"
@@ -185,7 +186,7 @@ static void title_terminal(const struct pane *p, struct strbuf *subject, struct 
 {
 	const struct terminal_pane *t = (const struct terminal_pane *)p;
 	strbuf_addf(facts, "%d×%d · ", t->columns, t->lines);
-	program_pty_title(p, "keys go to the program, Ctrl-] leaves", subject, facts);
+	program_pty_title(p, tr("keys go to the program, Ctrl-] leaves"), subject, facts);
 }
 
 const struct pane_ops pane_terminal_ops = {

@@ -15,10 +15,12 @@
 #include <string.h>
 
 #include "base/monotonic.h"
+#include "base/tr.h"
 #include "model/first_seen.h"
 #include "model/histogram.h"
 #include "ui/area.h"
 #include "ui/pane_host.h"
+#include "ui/text.h"
 
 enum { BINS_MAX = 400 };
 
@@ -49,10 +51,10 @@ struct timeline {
 static const struct {
 	enum catalog_group group;
 	const char *name;
-} lanes[] = { { GROUP_NETWORK, "network" }, { GROUP_FILES, "files" },
-	      { GROUP_PROCESS, "process" }, { GROUP_CODE, "code" },
-	      { GROUP_IMPORT, "import" },   { GROUP_BELOW, "native" },
-	      { GROUP_INSIDE, "other" } };
+} lanes[] = { { GROUP_NETWORK, N_("network") }, { GROUP_FILES, N_("files") },
+	      { GROUP_PROCESS, N_("process") }, { GROUP_CODE, N_("code") },
+	      { GROUP_IMPORT, N_("import") },   { GROUP_BELOW, N_("native") },
+	      { GROUP_INSIDE, N_("other") } };
 
 static struct err *open_timeline(const struct pane_host *host, struct pane **ret)
 {
@@ -146,7 +148,7 @@ static void fill(struct timeline *t)
 		if (view_is_live(s)) {
 			/* Change the scale only by halving the cells: the span doubles when it is
 			 * full. */
-			if (t->to_ns == 0 || t->to_ns < 2000000000u)
+			if (t->to_ns < 2000000000u)
 				t->to_ns = 2000000000u;
 			while (t->to_ns < end)
 				t->to_ns *= 2;
@@ -410,7 +412,7 @@ static void draw_strip(const struct timeline *t, struct area a)
 			if (n < (int)ARRAY_LEN(lanes) && (g == GROUP_IMPORT || g == GROUP_INSIDE))
 				continue;
 			struct strbuf b = { 0 };
-			area_put(a, y, 1, 8, ROLE_DIM, lanes[i].name);
+			area_put(a, y, 1, 8, ROLE_DIM, tr(lanes[i].name));
 			text_count(&b, t->totals[g], 8);
 			area_put_right(a, y, 9, 8, ROLE_DIM, strbuf_str(&b));
 			strbuf_fini(&b);
@@ -452,7 +454,7 @@ static void draw_page(const struct timeline *t, struct area a)
 	for (size_t i = 0; i < ARRAY_LEN(lanes) && y < a.n_lines - 2; i++, y++) {
 		enum catalog_group g = lanes[i].group;
 		struct strbuf b = { 0 };
-		area_put(a, y, 1, 8, ROLE_TEXT, lanes[i].name);
+		area_put(a, y, 1, 8, ROLE_TEXT, tr(lanes[i].name));
 		text_count(&b, t->totals[g], 7);
 		area_put_right(a, y, 8, 7, ROLE_DIM, strbuf_str(&b));
 		strbuf_fini(&b);
@@ -472,19 +474,23 @@ static void draw_page(const struct timeline *t, struct area a)
 	area_fill(a, y, x, (int)t->n_bins, ROLE_DIM, "─");
 	area_put(a, y, x + (int)from, 1, ROLE_FOCUS, "┗");
 	area_fill(a, y, x + (int)from + 1, (int)(to - from) - 1, ROLE_FOCUS, "━");
-	area_put(a, y, x + (int)to - (to - from > 1), 1, ROLE_FOCUS, to - from > 1 ? "┛" : "┛");
+	area_put(a, y, x + (int)to - (to - from > 1), 1, ROLE_FOCUS, "┛");
 	for (int line = 0; line < y; line++)
 		area_mark(a, line, x + (int)t->cursor, 1, CELL_BAR, ROLE_COUNT);
 	scale(t, a, y + 1, x);
 	y += 3;
 	if (y + 2 >= a.n_lines)
 		return;
-	area_put(a, y, 1, -1, ROLE_TEXT, "in the span");
-	area_put(a, y, a.n_columns * 28 / 80, -1, ROLE_TEXT, "first of their kind");
+	area_put(a, y, 1, -1, ROLE_TEXT, tr("in the span"));
+	area_put(a, y, a.n_columns * 28 / 80, -1, ROLE_TEXT, tr("first of their kind"));
 	uint64_t from_ns = bin_ns(t, from), to_ns = bin_ns(t, to);
 	uint64_t first_seq = trace_seq_at(s->trace, from_ns),
 		 last_seq = trace_seq_at(s->trace, to_ns);
-	int line = y + 1, column = 2;
+	int line = y + 1, column = 2, name_w = 8;
+	for (size_t i = 0; i < ARRAY_LEN(lanes); i++) {
+		int w = text_width(tr(lanes[i].name), strlen(tr(lanes[i].name))) + 1;
+		name_w = w > name_w ? w : name_w;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(lanes) && line < a.n_lines; i++) {
 		uint64_t n = 0;
 		for (uint32_t b = from; b < to && b < t->n_bins; b++)
@@ -492,9 +498,9 @@ static void draw_page(const struct timeline *t, struct area a)
 		if (!n)
 			continue;
 		struct strbuf b = { 0 };
-		strbuf_addf(&b, "%-8s", lanes[i].name);
 		strbuf_add_count(&b, n);
-		area_put(a, line, column, 20, ROLE_TEXT, strbuf_str(&b));
+		area_put(a, line, column, name_w, ROLE_TEXT, tr(lanes[i].name));
+		area_put(a, line, column + name_w, 12, ROLE_TEXT, strbuf_str(&b));
 		strbuf_fini(&b);
 		line++;
 	}
@@ -673,7 +679,7 @@ static void title_timeline(const struct pane *p, struct strbuf *subject, struct 
 		strbuf_add_count(facts, n);
 	else
 		strbuf_addc(facts, '0');
-	strbuf_adds(facts, n == 1 ? " event, " : " events, ");
+	strbuf_adds(facts, tr(n == 1 ? " event, " : " events, "));
 	text_duration(facts, bin_ns(t, to) - bin_ns(t, from));
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/framework.h"
 #include "base/strbuf.h"
+#include "base/tr.h"
 #include "base/utf8.h"
 #include "model/trace.h"
 #include "model/value_iter.h"
@@ -45,6 +46,22 @@ static unsigned worker_number(struct trace *t, uint32_t process)
 	return number;
 }
 
+bool process_kind_add_worker(struct strbuf *to, struct trace *t, uint32_t process)
+{
+	struct strbuf words = { 0 };
+	const char *name, *role;
+	unsigned number = worker_number(t, process);
+	if (!number)
+		return false;
+	add_words(&words, t, trace_process(t, process)->argv);
+	bool is_known = framework_find(strbuf_str(&words), words.n, &name, &role);
+	if (is_known)
+		strbuf_adds(to, name);
+	strbuf_addf(to, is_known ? tr(" worker %u") : tr("worker %u"), number);
+	strbuf_fini(&words);
+	return true;
+}
+
 void process_kind_add(struct strbuf *to, struct trace *t, uint32_t process)
 {
 	const struct process_info *p = trace_process(t, process);
@@ -63,7 +80,7 @@ void process_kind_add(struct strbuf *to, struct trace *t, uint32_t process)
 		strbuf_addc(to, ',');
 	}
 	if (number)
-		strbuf_addf(to, " worker %u", number);
+		strbuf_addf(to, tr(" worker %u"), number);
 	const char *text = trace_string(t, p->exe, &n_exe);
 	char exe[1024];
 	if (n_exe < sizeof(exe) && words.n) {
@@ -71,7 +88,7 @@ void process_kind_add(struct strbuf *to, struct trace *t, uint32_t process)
 		exe[n_exe] = 0;
 		const char *venv = framework_venv(words.s, words.n, exe, &n);
 		if (n) {
-			strbuf_adds(to, ", virtual environment ");
+			strbuf_adds(to, tr(", virtual environment "));
 			utf8_escape(to, venv, n, 0);
 		}
 	}

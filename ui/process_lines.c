@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 
 #include "base/hash_map.h"
-#include "model/group.h"
+#include "base/tr.h"
 
 enum { CROWD = 6, LINES_MAX = 50000 };
 
@@ -17,6 +17,7 @@ void process_lines_fini(struct processes *c)
 	vec_fini(&c->lines);
 	vec_fini(&c->flipped);
 	vec_fini(&c->tagged);
+	lanes_fini(&c->lanes);
 	free(c->thread_events);
 	free(c->thread_last);
 	free(c->tree.memory);
@@ -24,9 +25,29 @@ void process_lines_fini(struct processes *c)
 	vec_fini(&c->thread_ended);
 }
 
+/* A key: the kind from bit 61 on; in the 29 bits below, the process, or of a task the task, because
+ * its thread says the process; below, the thread. */
+#define KEY_KIND   61
+#define KEY_MIDDLE 0x1fffffffu
+
 uint64_t process_line_key(const struct proc_line *l)
 {
-	return (uint64_t)l->kind << 62 | (uint64_t)(l->process & 0x3fffffffu) << 32 | l->thread;
+	uint32_t middle = l->kind == LINE_TASK ? l->task : l->process;
+	return (uint64_t)l->kind << KEY_KIND | (uint64_t)(middle & KEY_MIDDLE) << 32 | l->thread;
+}
+
+struct proc_line process_line_of_key(const struct processes *c, uint64_t key)
+{
+	struct proc_line l = { .kind = (enum line_kind)(key >> KEY_KIND),
+			       .process = (uint32_t)(key >> 32) & KEY_MIDDLE,
+			       .thread = (uint32_t)key };
+	if (l.kind == LINE_TASK) {
+		l.task = l.process == (LANE_OTHERS & KEY_MIDDLE) ? LANE_OTHERS : l.process;
+		l.process = l.thread < c->n_threads
+				? trace_thread(c->pane.host->view->trace, l.thread)->process
+				: NOTHING;
+	}
+	return l;
 }
 
 static bool is_in(const uint64_t *keys, size_t n, uint64_t key)
@@ -57,19 +78,19 @@ static const struct {
 	long number;
 	const char *state;
 } waits[] = {
-	{ SYS_futex, "in futex" },      { SYS_ppoll, "in poll" },
-	{ SYS_pselect6, "in select" },  { SYS_epoll_pwait, "in epoll" },
-	{ SYS_read, "in read" },        { SYS_write, "in write" },
-	{ SYS_recvfrom, "in recv" },    { SYS_recvmsg, "in recv" },
-	{ SYS_sendto, "in send" },      { SYS_accept, "in accept" },
-	{ SYS_accept4, "in accept" },   { SYS_connect, "in connect" },
-	{ SYS_wait4, "in wait" },       { SYS_waitid, "in wait" },
-	{ SYS_nanosleep, "in sleep" },  { SYS_clock_nanosleep, "in sleep" },
-	{ SYS_flock, "in flock" },      { SYS_fcntl, "in fcntl" },
-	{ SYS_fsync, "in fsync" },      { SYS_rt_sigtimedwait, "in sigwait" },
+	{ SYS_futex, N_("in futex") },      { SYS_ppoll, N_("in poll") },
+	{ SYS_pselect6, N_("in select") },  { SYS_epoll_pwait, N_("in epoll") },
+	{ SYS_read, N_("in read") },        { SYS_write, N_("in write") },
+	{ SYS_recvfrom, N_("in recv") },    { SYS_recvmsg, N_("in recv") },
+	{ SYS_sendto, N_("in send") },      { SYS_accept, N_("in accept") },
+	{ SYS_accept4, N_("in accept") },   { SYS_connect, N_("in connect") },
+	{ SYS_wait4, N_("in wait") },       { SYS_waitid, N_("in wait") },
+	{ SYS_nanosleep, N_("in sleep") },  { SYS_clock_nanosleep, N_("in sleep") },
+	{ SYS_flock, N_("in flock") },      { SYS_fcntl, N_("in fcntl") },
+	{ SYS_fsync, N_("in fsync") },      { SYS_rt_sigtimedwait, N_("in sigwait") },
 #ifdef SYS_poll /* not on aarch64 */
-	{ SYS_poll, "in poll" },        { SYS_select, "in select" },
-	{ SYS_epoll_wait, "in epoll" }, { SYS_pause, "in pause" },
+	{ SYS_poll, N_("in poll") },        { SYS_select, N_("in select") },
+	{ SYS_epoll_wait, N_("in epoll") }, { SYS_pause, N_("in pause") },
 #endif
 };
 
@@ -80,18 +101,18 @@ static const char *kernel_state(const struct view *s, uint32_t pid, uint64_t tid
 	if (!view_has_target(s) || !s->live->task || !s->live->task(s->live_ctx, pid, tid, &task))
 		return NULL;
 	switch (task.state) {
-	case 'R': return "running";
-	case 'D': return "in disk wait";
-	case 'T': return "stopped";
-	case 't': return "traced";
-	case 'Z': return "zombie";
+	case 'R': return N_("running");
+	case 'D': return N_("in disk wait");
+	case 'T': return N_("stopped");
+	case 't': return N_("traced");
+	case 'Z': return N_("zombie");
 	case 'S': break;
 	default: return "?";
 	}
 	for (size_t i = 0; i < ARRAY_LEN(waits); i++)
 		if (waits[i].number == task.syscall)
 			return waits[i].state;
-	return "sleeping";
+	return N_("sleeping");
 }
 
 static bool process_has_ended(const struct view *s, uint32_t process)
@@ -139,24 +160,13 @@ static void add_counts(const struct processes *c, uint32_t thread, struct proc_l
 		to->last = c->thread_last[thread];
 }
 
-static void add_thread(struct processes *c, uint32_t process, uint32_t thread, unsigned depth)
-{
-	struct proc_line line = { .kind = LINE_THREAD,
-				  .process = process,
-				  .thread = thread,
-				  .depth = (uint8_t)depth,
-				  .last = UINT64_MAX };
-	add_counts(c, thread, &line);
-	push(c, line);
-}
-
-/* The line that stands for many that have ended. */
+/* The line that stands for many. */
 static struct proc_line crowd_line(struct processes *c, enum line_kind kind, uint32_t process,
-				   unsigned depth)
+				   uint32_t thread, unsigned depth)
 {
 	struct proc_line crowd = { .kind = kind,
 				   .process = process,
-				   .thread = NO_THREAD,
+				   .thread = thread,
 				   .depth = (uint8_t)depth,
 				   .has_children = true,
 				   .last = UINT64_MAX };
@@ -164,10 +174,54 @@ static struct proc_line crowd_line(struct processes *c, enum line_kind kind, uin
 	return crowd;
 }
 
+static void add_lane(struct proc_line *to, const struct lane *lane)
+{
+	to->n++;
+	to->events += lane->events;
+	if (to->last == UINT64_MAX || lane->last > to->last)
+		to->last = lane->last;
+}
+
+/* The tasks of a thread, in the order of their first events. */
+static void add_tasks(struct processes *c, uint32_t process, uint32_t thread, unsigned depth)
+{
+	const uint32_t *next = c->tree.next_task;
+	struct proc_line crowd = crowd_line(c, LINE_TASKS, process, thread, depth);
+	for (uint32_t i = c->tree.first_task[thread]; i != NOTHING; i = next[i])
+		add_lane(&crowd, &c->lanes.v.v[i]);
+	bool is_crowd = crowd.n > CROWD && push(c, crowd);
+	for (uint32_t i = c->tree.first_task[thread]; i != NOTHING && (crowd.is_open || !is_crowd);
+	     i = next[i]) {
+		struct proc_line line = { .kind = LINE_TASK,
+					  .process = process,
+					  .thread = thread,
+					  .task = c->lanes.v.v[i].task,
+					  .depth = (uint8_t)(is_crowd ? depth + 1 : depth),
+					  .last = UINT64_MAX };
+		add_lane(&line, &c->lanes.v.v[i]);
+		push(c, line);
+	}
+}
+
+static void add_thread(struct processes *c, uint32_t process, uint32_t thread, unsigned depth)
+{
+	struct proc_line line = { .kind = LINE_THREAD,
+				  .process = process,
+				  .thread = thread,
+				  .depth = (uint8_t)depth,
+				  .last = UINT64_MAX };
+	line.has_children = c->tree.first_task[thread] != NOTHING;
+	line.is_open = line.has_children && !is_flipped(c, &line);
+	add_counts(c, thread, &line);
+	push(c, line);
+	if (line.is_open)
+		add_tasks(c, process, thread, depth + 1);
+}
+
 static void add_threads(struct processes *c, uint32_t process, unsigned depth)
 {
 	struct trace *t = c->pane.host->view->trace;
-	struct proc_line crowd = crowd_line(c, LINE_THREADS, process, depth);
+	struct proc_line crowd = crowd_line(c, LINE_THREADS, process, NO_THREAD, depth);
 	const uint32_t *next = c->tree.next_thread;
 	VEC(uint32_t) folded = { 0 };
 	for (uint32_t i = c->tree.first_thread[process]; i != NOTHING; i = next[i]) {
@@ -199,7 +253,7 @@ typedef VEC(struct todo) todo_vec;
 static void add_children(struct processes *c, uint32_t process, unsigned depth, todo_vec *to)
 {
 	struct view *s = c->pane.host->view;
-	struct proc_line crowd = crowd_line(c, LINE_CHILDREN, process, depth);
+	struct proc_line crowd = crowd_line(c, LINE_CHILDREN, process, NO_THREAD, depth);
 	VEC(uint32_t) folded = { 0 };
 	size_t first = to->n;
 	bool ok = true;
@@ -264,14 +318,14 @@ static void append(uint32_t *first, uint32_t *last, uint32_t *next, uint32_t und
 
 /* Return the parent of a process, among those that have a line. A process whose parent was never
  * seen (a shell that forked and did not exec) is still a descendant of what was started or attached
- * to, because nothing else is followed. */
+ * to, because nothing else is followed. Of those that were attached to, one may be the parent of
+ * another: the workers of a master. */
 static uint32_t parent_of(const struct processes *c, uint32_t process)
 {
 	struct trace *t = c->pane.host->view->trace;
 	uint32_t parent = trace_process_parent(t, process);
-	if (trace_process(t, process)->flags & (PROCESS_LAUNCHED | PROCESS_ATTACHED))
-		return NOTHING;
-	if (parent == UINT32_MAX && process > 0)
+	bool is_root = trace_process(t, process)->flags & (PROCESS_LAUNCHED | PROCESS_ATTACHED);
+	if (parent == UINT32_MAX && process > 0 && !is_root)
 		parent = 0;
 	if (parent == UINT32_MAX || parent >= process || c->tree.image[parent] == process)
 		return NOTHING;
@@ -287,7 +341,8 @@ static bool build_tree(struct processes *c)
 	const uint64_t *counts = trace_count_by_thread(t);
 	uint32_t n = c->n_processes;
 	struct tree *tree = &c->tree;
-	size_t words = (size_t)n * 6 + c->n_threads;
+	size_t n_lanes = c->lanes.v.n;
+	size_t words = (size_t)n * 6 + (size_t)c->n_threads * 3 + n_lanes;
 	free(tree->memory);
 	tree->memory = malloc(words * sizeof(uint32_t));
 	if (!tree->memory)
@@ -300,6 +355,13 @@ static bool build_tree(struct processes *c)
 	tree->first_thread = tree->next_child + n;
 	tree->last_thread = tree->first_thread + n;
 	tree->next_thread = tree->last_thread + n;
+	tree->first_task = tree->next_thread + c->n_threads;
+	tree->last_task = tree->first_task + c->n_threads;
+	tree->next_task = tree->last_task + c->n_threads;
+	for (size_t i = 0; i < n_lanes; i++)
+		if (c->lanes.v.v[i].task)
+			append(tree->first_task, tree->last_task, tree->next_task,
+			       c->lanes.v.v[i].thread, (uint32_t)i);
 	/* the latest record of a pid seen so far */
 	struct hash_map by_pid = { 0 }; /* → record + 1 */
 	if (!hash_map_reserve(&by_pid, n))
@@ -352,14 +414,19 @@ void process_lines_build(struct processes *c)
 	c->n_threads = n;
 	c->lines.n = 0;
 	c->built_at_ns = c->pane.host->now_ns;
+	lanes_fini(&c->lanes);
+	struct err *err = lanes_count(s->trace, s->run ? s->shown : NULL, s->n_events, &c->lanes);
+	err_destroy(err);
 	if (!c->thread_events || !c->thread_last || !build_tree(c)) {
 		c->n_threads = c->n_processes = 0;
 		return;
 	}
-	struct err *err = group_count_first(s->trace, s->run ? s->shown : NULL, 0, s->n_events,
-					    GROUP_THREAD, NULL, n, c->thread_events, NULL,
-					    c->thread_last);
-	err_destroy(err);
+	for (size_t i = 0; i < c->lanes.v.n; i++) {
+		const struct lane *lane = &c->lanes.v.v[i];
+		c->thread_events[lane->thread] += lane->events;
+		if (lane->last > c->thread_last[lane->thread])
+			c->thread_last[lane->thread] = lane->last;
+	}
 	for (uint32_t i = 0; i < c->n_processes; i++)
 		if (c->tree.image[i] == i && parent_of(c, i) == NOTHING)
 			add_process(c, i);
@@ -372,10 +439,30 @@ static const char *state_now(const struct view *s, const struct proc_line *l)
 	switch (l->kind) {
 	case LINE_THREAD: return kernel_state(s, p->pid, trace_thread(s->trace, l->thread)->tid);
 	case LINE_PROCESS: return p->end_ns ? NULL : kernel_state(s, p->pid, p->pid);
+	case LINE_TASK:
 	case LINE_THREADS:
-	case LINE_CHILDREN: return NULL;
+	case LINE_CHILDREN:
+	case LINE_TASKS: break;
 	}
 	return NULL;
+}
+
+void process_line_bins(const struct processes *c, const struct proc_line *l, uint32_t *bins)
+{
+	struct trace *t = c->pane.host->view->trace;
+	for (size_t i = 0; i < c->lanes.v.n; i++) {
+		const struct lane *lane = &c->lanes.v.v[i];
+		bool is_its = l->kind == LINE_PROCESS
+				  ? c->tree.image[trace_thread(t, lane->thread)->process] ==
+					l->process
+			      : l->kind == LINE_THREAD ? lane->thread == l->thread
+			      : l->kind == LINE_TASK
+				  ? lane->thread == l->thread && lane->task == l->task
+			      : l->kind == LINE_TASKS ? lane->thread == l->thread && lane->task
+						      : false;
+		for (unsigned k = 0; is_its && lane->bins && k < LANE_BINS; k++)
+			bins[k] += lane->bins[k];
+	}
 }
 
 bool process_lines_look(struct processes *c)

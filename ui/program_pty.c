@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/strbuf.h"
+#include "base/tr.h"
 #include "ui/pane_host.h"
 #include "ui/text.h"
 
@@ -51,7 +52,7 @@ void program_pty_title(const struct pane *p, const char *focused, struct strbuf 
 	const struct process_info *process = view_process(s);
 	if (process)
 		text_program(subject, s->trace, process->name);
-	strbuf_adds(facts, s->terminal_fd < 0  ? "the program has ended"
+	strbuf_adds(facts, s->terminal_fd < 0  ? tr("the program has ended")
 			   : pane_has_focus(p) ? focused
-					       : "Ctrl-] types here");
+					       : tr("Ctrl-] types here"));
 }

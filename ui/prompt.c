@@ -285,12 +285,12 @@ static void take_choice(struct prompt *p)
 static void look_back(struct prompt *p, const struct pane_host *host, bool older)
 {
 	if (p->ops->history < 0) {
-		p->note = "no earlier lines are kept here";
+		p->note = tr("no earlier lines are kept here");
 		return;
 	}
 	__auto_type h = &p->history[p->ops->history];
 	if (older ? p->history_at == 0 : p->history_at >= h->n) {
-		p->note = older ? "no earlier line" : "no later line";
+		p->note = older ? tr("no earlier line") : tr("no later line");
 		return;
 	}
 	if (p->history_at == h->n) {
@@ -329,10 +329,10 @@ static void refuse(struct prompt *p, const struct pane_host *host)
 						      .at = p->text.n,
 						      .n_bytes = 1 };
 		snprintf(p->verdict.message, sizeof(p->verdict.message), "%s",
-			 message ? message : "nothing can be done with this text");
+			 message ? message : tr("nothing can be done with this text"));
 	}
 	p->is_begun = false;
-	p->note = "not done";
+	p->note = tr("not done");
 }
 
 static void accept(struct prompt *p, const struct pane_host *host)
@@ -421,7 +421,7 @@ void prompt_input(struct prompt *p, const struct pane_host *host, struct input i
 	case KEY_ENTER_: accept(p, host); return;
 	case KEY_TAB_:
 		if (!p->choices.list.n) {
-			p->note = "nothing completes this";
+			p->note = tr("nothing completes this");
 			return;
 		}
 		if (p->box_hidden || p->chosen < 0) { /* show the choices first */
@@ -444,7 +444,7 @@ void prompt_input(struct prompt *p, const struct pane_host *host, struct input i
 		if (box)
 			choose(p, host, -1);
 		else
-			p->note = "nothing to choose from; Tab opens the list";
+			p->note = tr("nothing to choose from; Tab opens the list");
 		return;
 	case KEY_UP_:
 	case KEY_CTRL('p'):
@@ -471,7 +471,7 @@ void prompt_input(struct prompt *p, const struct pane_host *host, struct input i
 		if (edit(p, in.key))
 			break;
 		if (in.key >= KEY_SPECIAL || in.key < 32) {
-			p->note = "this key does nothing here; Esc leaves";
+			p->note = tr("this key does nothing here; Esc leaves");
 			return;
 		}
 		insert_key(p, in.key);
@@ -523,7 +523,15 @@ static void draw_choices(const struct prompt *p, struct area all, int bottom, in
 		lines = bottom - 3;
 	if (lines < 1)
 		return;
+	/* the words come first: what is said of them is cut, or left out */
+	enum { DOC_LEAST = 10 };
 	int columns = wide + docs + 4;
+	if (columns > all.n_columns) {
+		docs = all.n_columns - wide - 4;
+		if (docs < DOC_LEAST)
+			docs = 0;
+		columns = wide + docs + 4;
+	}
 	if (columns > all.n_columns)
 		columns = all.n_columns;
 	column--;
@@ -540,7 +548,10 @@ static void draw_choices(const struct prompt *p, struct area all, int bottom, in
 		const struct prompt_choice *choice = &c->list.v[first + i];
 		enum role role = choice->is_dim ? ROLE_DIM : ROLE_TEXT;
 		area_put_cut(in, i, 1, in.n_columns - 1 - docs, role, choice->text);
-		if (choice->doc)
+		int doc_w = choice->doc ? text_width(choice->doc, strlen(choice->doc)) : 0;
+		if (doc_w > docs - 2 && docs)
+			area_put_cut(in, i, in.n_columns + 1 - docs, docs - 2, role, choice->doc);
+		else if (doc_w && docs)
 			area_put_right(in, i, in.n_columns - 1 - docs, docs, role, choice->doc);
 		if (first + i == p->chosen) {
 			area_put(in, i, 0, 1, ROLE_FOCUS, "▌");
@@ -574,7 +585,7 @@ static void draw_error(const struct prompt *p, struct area last, int column, int
 	area_put(last, 1, from, 1, ROLE_TEXT, is_left ? "<" : is_right ? ">" : "^");
 	for (int k = 1; k < w && from + k < last.n_columns; k++)
 		area_put(last, 1, from + k, 1, ROLE_TEXT, "~");
-	const char *way_out = p->note ? "not applied: correct it, or Esc" : "Esc old";
+	const char *way_out = p->note ? tr("not applied: correct it, or Esc") : tr("Esc old");
 	int width = text_width(message, strlen(message)), right = from + w + 1;
 	if (right + width < last.n_columns) {
 		area_put_cut(last, 1, right, last.n_columns - right - 1, ROLE_DIM, message);

@@ -29,6 +29,8 @@
 #include "ui/terminfo_fallback.h"
 
 enum { KEY_PASTE_BEGIN = KEY_MAX + 1, KEY_PASTE_END };
+enum { LINES_MAX = 1000, COLUMNS_MAX = 2000 };
+#define PASTE_PAUSE_NS 1000000000ull
 
 struct terminal {
 	SCREEN *screen;
@@ -36,6 +38,7 @@ struct terminal {
 	int n_lines, n_columns;
 	int colors;
 	struct input release; /* the release that belongs to a click; INPUT_NONE: none */
+	uint64_t paste_ns;    /* of the last character of a paste */
 	bool is_light, is_ascii, mouse, button_down, in_paste, size_changed, all_dirty, hung_up;
 	const struct theme *theme;
 	/* what the terminal shows: only lines that differ are passed to curses */
@@ -211,8 +214,8 @@ static void end_modes(void)
 	say("\033[?2004l\033[?1002l\033[?1000l\033[?1006l");
 }
 
-/* Show the cursor. Some terminals keep with each of their two screens whether it was shown when that
- * screen was left (libvterm: savecursor()): so this is done on the first screen. */
+/* Show the cursor. Some terminals keep with each of their two screens whether it was shown when
+ * that screen was left (libvterm: savecursor()): so this is done on the first screen. */
 static void show_cursor(struct terminal *t)
 {
 	char *cnorm = tigetstr("cnorm");
@@ -283,9 +286,29 @@ static void end_entry(struct entry *entry)
 	free(entry->kept);
 }
 
+/* Any process that has the terminal open can give it a size of up to 65,535 × 65,535. ncurses
+ * counts in 16 bits with a sign, and keeps each cell several times. Of a larger terminal only the
+ * upper left corner is used. */
+static bool get_size(int *ret_lines, int *ret_columns)
+{
+	struct winsize size;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || !size.ws_row || !size.ws_col)
+		return false;
+	*ret_lines = size.ws_row < LINES_MAX ? size.ws_row : LINES_MAX;
+	*ret_columns = size.ws_col < COLUMNS_MAX ? size.ws_col : COLUMNS_MAX;
+	return true;
+}
+
+static void set_number(const char *name, int value)
+{
+	char text[16];
+	snprintf(text, sizeof(text), "%d", value);
+	setenv(name, text, 1);
+}
+
 /* newterm(3) prefers COLUMNS and LINES to the size of the terminal (ncurses(3X), "Environment");
- * they are often left over from another terminal. They are set again afterwards: programs that are
- * started from here inherit them. */
+ * they are often left over from another terminal, so they get its size. They are set again
+ * afterwards: programs that are started from here inherit them. */
 static SCREEN *newterm_of_its_size(void)
 {
 	static const char *const names[] = { "COLUMNS", "LINES" };
@@ -294,6 +317,11 @@ static SCREEN *newterm_of_its_size(void)
 		const char *value = getenv(names[i]);
 		kept[i] = value ? strdup(value) : NULL;
 		unsetenv(names[i]);
+	}
+	int lines, columns;
+	if (get_size(&lines, &columns)) {
+		set_number("LINES", lines);
+		set_number("COLUMNS", columns);
 	}
 	/* newterm(3) sets the type up by itself, from the same environment */
 	struct entry entry;
@@ -304,6 +332,8 @@ static SCREEN *newterm_of_its_size(void)
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		if (kept[i])
 			setenv(names[i], kept[i], 1);
+		else
+			unsetenv(names[i]);
 		free(kept[i]);
 	}
 	return screen;
@@ -506,13 +536,12 @@ void term_set_theme(struct terminal *t, const struct theme *theme)
 
 void term_resized(struct terminal *t)
 {
-	struct winsize size;
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || !size.ws_row || !size.ws_col)
+	int lines, columns;
+	if (!get_size(&lines, &columns))
 		return;
-	if (size.ws_row != t->n_lines || size.ws_col != t->n_columns)
-		resizeterm(size.ws_row, size.ws_col);
-	t->n_lines = size.ws_row;
-	t->n_columns = size.ws_col;
+	if (lines != t->n_lines || columns != t->n_columns)
+		resizeterm(lines, columns);
+	getmaxyx(stdscr, t->n_lines, t->n_columns);
 	t->size_changed = true;
 	term_redraw(t);
 }
@@ -564,6 +593,19 @@ static struct input mouse_input(struct terminal *t)
 	return in;
 }
 
+/* A character within a paste. The end of a paste can be lost, and then each key is part of it: if
+ * there was a pause, Escape and Ctrl-C end it. Text that is pasted comes without pauses. */
+static struct input paste_input(struct terminal *t, int key)
+{
+	uint64_t now = monotonic_ns(), since = t->paste_ns;
+	t->paste_ns = now;
+	if ((key == 27 || key == 3) && now - since > PASTE_PAUSE_NS) {
+		t->in_paste = false;
+		return (struct input){ .kind = INPUT_KEY, .key = key };
+	}
+	return (struct input){ .kind = INPUT_PASTE, .key = key == 127 ? ' ' : key };
+}
+
 struct input term_next(struct terminal *t)
 {
 	if (t->size_changed) {
@@ -591,12 +633,12 @@ struct input term_next(struct terminal *t)
 			else if (key == '\n')
 				key = KEY_ENTER_;
 			if (t->in_paste)
-				return (struct input){ .kind = INPUT_PASTE,
-						       .key = (int)ch == 127 ? ' ' : (int)ch };
+				return paste_input(t, (int)ch);
 			return (struct input){ .kind = INPUT_KEY, .key = key };
 		}
 		if ((int)ch == KEY_PASTE_BEGIN || (int)ch == KEY_PASTE_END) {
 			t->in_paste = (int)ch == KEY_PASTE_BEGIN;
+			t->paste_ns = monotonic_ns();
 			continue;
 		}
 		if (ch == KEY_MOUSE) {

@@ -4,6 +4,7 @@
 #include "ui/text.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/strbuf.h"
 #include "base/utf8.h"
@@ -80,6 +81,11 @@ static size_t tail_of(const char *text, size_t n_bytes, int limit)
 	return i;
 }
 
+bool text_is_path(const char *text)
+{
+	return strchr(text, '/') && !strchr(text, ' ') && !strstr(text, "://");
+}
+
 void text_cut(struct strbuf *to, const char *text, size_t n_bytes, int limit, bool middle)
 {
 	if (limit <= 0)
@@ -95,7 +101,7 @@ void text_cut(struct strbuf *to, const char *text, size_t n_bytes, int limit, bo
 	}
 	/* The tail is the file name if that leaves room for a head of 3 cells; else it is the end
 	 * of the text, up to half of the cells. */
-	size_t name = n_bytes;
+	size_t name = n_bytes > 2 ? n_bytes - 2 : 0; /* not the slash of "/srv/" itself */
 	while (name > 0 && text[name - 1] != '/')
 		name--;
 	if (name > 0)

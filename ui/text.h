@@ -20,3 +20,5 @@ size_t text_break(const char *text, size_t n_bytes, int limit);
 /* Append text cut to `limit` cells: "abc…", or with `middle` "/srv/…/file.py" (first part and file
  * name stay). */
 void text_cut(struct strbuf *to, const char *text, size_t n_bytes, int limit, bool middle);
+/* Is it like a path, so that its end says more than its beginning? Of a URL, the host does. */
+bool text_is_path(const char *text);

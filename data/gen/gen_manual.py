@@ -17,6 +17,9 @@ import os
 import re
 import sys
 
+# What a terminal without UTF-8 shows: groff (1.22) has no fallback for these, and warns. Other readers ignore it.
+FALLBACKS = "".join(f".if \\n(.g .fchar \\[{char}] {text}\n" for char, text in (("u2026", "..."), ("ua", "^"), ("da", "v")))
+
 PAGES = {
     "auditview.1": "auditview.1.in",
     "auditview-filter.7": "filters.md",
@@ -226,7 +229,7 @@ def main():
         sys.exit(f"{data}: no page has these sections: {', '.join(sorted(set(sections) - used))}")
     for output, text in texts.items():
         with open(output, "w", encoding="utf-8") as f:
-            f.write(text)
+            f.write(re.sub(r"(?m)^(?=\.TH )", lambda _: FALLBACKS, text, count=1))
 
 
 main()

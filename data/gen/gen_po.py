@@ -8,7 +8,8 @@
 A text is found by its English wording, as gettext does it. Three kinds are translated:
 
     * fields of the records: events, themes, blind spots, notes of measured calls, lessons
-    * tr("literal") and N_("literal") in src/ and ui/; N_ only marks the text, tr() of it is called where it is shown
+    * tr("literal") and N_("literal") in src/ and ui/; N_ only marks the text, tr() of it is called where it is shown. CALLS below
+      names further functions that translate what they are given: the messages of the screen
     * columns of tables that cannot be marked: TABLES below
 
 The files are those of gettext, so that its editors and msgfmt --check can be used; neither is needed for a build. --update keeps
@@ -31,18 +32,44 @@ import measure_apis
 from gen_catalog import c_string, fail
 
 STRING = r'"(?:[^"\\\n]|\\.)*"'
-MARKED = re.compile(r"\b(?:tr|N_)\(\s*((?:%s\s*)+)\)" % STRING)
-UNCLEAR = re.compile(r"\b(?:tr|N_)\([^;\"()]*%s" % STRING)
+# function: which of its arguments are texts that it translates. Each literal of such an argument is a text, also "a" and "b" of
+# `x ? "a" : "b"`; what is an argument of another call in it is not. Literals without a word ("%s: %d") need no translation.
+CALLS = {"tr": (0,), "N_": (0,), "app_flash": (1,), "host_flash": (1,), "app_message": (1, 4)}
+CALL = re.compile(r"(?<![\w\"])(%s)\(" % "|".join(CALLS))
+TOKEN = re.compile(r"%s|'(?:[^'\\]|\\.)+'|/\*.*?\*/|." % STRING, re.S)
 # file: (what a row looks like, with one group per column that is shown)
 TABLES = {
     "ui/action.h": re.compile(r'^\tX\([A-Z_]+,.*?, +(%s)\) *\\?$' % STRING, re.M),
     "ui/pane_id.h": re.compile(r'^\tX\([A-Z]+, +\w+, +%s, +(%s),' % (STRING, STRING), re.M),
     "ui/keys.c": re.compile(r'\{ PANE_[A-Z]+, %s, ACTION_[A-Z_]+, (%s) \}' % (STRING, STRING)),
-    "src/model/fields.c": re.compile(r'^\t\[FIELD_[A-Z]+\] += \{ %s, +DOMAIN_[A-Z]+, +FIELD_[A-Z]+, +(%s),' % (STRING, STRING), re.M),
+    "src/model/fields.c": re.compile(r'^\t\[FIELD_[A-Z]+\] += \{ %s, +DOMAIN_[A-Z]+, +FIELD_[A-Z]+, +(?:true|false), +(%s),' % (STRING, STRING), re.M),
     "src/model/filter_ready.c": re.compile(r'^\t\{ %s, (%s),$' % (STRING, STRING), re.M),
 }
 CONVERSION = re.compile(r"%(?:\d+\$)?[-+#0]*(?:\*|\d+)?(?:\.(?:\*|\d+))?(?:hh|h|ll|l|z|j|t)?[diouxXcsfFgGeEpn%]")
 CODE = re.compile(r"(?<![\w-])--?[a-z][a-z-]+|[A-Za-z_]\w*(?:\.\w+)+(?:\(\))?|\w+\(\)|\b[A-Za-z]*_\w+|\bPEP \d+|\b3\.\d+|\{\w+\}|:[a-z]+\b")
+
+
+def literals_of_call(source, at, wanted):
+    """The literals in the wanted arguments of the call whose arguments begin at `at`; adjacent ones are one. And where it ends."""
+    found, depth, argument, joins = [], 1, 0, False
+    while depth:
+        m = TOKEN.match(source, at)
+        if not m:
+            break
+        at, token = m.end(), m[0]
+        if token[0] == '"' and len(token) > 1:
+            if depth == 1 and argument in wanted:
+                found += [token[1:-1]] if not joins else [found.pop() + token[1:-1]]
+                joins = True
+            continue
+        joins = joins and (token.isspace() or token.startswith("/*"))
+        depth += (token in ("(", "{", "[")) - (token in (")", "}", "]"))
+        argument += token == "," and depth == 1
+    return found
+
+
+def has_word(text):
+    return re.search(r"[A-Za-z]{2}", CONVERSION.sub("", text)) is not None
 
 
 def unescape(literal):
@@ -89,16 +116,13 @@ def texts_of_sources(top):
                     continue
                 with open(path, encoding="utf-8") as f:
                     source = f.read()
-                found = [(m.start(), "".join(s[1:-1] for s in re.findall(STRING, m[1]))) for m in MARKED.finditer(source)]
+                found = [(m.start(), text) for m in CALL.finditer(source) for text in literals_of_call(source, m.end(), CALLS[m[1]])
+                         if m[1] in ("tr", "N_") or has_word(text)]
                 if label in TABLES:
                     rows = [(m.start(), m[1][1:-1]) for m in TABLES[label].finditer(source)]
                     if len(rows) < 10:
                         fail(label, "rows of its table are not recognised: see TABLES in gen_po.py")
                     found = sorted(found + rows)
-                clear = {m.start() for m in MARKED.finditer(source)}
-                for m in UNCLEAR.finditer(source):
-                    if m.start() not in clear:
-                        fail(label, f"a literal within tr() or N_() stands alone there: {m[0]!r}")
                 for _, text in found:
                     yield label, unescape(text)
 

@@ -102,18 +102,19 @@ void arch_forget_call(struct arch_regs *r);
 /* Make the call that the thread is in fail with this error (a positive errno). */
 void arch_fail_call(struct arch_regs *r, int error);
 
-/* In a handler of a signal with SA_RESTART, which was given this context: if it has interrupted this
- * system call of ours, and the call would restart when the handler returns, make it fail with this
- * error instead. */
+/* In a handler of a signal with SA_RESTART, which was given this context: if it has interrupted
+ * this system call of ours, and the call would restart when the handler returns, make it fail with
+ * this error instead. */
 bool arch_fail_own_restart(void *context, long call, int error);
 
 /* ---- the stub (stub.S) ---- */
 
 /* Where the stub's data of n_bytes goes on the thread's stack; 0: there is too much of it. */
 uint64_t arch_stub_data_at(const struct arch_regs *r, size_t n_bytes);
-/* The stub's last bytes lead it to the registers that it returns to; set them from `back`. `code` is
- * the copy of the stub in our memory. If ARCH_BACK_BYTES is not 0, it leaves by `back_code`, which
- * this function fills in and which will be at `back_at`, closer than ARCH_BACK_REACH to back's pc. */
+/* The stub's last bytes lead it to the registers that it returns to; set them from `back`. `code`
+ * is the copy of the stub in our memory. If ARCH_BACK_BYTES is not 0, it leaves by `back_code`,
+ * which this function fills in and which will be at `back_at`, closer than ARCH_BACK_REACH to
+ * back's pc. */
 void arch_stub_set_back(uint8_t *code, size_t n_bytes, const struct arch_regs *back,
 			uint64_t back_at, uint8_t *back_code);
 /* For a stub that a recorder has left: its back_at; and whether such code is there. */

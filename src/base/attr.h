@@ -8,6 +8,9 @@
 #define PRINTF_LIKE(fmt_arg, first_arg) __attribute__((format(printf, fmt_arg, first_arg)))
 #define UNUSED                          __attribute__((unused))
 #define NORETURN                        __attribute__((noreturn))
+/* These arguments, counted from 1, are never NULL, also if their length is 0: the compiler warns of
+ * a call that passes one, and a build with -fsanitize=undefined checks it at run time. */
+#define NOT_NULL(...) __attribute__((nonnull(__VA_ARGS__)))
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Is a path that of a command that runs somebody else's code: a script without ".py" in a folder
+/* Is it the path of a command that runs code of others: a script without ".py" in a folder
  * bin, sbin or Scripts, as /usr/bin/pytest and .venv/bin/gunicorn? */
 bool code_path_is_launcher(const char *path, size_t n_bytes);
 /* The bytes of the path up to the end of the first folder that is called site-packages or

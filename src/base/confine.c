@@ -70,7 +70,7 @@ static bool become(uint32_t uid, uint32_t gid, uint64_t keep)
 	return geteuid() == uid && getegid() == gid && limit_capabilities(keep);
 }
 
-/* The root folder of the target, with its rights from here on; -1: they cannot be had. */
+/* The root folder of the target, with its rights from here on; -1: that is not possible. */
 static int enter(const struct confine_whom *whom)
 {
 	char path[40];
@@ -80,7 +80,8 @@ static int enter(const struct confine_whom *whom)
 	uint64_t keep = 0;
 	int root = -1;
 	setrlimit(RLIMIT_CPU, &cpu);
-	/* Our memory is copied into this process: the target, whose user it gets, may not read it. */
+	/* Our memory is copied into this process: the target, whose user it gets, may not read
+	 * it. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	struct err *err = proc_status_read(whom->pid, &status);

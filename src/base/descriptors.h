@@ -20,8 +20,9 @@ enum { DESCRIPTORS_FOR_A_LOOK = 4 };
 void descriptors_reserve(void);
 /* Are some free beside the held ones? ERR_SYS: the limit is too low to attach to anything. */
 MUST_CHECK struct err *descriptors_check(void);
-/* Close up to n of the held descriptors, so that files can be opened for a moment. Returns how many:
- * pass that to descriptors_take_back() when the files are closed again. Neither changes errno. */
+/* Close up to n of the held descriptors, so that files can be opened for a moment. Returns how
+ * many: pass that to descriptors_take_back() when the files are closed again. Neither changes
+ * errno. */
 unsigned descriptors_lend(unsigned n);
 void descriptors_take_back(unsigned n);
 /* Could some not be opened when descriptors were last reserved or taken back? Then files of targets

@@ -44,8 +44,14 @@ static inline guest_u64 guest_load64(const uint64_t *from)
 
 /* One acquiring load of a uint32_t or uint64_t that others can write. The value is not read again,
  * so it cannot change after it was checked. */
-#define GUEST_LOAD(from)                                                                           \
-	_Generic((from), uint32_t *: guest_load32, const uint32_t *: guest_load32, uint64_t *: guest_load64, const uint64_t *: guest_load64)(from)
+/* clang-format off */
+#define GUEST_LOAD(from)                      \
+	_Generic((from),                      \
+		uint32_t *: guest_load32,       \
+		const uint32_t *: guest_load32, \
+		uint64_t *: guest_load64,       \
+		const uint64_t *: guest_load64)(from)
+/* clang-format on */
 
 static inline bool guest_is32(guest_u32 g, uint32_t known)
 {

@@ -9,7 +9,7 @@
  *             *at = new_index + 1;
  *
  * Open addressing with linear probing, at most half full; grows by doubling. A value of 0 means
- * that the key is not there, so no value of 0 can be stored. Nothing is removed but everything.
+ * that the key is not there, so no value of 0 can be stored. A single key cannot be removed.
  *
  * A key is an exact number (two 32-bit ids, see hash_map_key()) or a 64-bit hash of a text. In the
  * second case two texts with equal hashes are one key, which happens by chance once in 2^64; where

@@ -22,9 +22,10 @@ struct hold_row {
 	char text[HOLD_TEXT_BYTES];
 };
 struct held_row {
-	int32_t pid, tid; /* tid: 0 unknown */
-	uint32_t process; /* index in the capture */
-	uint32_t hold;    /* id */
+	int32_t pid, tid;        /* tid: 0 unknown */
+	uint32_t process;        /* index in the capture */
+	uint32_t hold;           /* id */
+	uint32_t is_traced, pad; /* by the recorder, so that no debugger can attach */
 	/* of the event, whose operation has not happened yet; UINT64_MAX: the capture is in
 	 * pieces, and it is in the newest */
 	uint64_t seq;

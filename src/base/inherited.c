@@ -114,6 +114,11 @@ void inherited_note(void)
 	noted.is_noted = true;
 }
 
+bool inherited_was_closed(int fd)
+{
+	return noted.closed[fd];
+}
+
 static void start_timers(void)
 {
 	struct timespec now;

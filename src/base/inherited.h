@@ -13,6 +13,8 @@
 /* Call this first in main(). Pending signals are consumed here: they were not meant for auditview,
  * and would end it as soon as it unblocks them. */
 void inherited_note(void);
+/* Was this standard stream (0 to 2) closed when inherited_note() was called? */
+bool inherited_was_closed(int fd);
 /* No program will be launched: make the pending signals and timers ours again. */
 void inherited_put_back(void);
 /* Call this in the child, shortly before exec: restores everything as it was noted, including which

@@ -16,7 +16,7 @@
 #include "base/io.h"
 #include "base/proc_status.h"
 
-enum { MAX_LOCK_LINES = 20000 }; /* of /proc/locks: anybody can make it long */
+enum { MAX_LOCK_LINES = 20000 }; /* of /proc/locks: any user can make it long */
 
 /* "1: FLOCK  ADVISORY  WRITE 4711 00:15:8123 0 EOF" (kernel fs/locks.c, lock_get_status). The
  * kernel leaves out the locks of processes that have no pid in the namespace. */
@@ -49,9 +49,9 @@ static bool is_process_trusted(pid_t pid, uid_t owner)
 	return proc_status_read_path(path, &status) && lock_holder_is_trusted(&status, owner);
 }
 
-/* A read lease is given if nobody has the file open for writing, and refused with EAGAIN if
- * somebody has (fcntl(2), F_SETLEASE). Should somebody open it for writing meanwhile, the lease is
- * broken with SIGIO, which would end us. */
+/* The kernel refuses a read lease with EAGAIN if a process has the file open for writing (fcntl(2),
+ * F_SETLEASE). If a process opens it for writing while we have the lease, we get SIGIO, which would
+ * end us. */
 static bool is_open_for_writing(int fd)
 {
 	sigset_t set, old;

@@ -14,9 +14,9 @@
 
 extern bool log_is_on; /* set by log_init() */
 void log_init(void);
-/* A screen will be opened, by this process or by its parent. If notes go to a terminal, they go to the
- * file debug.log in the folder for our state (folder.h) from now on, or nowhere if that cannot be
- * opened. */
+/* A screen will be opened, by this process or by its parent. If notes go to a terminal, they go to
+ * the file debug.log in the folder for our state (folder.h) from now on, or nowhere if that cannot
+ * be opened. */
 void log_leave_terminal(void);
 /* file: __FILE__ of the caller, which decides whether the note is wanted. */
 void log_write(const char *file, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -418,6 +418,30 @@ static struct err *close_written(struct new_file *f)
 	return close(fd) == 0 ? NULL : err_sys(errno, "cannot write %s", f->path);
 }
 
+/* Is the file still where the user will look for it? Its folder may have been removed, or the file
+ * moved, replaced or removed, and none of that makes a write fail. */
+static struct err *check_reachable(const struct new_file *f)
+{
+	struct stat own, at;
+	char link[32], now[PATH_MAX];
+	if (fstat(f->fd, &own) != 0)
+		return err_sys(errno, "cannot write %s", f->path);
+	if (lstat(f->now_at, &at) == 0 && is_same(&at, &own))
+		return NULL;
+	if (!own.st_nlink)
+		return err_create(ERR_NOT_FOUND,
+				  "%s was removed while it was written: what was written is lost",
+				  f->now_at);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", f->fd);
+	ssize_t n = readlink(link, now, sizeof(now) - 1);
+	now[n > 0 ? n : 0] = 0;
+	bool is_found = lstat(now, &at) == 0 && is_same(&at, &own);
+	return err_create(ERR_NOT_FOUND, "%s was moved while it was written%s%s", f->now_at,
+			  is_found ? ": what was written is in "
+				   : ", and what was written cannot be found under any name",
+			  is_found ? now : "");
+}
+
 static struct err *take_place(struct new_file *f)
 {
 	struct err *err = check_place(f);
@@ -436,7 +460,9 @@ static struct err *take_place(struct new_file *f)
 
 struct err *new_file_finish(struct new_file *f)
 {
-	struct err *err = f->place == PLACE_BESIDE ? take_place(f) : close_written(f);
+	struct err *err = f->place == PLACE_STREAM ? NULL : check_reachable(f);
+	if (!err)
+		err = f->place == PLACE_BESIDE ? take_place(f) : close_written(f);
 	release(f);
 	return err;
 }

@@ -35,7 +35,8 @@ enum new_file_flag {
  * reader. */
 MUST_CHECK struct err *new_file_open(const char *path, unsigned flags, struct new_file **ret);
 /* The file is complete: rename it to its final name. Frees f, also on failure. If the rename fails,
- * a file that grew keeps its current name, and the error says so; any other file is removed. */
+ * a file that grew keeps its current name, and the error says so; any other file is removed.
+ * ERR_NOT_FOUND: it is no longer under its current name, and nothing was renamed. */
 MUST_CHECK struct err *new_file_finish(struct new_file *f);
 /* Call new_file_finish() if `err` is NULL. After an error, a file that grew and is not empty is
  * kept and the hint says where; any other file is removed. Returns `err`, or the error of
@@ -48,16 +49,16 @@ void new_file_keep(struct new_file *f);
 void new_file_destroy(struct new_file *f);
 DEFINE_CLEANUP(new_file);
 
-/* Replace what stands under a name by a text, or leave it as it is. `flags`: as of new_file_open().
- * If the text has failed, that is ERR_NO_MEMORY. */
+/* Replace the file of this name by a text; after an error it is unchanged. `flags` as in
+ * new_file_open(). ERR_NO_MEMORY also if text->failed. */
 MUST_CHECK struct err *new_file_write(const char *path, unsigned flags, const struct strbuf *text);
 
 int new_file_fd(const struct new_file *f); /* borrowed; readable too if it is a regular file */
 const char *new_file_path(const struct new_file *f); /* as given; "standard output" for "-" */
-const char *
-new_file_now_at(const struct new_file *f); /* path of the bytes while the file is unfinished */
-bool new_file_is_stream(
-    const struct new_file *f); /* not a regular file of ours: cannot be read back or truncated */
+/* path of the bytes while the file is unfinished */
+const char *new_file_now_at(const struct new_file *f);
+/* not a regular file of ours: cannot be read back or truncated */
+bool new_file_is_stream(const struct new_file *f);
 /* a non-empty file has the name and stays until the new file is finished */
 bool new_file_replaces(const struct new_file *f);
 bool new_file_is_stdout(const struct new_file *f);

@@ -3,8 +3,8 @@
  *
  * The copying process holds the write end of a pipe, `life`, of which we hold the read end: its end
  * says that nothing more will come. If copying failed, the process writes errno there first. Then
- * it changes an attribute of the file, which wakes up a reader that waits with inotify(7). If nobody
- * has the read end any more, the process ends.
+ * it changes an attribute of the file, which wakes up a reader that waits with inotify(7). If
+ * no process has the read end any more, the copying process ends.
  */
 #include "base/spool.h"
 
@@ -44,8 +44,8 @@ int spool_file_open(const char *name)
 	return fd < 0 ? memfd_create(name, MFD_CLOEXEC) : fd;
 }
 
-/* Wait until there is something to read, or the input has ended. False: nobody needs a copy of it
- * any more, since the read end of `life` is closed in all processes. */
+/* Wait until there is something to read, or the input has ended. False: no copy is needed any more,
+ * because the read end of `life` is closed in all processes. */
 static bool wait_for_input(int from, int life)
 {
 	struct pollfd fds[] = { { .fd = from, .events = POLLIN }, { .fd = life } };
@@ -67,7 +67,8 @@ static NORETURN void copy(int from, int to, int life, pid_t parent)
 		_exit(0);
 	while (!sys && wait_for_input(from, life)) {
 		ssize_t n = read(from, piece, PIECE_BYTES);
-		/* EAGAIN: whoever shares the pipe has made it so, and has read from it */
+		/* EAGAIN: another process shares the pipe, made it non-blocking and has read from
+		 * it */
 		if (n < 0 && errno != EINTR && errno != EAGAIN) {
 			/* a socket whose other end is gone has ended, too */
 			sys = errno == ECONNRESET ? 0 : errno;

@@ -1,9 +1,9 @@
 /*
  * spool: what comes through a pipe, as an unnamed file that grows.
  *
- * A reader of captures needs to read at random places, and a pipe cannot be read twice. So a process
- * of its own copies the pipe to a file without a name, and the reader follows that file. The
- * writer at the other end of the pipe therefore never waits for the screen, and memory does not
+ * A reader of captures needs to read at random places, and a pipe cannot be read twice. So a
+ * process of its own copies the pipe to a file without a name, and the reader follows that file.
+ * The writer at the other end of the pipe therefore never waits for the screen, and memory does not
  * depend on how much comes. The file is in $TMPDIR, else in /var/tmp or /tmp.
  */
 #pragma once

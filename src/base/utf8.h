@@ -22,9 +22,8 @@ int utf8_hex_digit(char c);                  /* its value; -1: it is none */
 
 /* Cells that a code point takes on a terminal: 0 combining, 1, 2 wide; -1 if it must not reach the
  * terminal unescaped (controls, surrogates, bidi overrides and isolates, line separators, BAD).
- * Wide
- * characters come from our own table (Unicode 15.0), the others from libc's wcwidth(); where the
- * locale knows no UTF-8 they take one cell, combining marks none. */
+ * Wide characters come from our own table (Unicode 15.0), the others from libc's wcwidth(); where
+ * the locale knows no UTF-8 they take one cell, combining marks none. */
 int utf8_width(uint32_t code_point);
 /* of the escaped form that utf8_escape() makes with quote 0 */
 size_t utf8_str_width(const char *s, size_t n);

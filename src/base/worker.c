@@ -50,7 +50,7 @@ static void reap(struct worker *w)
 {
 	for (unsigned i = 0; i < WORKER_ABANDONED_MAX; i++)
 		if (w->abandoned[i] && waitpid(w->abandoned[i], NULL, WNOHANG) != 0)
-			w->abandoned[i] = 0; /* or somebody has waited for it already */
+			w->abandoned[i] = 0; /* or it was waited for elsewhere */
 }
 
 unsigned worker_n_abandoned(const struct worker *w)

@@ -51,8 +51,9 @@ unsigned worker_n_abandoned(const struct worker *w);
 bool worker_begin(pid_t owner);
 void worker_end(void);
 
-/* Each answer may come just before its deadline. Slow ones are a debt of whom they were asked
- * about, who pays back one part in 50 of the time that passes. */
+/* Each answer may come just before its deadline, so a target could always slow us down. The time
+ * of its slow answers is a debt of the target, which decreases by one part in 50 of the time that
+ * passes. */
 struct worker_debt {
 	uint64_t ns, at_ns;
 };

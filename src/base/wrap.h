@@ -12,10 +12,9 @@
 
 struct strbuf;
 
-/* Append `text` (spaces and newlines separate words; a line may also end beside a character of two
- * cells, as Chinese needs) in lines of at most `width` cells, each
- * indented by `indent`, and a newline. If `to` ends with an unfinished line, the first line
- * continues it. */
+/* Append `text` in lines of at most `width` cells, each indented by `indent`, and a newline. Spaces
+ * and newlines separate words; a line may also end beside a character of two cells, as Chinese
+ * needs. If `to` ends with an unfinished line, the first line continues it. */
 void wrap_add(struct strbuf *to, const char *text, unsigned indent, unsigned width);
 
 /* Bytes of the longest beginning of text that has at most `width` cells and ends where a line may

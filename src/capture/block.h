@@ -57,7 +57,8 @@ enum block_type {
 	BLOCK_EVENT,
 	/* copies of the headers and meta of the blocks since the last INDEX block */
 	BLOCK_INDEX,
-	BLOCK_HOST, /* machines and captures that processes come from, after a merge */
+	BLOCK_HOST,   /* machines and captures that processes come from, after a merge */
+	BLOCK_LOCALS, /* local variables of the frames of events whose threads were held */
 	BLOCK_TYPE_COUNT
 };
 
@@ -101,6 +102,7 @@ enum event_column {
 	COLUMN_OBJECTS, /* one entry per object, not per event */
 	/* what the descriptors in the arguments were; missing if the block has none */
 	COLUMN_DESCRIPTORS,
+	COLUMN_TASK, /* of asyncio; missing if no event of the block has one */
 	COLUMN_COUNT
 };
 

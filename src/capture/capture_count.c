@@ -25,23 +25,27 @@ static struct err *add_block(void *ctx, const struct block_header *h, const stru
 	return NULL;
 }
 
-struct err *capture_count(const char *path, uint64_t *ret_n_events)
+struct err *capture_count_fd(int fd, const char *label, uint64_t *ret_n_events)
 {
 	CLEANUP(reader) struct reader *r = NULL;
 	struct stat st;
 	uint64_t n_events = 0;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0)
-		return err_sys(errno, "cannot count what is in %s", path);
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
 		close(fd);
 		return err_create(ERR_UNSUPPORTED,
-				  "cannot count what is in %s: it is not a regular file", path);
+				  "cannot count what is in %s: it is not a regular file", label);
 	}
-	struct err *err = reader_open_fd(fd, path, &r);
+	struct err *err = reader_open_fd(fd, label, &r);
 	if (!err)
 		err = reader_refresh(r, add_block, &n_events);
 	if (!err)
 		*ret_n_events = n_events;
 	return err;
+}
+
+struct err *capture_count(const char *path, uint64_t *ret_n_events)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	return fd < 0 ? err_sys(errno, "cannot count what is in %s", path)
+		      : capture_count_fd(fd, path, ret_n_events);
 }

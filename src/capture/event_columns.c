@@ -62,11 +62,15 @@ void event_columns_encode(struct event_columns *e, uint32_t n_values, uint32_t n
 	column_encode(raw, COLUMN_FLAGS, e->flags, 1, e->n);
 	column_encode(raw, COLUMN_N_OBJECTS, e->object_counts, 2, e->n);
 	column_encode_delta(raw, COLUMN_OBJECTS, e->objects, 8, e->n_objects);
-	uint32_t any = 0;
-	for (uint32_t i = 0; i < e->n; i++)
-		any |= e->descriptors[i];
-	if (any)
+	uint32_t any_descriptors = 0, any_task = 0;
+	for (uint32_t i = 0; i < e->n; i++) {
+		any_descriptors |= e->descriptors[i];
+		any_task |= e->task[i];
+	}
+	if (any_descriptors)
 		column_encode(raw, COLUMN_DESCRIPTORS, e->descriptors, 4, e->n);
+	if (any_task)
+		column_encode(raw, COLUMN_TASK, e->task, 4, e->n);
 }
 
 void event_columns_next(struct event_columns *e)
@@ -90,6 +94,7 @@ void event_columns_restore(struct event_columns *e, const struct event_columns *
 	memcpy(e->args, from->args, n * sizeof(e->args[0]));
 	memcpy(e->stack, from->stack, n * sizeof(e->stack[0]));
 	memcpy(e->descriptors, from->descriptors, n * sizeof(e->descriptors[0]));
+	memcpy(e->task, from->task, n * sizeof(e->task[0]));
 	memcpy(e->flags, from->flags, n * sizeof(e->flags[0]));
 	memcpy(e->object_counts, from->object_counts, n * sizeof(e->object_counts[0]));
 	memcpy(e->objects, from->objects, e->n_objects * sizeof(e->objects[0]));

@@ -31,7 +31,7 @@ struct event_columns {
 	uint64_t time_ns[EVENTS_PER_BLOCK];
 	uint16_t name[EVENTS_PER_BLOCK], thread[EVENTS_PER_BLOCK];
 	uint32_t args[EVENTS_PER_BLOCK], stack[EVENTS_PER_BLOCK];
-	uint32_t descriptors[EVENTS_PER_BLOCK];
+	uint32_t descriptors[EVENTS_PER_BLOCK], task[EVENTS_PER_BLOCK];
 	uint8_t flags[EVENTS_PER_BLOCK];
 	uint16_t object_counts[EVENTS_PER_BLOCK];
 	uint64_t objects[EVENT_OBJECTS_PER_BLOCK + EVENT_OBJECTS_MAX];

@@ -53,5 +53,6 @@ void turns_fini(struct turns *t);
 bool turns_keep_string(struct turns *t, const char *s, size_t n_bytes);
 /* Returns an id, the same for the same bytes; 0 if memory is short. */
 uint32_t turns_keep_value(struct turns *t, const void *bytes, size_t n_bytes);
-/* Is the entry in the current file? If not, it gets the next number there; *ret_local either way. */
+/* Is the entry in the current file? If not, it gets the next number there; *ret_local either
+ * way. */
 bool turns_place(struct kept_place *p, uint32_t turn, uint32_t *n_local, uint32_t *ret_local);

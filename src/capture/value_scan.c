@@ -41,7 +41,14 @@ bool value_scan_container(const uint8_t *p, const uint8_t *end, const uint8_t **
 	return true;
 }
 
-static const uint8_t *scan(const uint8_t *p, const uint8_t *end, unsigned depth)
+/* What is done with each REF: nothing if fn is NULL. */
+struct visit {
+	bool (*fn)(void *ctx, uint64_t id);
+	void *ctx;
+};
+
+static const uint8_t *scan(const uint8_t *p, const uint8_t *end, unsigned depth,
+			   const struct visit *visit)
 {
 	uint64_t n, ignored;
 	if (p == end || depth > VALUE_SCAN_DEPTH)
@@ -53,8 +60,10 @@ static const uint8_t *scan(const uint8_t *p, const uint8_t *end, unsigned depth)
 	case VALUE_FALSE:
 	case VALUE_TRUE:
 	case VALUE_ELLIPSIS: return p;
-	case VALUE_INT:
-	case VALUE_REF: return varint_get(&p, end, &ignored) ? p : NULL;
+	case VALUE_INT: return varint_get(&p, end, &ignored) ? p : NULL;
+	case VALUE_REF:
+		return varint_get(&p, end, &n) && (!visit->fn || visit->fn(visit->ctx, n)) ? p
+											   : NULL;
 	case VALUE_BIGINT: return skip_bytes(&p, end, 1) && skip_counted(&p, end) ? p : NULL;
 	case VALUE_FLOAT: return skip_bytes(&p, end, 8) ? p : NULL;
 	case VALUE_COMPLEX: return skip_bytes(&p, end, 16) ? p : NULL;
@@ -73,7 +82,7 @@ static const uint8_t *scan(const uint8_t *p, const uint8_t *end, unsigned depth)
 		if (!value_scan_container(p - 1, end, &p, &n))
 			return NULL;
 		for (uint64_t i = 0; i < n && p; i++)
-			p = scan(p, end, depth + 1);
+			p = scan(p, end, depth + 1, visit);
 		return p;
 	case VALUE_OBJECT_AT:
 		if (!skip_bytes(&p, end, 8))
@@ -83,7 +92,7 @@ static const uint8_t *scan(const uint8_t *p, const uint8_t *end, unsigned depth)
 		if (!skip_counted(&p, end) || !varint_get(&p, end, &n) || n > (uint64_t)(end - p))
 			return NULL;
 		for (uint64_t i = 0; i < n && p; i++)
-			p = skip_counted(&p, end) ? scan(p, end, depth + 1) : NULL;
+			p = skip_counted(&p, end) ? scan(p, end, depth + 1, visit) : NULL;
 		return p;
 	default: return NULL;
 	}
@@ -91,5 +100,11 @@ static const uint8_t *scan(const uint8_t *p, const uint8_t *end, unsigned depth)
 
 const uint8_t *value_scan_end(const uint8_t *p, const uint8_t *end)
 {
-	return scan(p, end, 0);
+	return scan(p, end, 0, &(struct visit){ 0 });
+}
+
+const uint8_t *value_scan_refs(const uint8_t *p, const uint8_t *end,
+			       bool (*fn)(void *ctx, uint64_t id), void *ctx)
+{
+	return scan(p, end, 0, &(struct visit){ fn, ctx });
 }

@@ -13,6 +13,10 @@
  * VALUE_SCAN_DEPTH. */
 const uint8_t *value_scan_end(const uint8_t *p, const uint8_t *end);
 
+/* The same, and calls fn(ctx, id) for each REF in the value. If fn returns false, the scan ends
+ * with NULL. Of a malformed value, the part before the fault is seen. */
+const uint8_t *value_scan_refs(const uint8_t *p, const uint8_t *end,
+			       bool (*fn)(void *ctx, uint64_t id), void *ctx);
 /* A TUPLE, LIST, SET, FROZENSET or DICT. */
 bool value_is_container(uint8_t tag);
 

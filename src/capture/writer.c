@@ -44,7 +44,7 @@ struct writer {
 	struct pages pages;
 	VEC(uint32_t) name_of_string; /* name id by string id */
 	uint32_t n_names;
-	struct strbuf hosts, processes, threads, notes; /* records */
+	struct strbuf hosts, processes, threads, notes, locals; /* records */
 	/* a note's place is final only when the place of the events around it is */
 	VEC(struct pending_note) pending;
 	uint32_t n_processes, n_threads, n_hosts;
@@ -514,6 +514,7 @@ void writer_event(struct writer *w, const struct event_info *info)
 	e->args[i] = info->args;
 	e->stack[i] = info->stack;
 	e->descriptors[i] = info->descriptors;
+	e->task[i] = info->task;
 	e->flags[i] = (uint8_t)info->flags;
 	e->object_counts[i] = (uint16_t)n_objects;
 	if (n_objects)
@@ -530,6 +531,13 @@ void writer_event_doubt(struct writer *w, uint64_t seq)
 	uint64_t first = w->turns.n_before + e->first_seq;
 	if (seq >= first && seq - first < e->n)
 		e->descriptors[seq - first] = 0;
+}
+
+void writer_event_locals(struct writer *w, uint64_t seq, uint32_t value)
+{
+	const uint64_t fields[] = { seq, value };
+	if (value && !writer_is_broken(w))
+		record_add(w, &w->locals, fields, ARRAY_LEN(fields));
 }
 
 /* ---- open, flush, close ---- */
@@ -635,6 +643,7 @@ void writer_destroy(struct writer *w)
 	strbuf_fini(&w->processes);
 	strbuf_fini(&w->threads);
 	strbuf_fini(&w->notes);
+	strbuf_fini(&w->locals);
 	vec_fini(&w->pending);
 	turns_fini(&w->turns);
 	free(w->kept);
@@ -647,6 +656,7 @@ static void everything_flush(struct writer *w)
 	dictionaries_flush(w);
 	events_flush(w);
 	notes_flush(w);
+	records_flush(w, BLOCK_LOCALS, &w->locals);
 }
 
 struct err *writer_flush(struct writer *w)
@@ -654,6 +664,11 @@ struct err *writer_flush(struct writer *w)
 	if (!writer_is_broken(w))
 		everything_flush(w);
 	return sink_error_take(w->sink);
+}
+
+bool writer_has_news(const struct writer *w)
+{
+	return w->processes.n || w->threads.n || w->notes.n || w->pending.n || w->locals.n;
 }
 
 int writer_show(struct writer *w)

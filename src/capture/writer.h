@@ -76,12 +76,14 @@ MUST_CHECK struct err *writer_turn(struct writer *w, struct new_file *file);
 
 /* Make everything appended so far visible to readers. Cheap if nothing is pending. */
 MUST_CHECK struct err *writer_flush(struct writer *w);
+/* Is a process, a thread or a note pending, which readers want to know before the next event? */
+bool writer_has_news(const struct writer *w);
 /* From now on compress less, because events come faster than they can be written; or as usual
  * again. The next file of writer_turn() begins as usual. */
 void writer_hurry(struct writer *w, bool on);
-/* The same as writer_flush(). Returns a descriptor by which the capture can be read: of the file, or
- * of a copy; borrowed until the next turn; -1 if the writer is broken or over, or writes into a pipe
- * without a copy. */
+/* The same as writer_flush(). Returns a descriptor by which the capture can be read: of the file,
+ * or of a copy; borrowed until the next turn; -1 if the writer is broken or over, or writes into a
+ * pipe without a copy. */
 int writer_show(struct writer *w);
 /* Of a capture that goes into a pipe: sink_n_waiting() and the others of sink.h. */
 size_t writer_n_waiting(const struct writer *w);
@@ -188,8 +190,12 @@ enum process_flag {
 	PROCESS_NOT_RESTORED = 64,
 	/* its files are not, or not provably, the files that the recorder sees under the same
 	 * names */
-	PROCESS_OTHER_FILES = 128
+	PROCESS_OTHER_FILES = 128,
+	/* times of its events advance with the kernel's tick (probe/clock.h) */
+	PROCESS_TICK_TIMES = 256
 };
+/* The longest tick: CONFIG_HZ is 100 at least (kernel/Kconfig.hz). */
+enum { PROCESS_TICK_NS = 10 * 1000 * 1000 };
 /* Indices count from 0. Update: the last one written is valid. */
 uint32_t writer_process(struct writer *w, const struct process_info *p);
 void writer_process_update(struct writer *w, uint32_t process, const struct process_info *p);
@@ -226,8 +232,17 @@ struct event_info {
 	 * per argument, STR or NONE, of which the last may be missing; or a DICT by the arguments'
 	 * names. */
 	uint32_t descriptors;
+	/* value id: the asyncio task that raised it, a LIST of its name (STR), its id (INT, the
+	 * address of the task object; 0 unknown), and a LIST of the names (STR) of the tasks that
+	 * wait for it, nearest first; 0 none */
+	uint32_t task;
 };
 void writer_event(struct writer *w, const struct event_info *e);
+/* The local variables of the frames of event `seq`, which is in this file (writer_n_in_file()
+ * counts): value id of a LIST, innermost frame first, of DICTs with the keys "func" (STR), "file"
+ * (STR), "line" (INT) and "vars": a DICT of name and value, or NONE if they are not known. A cut
+ * LIST has its outer frames cut off. An event has at most one. */
+void writer_event_locals(struct writer *w, uint64_t seq, uint32_t value);
 /* What was said of the descriptors of event `seq` (counted as writer_n_events() counts) is not
  * certain any more: leave it out. Nothing happens if the event is written already. */
 void writer_event_doubt(struct writer *w, uint64_t seq);

@@ -52,6 +52,9 @@ static struct err *setting_apply(const struct options *o, struct captures *c, co
 		if (!names_input(o, i, file, strlen(file)))
 			continue;
 		is_known = true;
+		if (is_host ? c->inputs[i].host != NULL : c->inputs[i].offset_ns != 0)
+			return err_create(ERR_USAGE, "%s is given twice for %s", option,
+					  o->args[i]);
 		if (is_host)
 			c->inputs[i].host = value;
 		else if (!offset_parse(value, &c->inputs[i].offset_ns))

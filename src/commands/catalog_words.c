@@ -13,6 +13,22 @@
 #include "model/catalog.h"
 #include "model/explain.h"
 
+/* Is it empty, or what may follow "3.12" in a version: ".1", ".0rc2", "+", "t"? */
+static bool is_patch(const char *text)
+{
+	if (*text == '.') {
+		size_t n = strspn(text + 1, "0123456789");
+		if (!n)
+			return false;
+		text += 1 + n;
+		n = !strncmp(text, "rc", 2) ? 2 : *text == 'a' || *text == 'b';
+		if (n && !strspn(text + n, "0123456789"))
+			return false;
+		text += n + (n ? strspn(text + n, "0123456789") : 0);
+	}
+	return !*text || !strcmp(text, "+") || !strcmp(text, "t");
+}
+
 /* "3.12", "3.12.1" or "12" as a minor version; 0 if it is none of these. */
 static int parse_minor(const char *text)
 {
@@ -22,7 +38,7 @@ static int parse_minor(const char *text)
 	if (strncmp(text, "3.", 2) == 0)
 		text += 2;
 	n = strtol(text, &end, 10);
-	if (end == text || (*end != '\0' && *end != '.') || n <= 0 || n > 99)
+	if (end == text || !is_patch(end) || n <= 0 || n > 99)
 		return 0;
 	return (int)n;
 }

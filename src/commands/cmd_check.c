@@ -1,6 +1,6 @@
 /*
- * cmd_check: what a run does that a profile does not have. Exit status 0: nothing; 3: something, which is
- * listed with the stack of its first event.
+ * cmd_check: what a run does that a profile does not have. Exit status 0: nothing; 3: something,
+ * which is listed with the stack of its first event.
  */
 #include <errno.h>
 #include <stdio.h>

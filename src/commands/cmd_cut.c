@@ -64,6 +64,11 @@ struct err *cmd_cut(const struct options *o, int *ret)
 		err = when_parse("--from", o->from, anchor_ns, &from_ns);
 	if (!err && o->to)
 		err = when_parse("--to", o->to, anchor_ns, &to_ns);
+	if (!err && from_ns >= to_ns && o->from && o->to)
+		err = err_create(ERR_USAGE,
+				 "nothing is between --from %s and --to %s: the one is "
+				 "not before the other",
+				 o->from, o->to);
 	if (!err)
 		err = capture_shown_make(o, t, &shown);
 	if (!err)

@@ -14,6 +14,7 @@
 #include "command.h"
 #include "commands/doctor.h"
 #include "commands/doctor_stacks.h"
+#include "recorder/redact.h"
 
 struct err *cmd_doctor(const struct options *o, int *ret)
 {
@@ -32,6 +33,10 @@ struct err *cmd_doctor(const struct options *o, int *ret)
 	if ((o->stacks || o->locals) && !pid)
 		return err_with_hint(err_create(ERR_USAGE, "--stacks needs a process id"),
 				     "usage: auditview doctor PID --stacks");
+	if (o->redact != UNSET && !o->locals)
+		return err_with_hint(err_create(ERR_USAGE, "--redact needs --locals: only the "
+							   "values of variables can be secrets"),
+				     "usage: auditview doctor PID --locals --no-redact");
 	struct doctor_style style = { .color = options_want_color(o, STDOUT_FILENO),
 				      .json = o->json,
 				      .locals = o->locals };
@@ -39,8 +44,12 @@ struct err *cmd_doctor(const struct options *o, int *ret)
 		style.width = wrap_width(STDOUT_FILENO);
 	struct strbuf text = { 0 };
 	bool is_ready = true;
-	struct err *err = o->stacks || o->locals ? doctor_stacks_report(pid, &style, &text)
-						 : doctor_report(pid, &style, &text, &is_ready);
+	bool is_redacted = o->locals && o->redact != NO;
+	struct err *err = is_redacted ? redactor_create(&style.redactor) : NULL;
+	if (!err)
+		err = o->stacks || o->locals ? doctor_stacks_report(pid, &style, &text)
+					     : doctor_report(pid, &style, &text, &is_ready);
+	redactor_destroy(style.redactor);
 	if (!err && text.failed)
 		err = err_no_memory();
 	if (!err && !say_text(&text))

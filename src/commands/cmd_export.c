@@ -10,6 +10,7 @@
 #include "base/strbuf.h"
 #include "command.h"
 #include "commands/captures.h"
+#include "commands/given.h"
 #include "commands/open_capture.h"
 #include "export/exporter.h"
 #include "export/json_members.h"
@@ -33,7 +34,9 @@ static struct err *choose_format(const struct options *o, const struct exporter_
 static struct err *write_out(const struct options *o, struct trace *t, const struct shown *shown,
 			     const struct exporter_format *format, struct new_file *file)
 {
-	struct exporter_options options = { .path = new_file_path(file), .wide = true };
+	struct exporter_options options = { .path = new_file_path(file),
+					    .wide = true,
+					    .async = o->async };
 	struct exporter *x;
 	struct err *err = exporter_create(t, format, new_file_fd(file), &options, &x);
 	if (err)
@@ -73,6 +76,11 @@ struct err *cmd_export(const struct options *o, int *ret)
 		err = err_with_hint(
 		    err_create(ERR_USAGE, "%s cannot go to standard output", format->name),
 		    "say -o OUT%s", format->suffix);
+	if (!err && o->async && strcmp(format->name, "folded") != 0)
+		err = err_create(ERR_USAGE, "--async is about folded stacks; %s has no use for it",
+				 format->name);
+	if (!err)
+		err = given_check_mine(o, format->name, format->shows_callers);
 	for (size_t i = 0; i < o->n_args && !err; i++)
 		err = capture_check_not_same(o->args[i], o->output);
 	if (!err)

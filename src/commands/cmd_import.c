@@ -23,7 +23,7 @@ struct err *cmd_import(const struct options *o, int *ret)
 		return err_with_hint(err_create(ERR_USAGE, "where should the capture go?"),
 				     "say -o FILE");
 	int fd = STDIN_FILENO;
-	struct err *err = is_stdin ? NULL : io_open_input(in, &fd);
+	struct err *err = is_stdin ? capture_check_stdin(in) : io_open_input(in, &fd);
 	if (err)
 		return err;
 	err = capture_check_not_same(in, o->output);

@@ -208,6 +208,9 @@ struct err *cmd_print(const struct options *o, int *ret)
 		return err;
 	if (o->wide && strcmp(format->name, "text") != 0)
 		return err_create(ERR_USAGE, "--wide is about text; %s is never cut", format->name);
+	if (o->color == COLOR_ALWAYS && strcmp(format->name, "text") != 0)
+		return err_create(ERR_USAGE, "--color is about text; %s has no colours",
+				  format->name);
 	bool live = o->n_pids || o->program;
 	if (!live && !o->n_args)
 		return err_with_hint(
@@ -219,7 +222,9 @@ struct err *cmd_print(const struct options *o, int *ret)
 		    err_create(ERR_USAGE, "print cannot write %s, which needs the whole capture",
 			       format->name),
 		    "auditview export FILE --format %s does", format->name);
-	err = live ? given_check(o, false) : NULL;
+	err = given_check_mine(o, format->name, format->shows_callers);
+	if (!err && live)
+		err = given_check(o, false);
 	for (size_t i = 0; i < o->n_args && !err; i++)
 		err = capture_check_not_same(o->args[i], o->output);
 	if (err)

@@ -161,18 +161,24 @@ static struct row *row_of(struct table *t, const char *name, size_t n_bytes, siz
 	return &t->v[t->n - 1];
 }
 
+/* The name of an event of the run, not terminated; NULL if it cannot be read. */
+static const char *name_of(struct try_result *r, uint64_t seq, size_t *ret_n)
+{
+	struct event e;
+	return trace_event(r->trace, seq, &e) ? trace_name(r->trace, e.name, ret_n) : NULL;
+}
+
 /* Count the events that the code caused itself, without those of imports; and the example's own
  * event wherever it occurred. */
 static struct err *count_into(struct table *t, struct try_result *r, const struct request *q,
 			      size_t column, size_t n_pythons)
 {
 	for (uint64_t seq = 0; seq < r->own.n; seq++) {
-		struct event e;
 		size_t n;
+		const char *name = name_of(r, seq, &n);
 
-		if (!trace_event(r->trace, seq, &e))
+		if (!name)
 			continue;
-		const char *name = trace_name(r->trace, e.name, &n);
 		bool is_focus = q->event && strlen(q->event->name) == n &&
 				memcmp(q->event->name, name, n) == 0;
 
@@ -261,13 +267,11 @@ static struct err *add_between_marks(struct strbuf *to, struct try_result *r, si
 
 	*ret_n = 0;
 	for (uint64_t seq = 0; seq < r->own.n; seq++) {
-		struct event e;
 		size_t n;
+		const char *name = name_of(r, seq, &n);
 
-		if (!trace_event(r->trace, seq, &e))
+		if (!name)
 			continue;
-		const char *name = trace_name(r->trace, e.name, &n);
-
 		if (n == strlen(MARK) && memcmp(name, MARK, n) == 0) {
 			if (is_between)
 				return NULL;

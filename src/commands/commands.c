@@ -86,7 +86,7 @@ const struct command commands[] = {
 		.name = "stat",
 		.args = "(FILE… | -p PID[,PID…] | -- PROGRAM [ARG…]) [--by KEY] [-Y FILTER]",
 		.doc = "count the events of a capture or of a live target, as strace -c does",
-		.about = "A table of counts, grouped by event, category, theme, caller, file, thread, process or stack, machine and more. For a live target it "
+		.about = "A table of counts, grouped by event, category, theme, caller, file, thread, process, stack or another field of filters. For a live target it "
 			 "is printed at the end, and with --interval also meanwhile. A program that it launches has its standard output "
 			 "sent to standard error; with -o the table goes to that file, and the program's streams are left as they are.",
 		.max_args = 1000,

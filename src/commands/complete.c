@@ -209,9 +209,9 @@ static void add_values(struct offer *f, const struct option_row *row)
 		i++;
 	const char *also = i < ARRAY_LEN(option_values) ? option_values[i].also : NULL;
 	strbuf_addf(f->to, "%s\n", also ? also : "words");
-	for (size_t w = 0; row->words && row->words[w]; w++)
-		offer(f, row->words[w], NULL);
-	if (!row->words && i < ARRAY_LEN(option_values))
+	for (size_t w = 0; option_word(row, w); w++)
+		offer(f, option_word(row, w), NULL);
+	if (!option_word(row, 0) && i < ARRAY_LEN(option_values))
 		option_values[i].offer(f);
 }
 

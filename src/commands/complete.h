@@ -1,10 +1,10 @@
 /*
  * complete: what a shell may offer for the word under the cursor.
  *
- * The completion scripts (--completion SHELL) know nothing of options and commands: at each TAB they
- * run `auditview --complete WORD…` with the words of the command line up to the cursor, of which the
- * last is the unfinished one and may be empty. The answer's first line says what else the shell
- * offers, and is one of
+ * The completion scripts (--completion SHELL) know nothing of options and commands: at each TAB
+ * they run `auditview --complete WORD…` with the words of the command line up to the cursor, of
+ * which the last is the unfinished one and may be empty. The answer's first line says what else the
+ * shell offers, and is one of
  *
  *	words       nothing else
  *	files       files

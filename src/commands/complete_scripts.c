@@ -10,7 +10,8 @@
 
 /* bash parts the line at signs such as "=" and ":" too (COMP_WORDBREAKS), so the words are put
  * together again: those with no blank between them are one. readline replaces only the last part,
- * so what precedes it is taken off each candidate (an "@" belongs to that part). Names of files may have blanks: one a line. */
+ * so what precedes it is taken off each candidate (an "@" belongs to that part). Names of files may
+ * have blanks: one a line. */
 static const char bash_script[] =
     "_auditview() {\n"
     "\tlocal IFS=$' \\t\\n' line=${COMP_LINE:0:COMP_POINT} words=() i word rest kind answer "

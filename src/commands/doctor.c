@@ -1,6 +1,7 @@
 /*
- * doctor: see doctor.h. A check belongs to the file of its mechanism (visit/check.h); here are those
- * of none. To add one, name it in machine_checks[] or target_checks[]; text and JSON output follow.
+ * doctor: see doctor.h. A check belongs to the file of its mechanism (visit/check.h); here are
+ * those of none. To add one, name it in machine_checks[] or target_checks[]; text and JSON output
+ * follow.
  */
 #include "commands/doctor.h"
 

@@ -11,12 +11,16 @@
 #include "base/attr.h"
 #include "base/err.h"
 
+struct redactor;
 struct strbuf;
 
 struct doctor_style {
 	unsigned width; /* columns; 0 = no wrapping */
 	bool color, json;
-	bool locals; /* of stacks: with local variables */
+	/* of stacks */
+	bool locals;               /* with local variables */
+	struct redactor *redactor; /* of the variables; NULL: secrets are shown */
+	pid_t held_tid;            /* it is held by us, and comes first; 0 none */
 };
 
 /* Report on this machine (pid 0) or on one process. *ret_is_ready: tracing can work, or this

@@ -12,20 +12,14 @@
 #include "base/utf8.h"
 #include "commands/doctor.h"
 #include "commands/json_writer.h"
+#include "model/trace_locals.h"
 #include "model/value_text.h"
+#include "recorder/translate.h"
 #include "stacks/snapshot.h"
 #include "system/proc_file.h"
 #include "system/proc_name.h"
 #include "visit/access.h"
 #include "visit/target_facts.h"
-
-/* What the header says. */
-struct header {
-	pid_t pid;
-	char command[256];
-	const char *python;
-	uint64_t age_ns, cpu_ns; /* 0: unknown */
-};
 
 static uint64_t ticks_ns(uint64_t ticks)
 {
@@ -33,12 +27,13 @@ static uint64_t ticks_ns(uint64_t ticks)
 	return per_second > 0 ? ticks * (1000000000u / (uint64_t)per_second) : 0;
 }
 
-static void header_read(struct header *h, pid_t pid, const struct access_facts *facts)
+static void header_read(struct doctor_stacks_header *h, pid_t pid, const struct access_facts *facts)
 {
 	char cmdline[4096];
 	struct proc_stat stat;
 	struct timespec now;
-	*h = (struct header){ .pid = pid, .python = facts->runtime.version };
+	*h = (struct doctor_stacks_header){ .pid = pid };
+	snprintf(h->python, sizeof(h->python), "%s", facts->runtime.version);
 	ssize_t n = proc_file_read(pid, "cmdline", cmdline, sizeof(cmdline));
 	if (n > 0)
 		proc_command_name(cmdline, (size_t)n, h->command, sizeof(h->command));
@@ -92,7 +87,7 @@ static const char *state_words(const struct snapshot_thread *t)
 
 /* ---- as text ---- */
 
-static void add_state(struct strbuf *to, const struct snapshot_thread *t)
+void doctor_stacks_add_does(struct strbuf *to, const struct snapshot_thread *t)
 {
 	const char *state = state_words(t);
 	strbuf_adds(to, state);
@@ -100,54 +95,62 @@ static void add_state(struct strbuf *to, const struct snapshot_thread *t)
 		strbuf_adds(to, *state ? ": " : "");
 		add_name(to, t->wait);
 	}
+}
+
+const char *doctor_stacks_note(const struct snapshot_thread *t)
+{
+	switch (t->kind) {
+	case SNAPSHOT_STACK: return t->n_frames ? "" : "it runs no Python code";
+	case SNAPSHOT_RUNS: return "its stack changed whenever it was read; try again";
+	case SNAPSHOT_NATIVE: return "Python does not know this thread";
+	case SNAPSHOT_ENDED: break;
+	}
+	return "";
+}
+
+static void add_state(struct strbuf *to, const struct snapshot_thread *t,
+		      const struct doctor_style *style)
+{
+	if (style->held_tid == t->tid)
+		strbuf_adds(to, "held");
+	else
+		doctor_stacks_add_does(to, t);
 	if (t->holds_gil)
 		strbuf_adds(to, ", holds the GIL");
 }
 
-typedef void see_local(void *to, const char *name, const char *value);
-
-/* Call see() with each local variable: its name, and its value as a literal. */
-static void locals_each(const struct snapshot_frame *f, see_local *see, void *to)
+/* Begin to read the local variables of a frame: *it is behind *dict. With `redactor` they are in
+ * `clean`, without their secrets. False: they are not known. */
+static bool locals_begin(const struct snapshot_frame *f, struct redactor *redactor,
+			 struct strbuf *clean, struct value_iter *it, struct value_node *dict)
 {
-	struct value_iter it;
-	struct value_node node;
-	if (!f->locals)
-		return;
-	value_iter_init_bytes(&it, NULL, f->locals, f->n_locals, NULL, 0);
-	if (!value_iter_next(&it, &node) || node.tag != VALUE_DICT)
-		return;
-	for (uint64_t n = node.n_children / 2; n && value_iter_next(&it, &node); n--) {
-		struct strbuf name = { 0 }, value = { 0 };
-		value_text_plain(&name, &it, &node);
-		if (value_iter_next(&it, &node)) {
-			value_text_literal(&value, &it, &node, 2000);
-			see(to, strbuf_str(&name), strbuf_str(&value));
-		}
-		strbuf_fini(&name);
-		strbuf_fini(&value);
+	const uint8_t *bytes = f->locals;
+	size_t n = f->n_locals;
+	if (!bytes)
+		return false;
+	if (redactor) {
+		if (!translate_locals(redactor, bytes, n, clean))
+			return false;
+		bytes = (const uint8_t *)clean->s;
+		n = clean->n;
 	}
+	value_iter_init_bytes(it, NULL, bytes, n, NULL, 0);
+	return value_iter_next(it, dict) && dict->tag == VALUE_DICT;
 }
 
-struct lines {
-	struct strbuf *to;
-	const char *indent;
-};
-
-static void local_text(void *ctx, const char *name, const char *value)
+void doctor_stacks_add_locals(const struct snapshot_frame *f, struct redactor *redactor,
+			      const char *indent, struct strbuf *to)
 {
-	const struct lines *l = ctx;
-	strbuf_adds(l->to, l->indent);
-	add_name(l->to, name);
-	strbuf_addf(l->to, " = %s\n", value);
+	struct strbuf clean = { 0 };
+	struct value_iter it;
+	struct value_node dict;
+	if (locals_begin(f, redactor, &clean, &it, &dict))
+		trace_locals_add(to, &it, &dict, indent);
+	strbuf_fini(&clean);
 }
 
-void doctor_stacks_add_locals(const struct snapshot_frame *f, const char *indent, struct strbuf *to)
-{
-	struct lines l = { to, indent };
-	locals_each(f, local_text, &l);
-}
-
-static void add_frames(struct strbuf *to, const struct snapshot_thread *t)
+static void add_frames(struct strbuf *to, const struct snapshot_thread *t,
+		       const struct doctor_style *style)
 {
 	uint32_t n_left_out = t->n_frames - t->n_shown, number = 0;
 	for (uint32_t i = 0; i < t->n_shown; i++, number++) {
@@ -164,7 +167,7 @@ static void add_frames(struct strbuf *to, const struct snapshot_thread *t)
 		if (f->line)
 			strbuf_addf(to, ":%u", f->line);
 		strbuf_addc(to, '\n');
-		doctor_stacks_add_locals(f, "          ", to);
+		doctor_stacks_add_locals(f, style->redactor, "          ", to);
 	}
 	if (n_left_out && t->left_out_at >= t->n_shown)
 		strbuf_addf(to, "      … %u more frame%s\n", n_left_out,
@@ -173,31 +176,25 @@ static void add_frames(struct strbuf *to, const struct snapshot_thread *t)
 		strbuf_adds(to, "        what is farther out could not be read\n");
 }
 
-static void add_thread(struct strbuf *to, const struct snapshot_thread *t)
+static void add_thread(struct strbuf *to, const struct snapshot_thread *t,
+		       const struct doctor_style *style)
 {
 	strbuf_addf(to, "\nthread %d  ", (int)t->tid);
 	add_name(to, t->name);
 	if (t->interp_id)
 		strbuf_addf(to, "  interpreter %llu", (unsigned long long)t->interp_id);
 	strbuf_adds(to, "  ");
-	add_state(to, t);
+	add_state(to, t, style);
 	strbuf_addc(to, '\n');
-	switch (t->kind) {
-	case SNAPSHOT_STACK:
-		if (t->n_frames)
-			add_frames(to, t);
-		else
-			strbuf_adds(to, "        it runs no Python code\n");
-		break;
-	case SNAPSHOT_RUNS:
-		strbuf_adds(to, "        its stack changed whenever it was read; try again\n");
-		break;
-	case SNAPSHOT_NATIVE: strbuf_adds(to, "        Python does not know this thread\n"); break;
-	case SNAPSHOT_ENDED: break;
-	}
+	const char *note = doctor_stacks_note(t);
+	if (*note)
+		strbuf_addf(to, "        %s\n", note);
+	else if (t->kind == SNAPSHOT_STACK)
+		add_frames(to, t, style);
 }
 
-static void report_text(const struct header *h, const struct snapshot *s, struct strbuf *to)
+static void report_text(const struct doctor_stacks_header *h, const struct snapshot *s,
+			const struct doctor_style *style, struct strbuf *to)
 {
 	strbuf_addf(to, "process %d  ", (int)h->pid);
 	add_name(to, h->command);
@@ -210,20 +207,38 @@ static void report_text(const struct header *h, const struct snapshot *s, struct
 		strbuf_adds(to, " of CPU");
 	}
 	strbuf_addc(to, '\n');
-	for (size_t i = 0; i < s->n_threads; i++)
-		add_thread(to, &s->threads[i]);
+	for (unsigned turn = 0; turn < 2; turn++)
+		for (size_t i = 0; i < s->n_threads; i++)
+			if ((s->threads[i].tid == style->held_tid) == !turn)
+				add_thread(to, &s->threads[i], style);
 	if (s->n_more)
 		strbuf_addf(to, "\n%zu more thread%s\n", s->n_more, s->n_more == 1 ? "" : "s");
 }
 
 /* ---- as JSON ---- */
 
-static void local_json(void *to, const char *name, const char *value)
+static void json_locals(struct json_writer *json, const struct snapshot_frame *f,
+			struct redactor *redactor)
 {
-	json_writer_text(to, name, value);
+	struct strbuf clean = { 0 };
+	struct value_iter it;
+	struct value_node dict, node;
+	uint64_t n = locals_begin(f, redactor, &clean, &it, &dict) ? dict.n_children / 2 : 0;
+	for (; n && value_iter_next(&it, &node); n--) {
+		struct strbuf name = { 0 }, value = { 0 };
+		value_text_plain(&name, &it, &node);
+		if (value_iter_next(&it, &node)) {
+			value_text_literal(&value, &it, &node, 2000);
+			json_writer_text(json, strbuf_str(&name), strbuf_str(&value));
+		}
+		strbuf_fini(&name);
+		strbuf_fini(&value);
+	}
+	strbuf_fini(&clean);
 }
 
-static void json_stack(struct json_writer *json, const struct snapshot_thread *t)
+static void json_stack(struct json_writer *json, const struct snapshot_thread *t,
+		       const struct doctor_style *style)
 {
 	if (t->kind != SNAPSHOT_STACK) {
 		json_writer_word(json, "stack", "null");
@@ -240,7 +255,7 @@ static void json_stack(struct json_writer *json, const struct snapshot_thread *t
 		json_writer_number(json, "line", t->frames[i].line);
 		if (t->frames[i].locals) {
 			json_writer_open(json, "locals", '{');
-			locals_each(&t->frames[i], local_json, json);
+			json_locals(json, &t->frames[i], style->redactor);
 			json_writer_close(json, '}');
 		}
 		json_writer_close(json, '}');
@@ -248,7 +263,8 @@ static void json_stack(struct json_writer *json, const struct snapshot_thread *t
 	json_writer_close(json, ']');
 }
 
-static void json_thread(struct json_writer *json, const struct snapshot_thread *t)
+static void json_thread(struct json_writer *json, const struct snapshot_thread *t,
+			const struct doctor_style *style)
 {
 	static const char *const kinds[] = { [SNAPSHOT_STACK] = "read",
 					     [SNAPSHOT_RUNS] = "changed",
@@ -264,11 +280,12 @@ static void json_thread(struct json_writer *json, const struct snapshot_thread *
 	json_writer_word(json, "holds_gil", t->holds_gil ? "true" : "false");
 	json_writer_word(json, "waits_for_gil", t->waits_for_gil ? "true" : "false");
 	json_writer_text(json, "kind", kinds[t->kind]);
-	json_stack(json, t);
+	json_stack(json, t, style);
 	json_writer_close(json, '}');
 }
 
-static void report_json(const struct header *h, const struct snapshot *s, struct strbuf *to)
+static void report_json(const struct doctor_stacks_header *h, const struct snapshot *s,
+			const struct doctor_style *style, struct strbuf *to)
 {
 	struct json_writer json = { .to = to };
 	json_writer_open(&json, NULL, '{');
@@ -281,7 +298,7 @@ static void report_json(const struct header *h, const struct snapshot *s, struct
 	json_writer_number(&json, "more_threads", (int64_t)s->n_more);
 	json_writer_open(&json, "threads", '[');
 	for (size_t i = 0; i < s->n_threads; i++)
-		json_thread(&json, &s->threads[i]);
+		json_thread(&json, &s->threads[i], style);
 	json_writer_close(&json, ']');
 	json_writer_close(&json, '}');
 	strbuf_addc(to, '\n');
@@ -303,7 +320,8 @@ static struct err *refusal_of(const struct access_facts *facts)
 	return err_create(ERR_NOT_PYTHON, "process %d has no Python", facts->pid);
 }
 
-static struct err *take(pid_t pid, bool with_locals, struct header *header, struct snapshot **ret)
+static struct err *take(pid_t pid, bool with_locals, struct doctor_stacks_header *header,
+			struct snapshot **ret)
 {
 	struct access_facts facts;
 	CLEANUP(target_facts) struct target_facts *examined = NULL;
@@ -325,16 +343,22 @@ struct err *doctor_stacks_take(pid_t pid, struct snapshot **ret)
 	return take(pid, true, NULL, ret);
 }
 
+struct err *doctor_stacks_take_now(pid_t pid, struct doctor_stacks_header *ret_header,
+				   struct snapshot **ret)
+{
+	return take(pid, false, ret_header, ret);
+}
+
 struct err *doctor_stacks_report(pid_t pid, const struct doctor_style *style, struct strbuf *to)
 {
 	CLEANUP(snapshot) struct snapshot *s = NULL;
-	struct header header;
+	struct doctor_stacks_header header;
 	struct err *err = take(pid, style->locals, &header, &s);
 	if (err)
 		return err;
 	if (style->json)
-		report_json(&header, s, to);
+		report_json(&header, s, style, to);
 	else
-		report_text(&header, s, to);
+		report_text(&header, s, style, to);
 	return NULL;
 }

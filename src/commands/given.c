@@ -4,6 +4,7 @@
 #include "commands/given.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,22 +23,43 @@ static bool is_program(const char *path)
 	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 
-/* Would execvp(3) find it? */
-static bool is_in_path(const char *word)
+/* Append the path under which execvp(3) finds it; false if it finds none. */
+static bool find_in_path(const char *word, struct strbuf *to)
 {
 	const char *path = getenv("PATH");
-	struct strbuf name = { 0 };
-	bool found = false;
-	for (path = path ? path : "/bin:/usr/bin"; !found; path += strcspn(path, ":") + 1) {
+	for (path = path ? path : "/bin:/usr/bin";; path += strcspn(path, ":") + 1) {
 		size_t n = strcspn(path, ":");
-		strbuf_clear(&name);
-		strbuf_addf(&name, "%.*s%s%s", (int)n, path, n ? "/" : "", word);
-		found = is_program(strbuf_str(&name));
+		strbuf_clear(to);
+		strbuf_addf(to, "%.*s%s%s", (int)n, path, n ? "/" : "", word);
+		if (is_program(strbuf_str(to)))
+			return true;
 		if (!path[n])
-			break;
+			return false;
 	}
+}
+
+static bool is_in_path(const char *word)
+{
+	struct strbuf name = { 0 };
+	bool found = find_in_path(word, &name);
 	strbuf_fini(&name);
 	return found;
+}
+
+bool given_is_script(const char *word)
+{
+	struct strbuf name = { 0 };
+	char head[2] = { 0 };
+	if (strchr(word, '/'))
+		strbuf_adds(&name, word);
+	else if (!find_in_path(word, &name))
+		strbuf_clear(&name);
+	int fd = open(strbuf_str(&name), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	ssize_t n = fd >= 0 ? read(fd, head, sizeof(head)) : -1;
+	if (fd >= 0)
+		close(fd);
+	strbuf_fini(&name);
+	return n == (ssize_t)sizeof(head) && memcmp(head, "#!", sizeof(head)) == 0;
 }
 
 struct err *given_python(const char *word, char **ret)
@@ -99,6 +121,15 @@ static struct err *check_place(const struct options *o, bool on_screen)
 	return NULL;
 }
 
+struct err *given_check_mine(const struct options *o, const char *what, bool shows_callers)
+{
+	if (!o->mine || o->filter || o->until || shows_callers)
+		return NULL;
+	return err_with_hint(
+	    err_create(ERR_USAGE, "--mine says what a caller is, and %s shows none", what),
+	    "together with -Y, whose filter may test the caller, it has a use");
+}
+
 struct err *given_check(const struct options *o, bool on_screen)
 {
 	struct err *err = o->command && !o->command->name ? check_place(o, on_screen) : NULL;
@@ -106,6 +137,10 @@ struct err *given_check(const struct options *o, bool on_screen)
 		err = capture_filter_check("-Y", o->filter);
 	if (!err && o->until)
 		err = capture_filter_check("--until", o->until);
+	if (!err && o->mine && (o->n_pids || o->program) && o->stack != STACK_PYTHON &&
+	    o->stack != STACK_BOTH)
+		err = err_create(ERR_USAGE, "--mine needs the stacks of Python, which --stack "
+					    "leaves out");
 	if (!err && on_screen && o->keep)
 		err = keep_check(o, o->output ? o->output : "");
 	if (!err && o->events) {

@@ -18,12 +18,15 @@
 #include "base/say.h"
 #include "base/strbuf.h"
 #include "base/vec.h"
+#include "commands/doctor.h"
+#include "commands/doctor_stacks.h"
 #include "commands/open_capture.h"
 #include "export/exporter.h"
 #include "model/filter.h"
 #include "model/trace.h"
 #include "options.h"
 #include "recorder/control.h"
+#include "recorder/redact.h"
 
 struct hold {
 	uint32_t id;
@@ -41,8 +44,9 @@ struct holder {
 	uint32_t last_id;
 	bool has_changed;
 	const char *action; /* of --do; NULL: hold until told otherwise */
-	bool is_quiet, has_stdout;
-	struct trace *trace; /* the copy that was last read; NULL: none yet */
+	bool is_quiet, has_stdout, is_followed;
+	bool is_redacted, has_native; /* of --do stacks: no secrets; events have native frames */
+	struct trace *trace;          /* the copy that was last read; NULL: none yet */
 	uint64_t n_before;
 };
 
@@ -86,11 +90,37 @@ static struct err *hold_add(struct holder *h, const char *text, uint32_t flags,
 	return NULL;
 }
 
+/* Does the command of --do run something that needs to be the tracer of the process? */
+static bool is_tracer(const char *command)
+{
+	static const char *const names[] = { "gdb", "cgdb", "lldb", "strace", "ltrace" };
+	if (!strstr(command, "{pid}") && !strstr(command, "AUDITVIEW_PID"))
+		return false;
+	for (const char *p = command; *p;) {
+		size_t n = strcspn(p, " \t\n;|&()\"'`");
+		const char *word = p;
+		for (const char *c = p; c < p + n; c++)
+			word = *c == '/' ? c + 1 : word;
+		for (size_t i = 0; i < ARRAY_LEN(names); i++)
+			if (strlen(names[i]) == (size_t)(p + n - word) &&
+			    !strncmp(word, names[i], strlen(names[i])))
+				return true;
+		p += n + (p[n] != 0);
+	}
+	return false;
+}
+
 struct err *holder_create(const struct options *o, bool has_stdout, struct holder **ret)
 {
 	if (o->hold && o->may_drop)
 		return err_create(ERR_USAGE,
 				  "--hold makes the target wait, and --may-drop forbids it");
+	bool is_followed = o->follow == YES || (o->follow == UNSET && o->program);
+	if (o->hold_do && is_followed && is_tracer(o->hold_do))
+		return err_with_hint(
+		    err_create(ERR_USAGE, "--do: a debugger cannot attach to a process that "
+					  "auditview follows, because a process has one tracer"),
+		    "add --no-follow");
 	struct err *err = o->hold ? capture_filter_check("--hold", o->hold) : NULL;
 	CLEANUP(holder) struct holder *h = err ? NULL : calloc(1, sizeof(*h));
 	if (!err && !h)
@@ -99,7 +129,10 @@ struct err *holder_create(const struct options *o, bool has_stdout, struct holde
 		return err;
 	*h = (struct holder){ .action = o->hold_do,
 			      .is_quiet = o->quiet || o->hold_silently,
-			      .has_stdout = has_stdout };
+			      .has_stdout = has_stdout,
+			      .is_followed = is_followed,
+			      .is_redacted = o->redact != NO,
+			      .has_native = o->stack == STACK_NATIVE || o->stack == STACK_BOTH };
 	err = o->hold ? hold_add(h, o->hold, 0, o->hold_ignore) : NULL;
 	if (!err)
 		*ret = take_ptr(h);
@@ -296,15 +329,37 @@ static void setenv_number(const char *name, uint64_t number)
 	setenv(name, text, 1);
 }
 
-/* In a process of its own: run the command, and write one byte when it has ended. */
-static NORETURN void command_run(const struct holder *h, const char *command,
-				 const struct hold_info *info, int fd)
+/* What is done while a thread is held, in a process of its own. Returns whether it succeeded. */
+typedef bool action(const struct holder *h, const struct hold_info *info);
+
+/* --do stacks */
+static bool stacks_say(const struct holder *h, const struct hold_info *info)
 {
-	char failed = 0;
+	struct strbuf text = { 0 };
+	struct doctor_style style = { .locals = true, .held_tid = info->tid };
+	struct err *err = h->is_redacted ? redactor_create(&style.redactor) : NULL;
+	if (!err)
+		err = doctor_stacks_report(info->pid, &style, &text);
+	if (err) {
+		say_error("cannot read the stacks of process %d: %s", (int)info->pid, err->message);
+		say_event(h, info->seq, true); /* at least its own, of the capture */
+	} else {
+		say_error_text(&text);
+	}
+	bool ok = !err;
+	err_destroy(err);
+	redactor_destroy(style.redactor);
+	strbuf_fini(&text);
+	return ok;
+}
+
+/* --do COMMAND */
+static bool command_run(const struct holder *h, const struct hold_info *info)
+{
 	int status = -1;
 	sigset_t none;
-	prctl(PR_SET_TIMERSLACK, 0, 0, 0, 0); /* the default */
-	pid_t pid = fork();
+	char *command = command_of(h->action, info);
+	pid_t pid = command ? fork() : -1;
 	if (pid == 0) {
 		static const int signals[] = { SIGINT, SIGQUIT, SIGPIPE, SIGHUP, SIGTSTP };
 		for (size_t i = 0; i < ARRAY_LEN(signals); i++)
@@ -322,37 +377,35 @@ static NORETURN void command_run(const struct holder *h, const char *command,
 	}
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	failed = pid < 0 || status != 0;
-	if (failed && pid > 0)
+	if (pid > 0 && status != 0)
 		say_error("the command of --do ended with %s %d",
 			  WIFSIGNALED(status) ? "signal" : "status",
 			  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-	if (write(fd, &failed, 1) < 0)
-		_exit(1);
-	_exit(0);
+	free(command);
+	return pid > 0 && status == 0;
 }
 
-/* Returns the descriptor whose end is that of the command; -1 if it cannot be run. */
-static int command_start(const struct holder *h, const struct hold_info *info)
+/* Returns the descriptor whose end is that of the action, with one byte before: has it failed? -1:
+ * it cannot be run. */
+static int action_start(const struct holder *h, const struct hold_info *info, action *run)
 {
 	int fds[2];
-	char *command = command_of(h->action, info);
-	if (!command || pipe2(fds, O_CLOEXEC) < 0) {
-		free(command);
+	if (pipe2(fds, O_CLOEXEC) < 0)
 		return -1;
-	}
 	fcntl(fds[0], F_SETFL, O_NONBLOCK);
 	/* The recorder waits for all children (follow_poll()), so this one is not its child. */
 	pid_t pid = fork();
 	if (pid == 0) {
 		close(fds[0]);
 		pid = fork();
-		if (pid == 0)
-			command_run(h, command, info, fds[1]);
+		if (pid == 0) {
+			prctl(PR_SET_TIMERSLACK, 0, 0, 0, 0); /* the default */
+			char failed = !run(h, info);
+			_exit(write(fds[1], &failed, 1) < 0);
+		}
 		_exit(pid < 0);
 	}
 	close(fds[1]);
-	free(command);
 	int status = -1;
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
@@ -377,18 +430,20 @@ static int begin(void *ctx, const struct hold_copy *copy, const struct hold_info
 	if (!h->is_quiet || is_stacks) {
 		say_error("held before it happens, the thread %d of process %d:", (int)info->tid,
 			  (int)info->pid);
-		say_event(h, info->seq, is_stacks);
+		say_event(h, info->seq, is_stacks && h->has_native);
 	}
 	if (!h->action) {
 		if (!h->is_quiet)
-			say_error("kill -USR2 %d continues it", (int)getpid());
+			say_error("kill -USR2 %d continues it; %s", (int)getpid(),
+				  h->is_followed ? "a debugger needs --no-follow"
+						 : "a debugger can attach meanwhile");
 		return HOLD_KEEP;
 	}
-	if (is_stacks || !strcmp(h->action, "continue"))
+	if (!strcmp(h->action, "continue"))
 		return HOLD_CONTINUE;
-	int fd = command_start(h, info);
+	int fd = action_start(h, info, is_stacks ? stacks_say : command_run);
 	if (fd < 0)
-		say_error("cannot run the command of --do: %s", strerror(errno));
+		say_error("cannot do what --do says: %s", strerror(errno));
 	return fd < 0 ? HOLD_CONTINUE : fd;
 }
 

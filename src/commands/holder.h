@@ -12,8 +12,9 @@
 struct holder;
 struct options;
 
-/* Without --hold, nothing is held until the viewer asks for it. The texts of `o` are borrowed. has_stdout: the commands of --do may write to standard output,
- * which carries no data. Errors: of the filter, shown with a caret; ERR_USAGE. */
+/* Without --hold, nothing is held until the viewer asks for it. The texts of `o` are borrowed.
+ * has_stdout: the commands of --do may write to standard output, which carries no data. Errors: of
+ * the filter, shown with a caret; ERR_USAGE. */
 MUST_CHECK struct err *holder_create(const struct options *o, bool has_stdout, struct holder **ret);
 void holder_destroy(struct holder *h); /* NULL is fine */
 DEFINE_CLEANUP(holder);

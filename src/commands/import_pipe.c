@@ -70,7 +70,7 @@ static NORETURN void import_process(const struct options *o, int in, const char 
 	_exit(err ? 1 : 0);
 }
 
-/* The process is no child of ours, so that nobody needs to wait for it: it ends when its output has
+/* The process is no child of ours, so that it need not be waited for: it ends when its output has
  * no reader. */
 static struct err *process_start(const struct options *o, int in, const char *label,
 				 const int out[2], const int why[2])

@@ -6,6 +6,7 @@
  *
  * Packets have a fixed size and are exchanged between processes of this program only.
  */
+#include "base/tr.h"
 #include "commands/judge.h"
 
 #include <errno.h>
@@ -77,7 +78,7 @@ static void judge_one(judge_fn *check, struct packet *p)
 	struct err *err = check(p->pid, &access);
 	p->is_judged = true;
 	if (err) {
-		snprintf(p->verdict, sizeof(p->verdict), "unknown");
+		snprintf(p->verdict, sizeof(p->verdict), N_("unknown"));
 		snprintf(p->why, sizeof(p->why), "%s", err->message);
 		err_destroy(err);
 		return;
@@ -144,7 +145,7 @@ static void judge_all(judge_fn *check, const struct packet *packets, size_t n, i
 		}
 		p = packets[i];
 		p.is_judged = true;
-		snprintf(p.verdict, sizeof(p.verdict), is_in_time ? "unknown" : "slow");
+		snprintf(p.verdict, sizeof(p.verdict), is_in_time ? N_("unknown") : N_("slow"));
 		snprintf(p.why, sizeof(p.why),
 			 is_in_time ? "looking at it failed"
 				    : "looking at it took longer than %d s and was given up",
@@ -338,7 +339,7 @@ static void make_rows(struct judge *j)
 					   .command = p->command,
 					   .where = p->where[0] ? p->where : NULL,
 					   .why = p->why[0] ? p->why : NULL,
-					   .verdict = p->is_judged ? p->verdict : "looking",
+					   .verdict = p->is_judged ? p->verdict : N_("looking"),
 					   .is_ready = p->is_ready };
 		memcpy(row.python, p->python, sizeof(row.python));
 		j->rows.v[j->rows.n++] = row;

@@ -23,10 +23,13 @@
 #include "commands/keeper.h"
 #include "commands/kept_view.h"
 #include "commands/doctor_stacks.h"
+#include "commands/now.h"
+#include "commands/pythons.h"
 #include "commands/session.h"
 #include "model/catalog.h"
 #include "model/trace.h"
 #include "options.h"
+#include "recorder/redact.h"
 #include "stacks/snapshot.h"
 #include "system/proc_file.h"
 #include "visit/access.h"
@@ -41,6 +44,9 @@ struct live {
 	struct snapshot *snapshot;
 	uint64_t snapshot_since_ns;
 	pid_t snapshot_tid;
+	struct redactor *redactor; /* of its variables; NULL: not made yet */
+	bool keeps_secrets;        /* --no-redact */
+	struct now *now;           /* NULL: it was not asked for, or memory is short */
 	bool launched;
 	bool may_drop;
 	bool waits; /* the session ends when the program has ended */
@@ -196,17 +202,42 @@ static bool live_locals(void *ctx, const struct held_row *held, uint32_t frame, 
 		l->snapshot_tid = held->tid;
 		err_destroy(doctor_stacks_take(held->pid, &l->snapshot));
 	}
+	if (!l->keeps_secrets && !l->redactor)
+		err_destroy(redactor_create(&l->redactor));
+	if (!l->keeps_secrets && !l->redactor)
+		return false;
 	for (size_t i = 0; l->snapshot && i < l->snapshot->n_threads; i++) {
 		const struct snapshot_thread *t = &l->snapshot->threads[i];
 		const struct snapshot_frame *f = t->tid == held->tid && t->kind == SNAPSHOT_STACK
 						     ? frame_of(t, frame)
 						     : NULL;
 		if (f && f->locals) {
-			doctor_stacks_add_locals(f, "", to);
+			doctor_stacks_add_locals(f, l->redactor, "", to);
 			return true;
 		}
 	}
 	return false;
+}
+
+static void live_now_ask(void *ctx, const struct app_now_wish *of, size_t n)
+{
+	struct live *l = ctx;
+	if (!l->now)
+		l->now = now_create();
+	if (l->now)
+		now_ask(l->now, of, n);
+}
+
+static int live_now_fd(void *ctx)
+{
+	const struct live *l = ctx;
+	return l->now ? now_fd(l->now) : -1;
+}
+
+static const struct app_now *live_now(void *ctx)
+{
+	struct live *l = ctx;
+	return l->now ? now_get(l->now) : NULL;
 }
 
 static bool live_answer(void *ctx, char *ret, size_t n_ret, bool *ret_failed)
@@ -252,6 +283,8 @@ static void live_close(void *ctx)
 	keeper_take_over(&l->keeper);
 	kept_view_destroy(take_ptr(l->kept));
 	snapshot_destroy(take_ptr(l->snapshot));
+	redactor_destroy(take_ptr(l->redactor));
+	now_destroy(take_ptr(l->now));
 }
 
 static const struct app_live_ops live_ops = {
@@ -273,6 +306,9 @@ static const struct app_live_ops live_ops = {
 	.hold_ignore = live_hold_ignore,
 	.holds = live_holds,
 	.locals = live_locals,
+	.now_ask = live_now_ask,
+	.now_fd = live_now_fd,
+	.now = live_now,
 	.answer = live_answer,
 	.renew = live_renew,
 	.must_ask = live_must_ask,
@@ -366,6 +402,7 @@ struct err *live_source_start(const struct options *given, struct app_source *re
 	}
 	l->launched = o->program != NULL;
 	l->may_drop = o->may_drop;
+	l->keeps_secrets = o->redact == NO;
 	l->asks = o->on_exit == ON_EXIT_WAIT;
 	source.live_ctx = l;
 	*ret = source;
@@ -473,6 +510,19 @@ static struct err *start_open(void *ctx, const char *path, struct app_source *re
 	return NULL;
 }
 
+/* A script that selects a Python, such as those of pyenv, may be hundreds of lines of shell. Run
+ * the Python that it selects. */
+static struct err *without_script(char **python)
+{
+	struct python_program program;
+	if (!given_is_script(*python))
+		return NULL;
+	struct err *err = pythons_ask(*python, &program);
+	free(*python);
+	*python = err ? NULL : program.path;
+	return err;
+}
+
 static struct err *start_run(void *ctx, const char *event, const char *code, struct app_source *ret)
 {
 	struct live_start *s = ctx;
@@ -489,6 +539,8 @@ static struct err *start_run(void *ctx, const char *event, const char *code, str
 	 * code are counted */
 	char isolated[] = "-I", no_site[] = "-S", flag[] = "-c", *python;
 	struct err *err = given_python(s->options->python, &python);
+	if (!err)
+		err = without_script(&python);
 	if (err)
 		return err;
 	char *text = strdup(code), *argv[] = { python, isolated, no_site, flag, text, NULL };

@@ -1,6 +1,7 @@
 /*
  * open_capture: see open_capture.h.
  */
+#include "base/inherited.h"
 #include "base/say.h"
 #include "commands/open_capture.h"
 
@@ -48,10 +49,20 @@ static struct err *import_input(const struct options *o, int in, const char *lab
 	return err;
 }
 
-/* Standard input, moved away from its number: whoever writes to the pipe must see when we stop
- * reading, and a child must not have it. */
+struct err *capture_check_stdin(const char *in)
+{
+	if (strcmp(in, "-") != 0 || !inherited_was_closed(STDIN_FILENO))
+		return NULL;
+	return err_create(ERR_USAGE, "cannot read standard input: it is closed");
+}
+
+/* Standard input, moved away from its number: the writer of the pipe must see when we stop reading,
+ * and a child must not have it. */
 static struct err *take_stdin(int *ret)
 {
+	struct err *err = capture_check_stdin("-");
+	if (err)
+		return err;
 	int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1),
 	    nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (fd >= 0 && nothing >= 0)
@@ -70,6 +81,18 @@ static bool may_be_json(int first)
 	return first > 0 && (strchr(" \t\r\n{[#/", first) || first == 0xef);
 }
 
+struct err *capture_check_not_same(const char *in, const char *out)
+{
+	struct stat a, b;
+	bool is_stdin = !strcmp(in, "-"), is_stdout = !out || !strcmp(out, "-");
+	if ((is_stdin ? fstat(STDIN_FILENO, &a) : stat(in, &a)) ||
+	    (is_stdout ? fstat(STDOUT_FILENO, &b) : stat(out, &b)) || !S_ISREG(a.st_mode) ||
+	    a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+		return NULL;
+	return err_create(ERR_USAGE, "%s is both input and output",
+			  is_stdin ? "standard input" : in);
+}
+
 /* The first byte decides: a capture begins with one that no text has. */
 static struct err *open_by_content(const struct options *o, const char *path,
 				   const struct trace_options *options, struct trace **ret)
@@ -78,7 +101,9 @@ static struct err *open_by_content(const struct options *o, const char *path,
 	const char *label = is_stdin ? "standard input" : path;
 	struct stat st;
 	int fd = -1;
-	struct err *err = is_stdin ? take_stdin(&fd) : io_open_input(path, &fd);
+	struct err *err = capture_check_not_same(path, NULL);
+	if (!err)
+		err = is_stdin ? take_stdin(&fd) : io_open_input(path, &fd);
 	if (err)
 		return err;
 	bool is_file = fstat(fd, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode);
@@ -90,15 +115,6 @@ static struct err *open_by_content(const struct options *o, const char *path,
 		return trace_open_fd(fd, label, options, ret);
 	close(fd);
 	return trace_open(path, options, ret); /* the name is watched, too */
-}
-
-struct err *capture_check_not_same(const char *in, const char *out)
-{
-	struct stat a, b;
-	if (!out || !strcmp(in, "-") || !strcmp(out, "-") || stat(in, &a) || stat(out, &b) ||
-	    !S_ISREG(a.st_mode) || a.st_dev != b.st_dev || a.st_ino != b.st_ino)
-		return NULL;
-	return err_create(ERR_USAGE, "%s is both input and output", in);
 }
 
 void capture_damage_say(const struct options *o, const char *path, struct trace *t)

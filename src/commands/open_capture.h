@@ -22,8 +22,10 @@ MUST_CHECK struct err *open_capture_whole(const struct options *o, const char *p
 /* The same, with options for the trace. */
 MUST_CHECK struct err *open_capture_with(const struct options *o, const char *path,
 					 const struct trace_options *options, struct trace **ret);
+/* ERR_USAGE if `in` is a dash, and standard input was closed when the program began. */
+MUST_CHECK struct err *capture_check_stdin(const char *in);
 /* ERR_USAGE if the output file is the input file, which would be overwritten before it is read.
- * `out` NULL is fine. */
+ * `out` NULL or "-": standard output, which a shell can have opened as that file. */
 MUST_CHECK struct err *capture_check_not_same(const char *in, const char *out);
 void capture_damage_say(const struct options *o, const char *path, struct trace *t);
 

@@ -111,6 +111,7 @@ static struct err *plan_hold(const struct options *o, const char *path, struct c
 	bool is_record = o->command->name && !strcmp(o->command->name, "record");
 	struct err *err = holder_create(o, is_record && path && strcmp(path, "-") != 0, &p->holder);
 	p->recorder.hold = holder_options(p->holder);
+	p->recorder.hold_locals_bytes = o->hold_locals;
 	p->recorder.known_name = known_name;
 	return err;
 }

@@ -29,10 +29,10 @@ struct capture_plan {
 MUST_CHECK struct err *session_plan_make(const struct options *o, const char *path,
 					 struct capture_plan *ret);
 void session_plan_fini(struct capture_plan *p);
-/* Attach to all, or launch. */
 /* May all named processes be attached to? Called before the file of an earlier capture is
  * overwritten. */
 MUST_CHECK struct err *session_plan_check(const struct options *o);
+/* Attach to all, or launch. */
 MUST_CHECK struct err *session_plan_start(const struct capture_plan *p, const struct options *o,
 					  struct recorder *r, const struct follow_stdio *io);
 

@@ -5,27 +5,27 @@
 
 #include <string.h>
 
-#include "base/vec.h"
+#include "commands/stat_table.h"
 #include "model/filter.h"
 #include "options.h"
 
-/* What needs more than names of events cannot be had from counters. */
+/* Counters know names of events only: refuse options that need more. */
 static struct err *check_options(const struct options *o)
 {
-	static const char *const by[] = { "event", "category", "theme", "process" };
 	const char *what = o->limit                                ? "--limit"
 			   : o->until                              ? "--until"
 			   : o->stack_set && o->stack != STACK_OFF ? "--stack"
-			   : o->bytes_set ? "--string-bytes or --bulk-bytes"
-					  : NULL;
-	bool is_by = !o->by;
-	for (size_t i = 0; i < ARRAY_LEN(by); i++)
-		is_by = is_by || !strcmp(o->by, by[i]);
-	if (!is_by)
+			   : o->bytes_set       ? "--string-bytes or --bulk-bytes"
+			   : o->may_drop        ? "--may-drop"
+			   : o->ring_bytes      ? "--ring-size"
+			   : o->redact != UNSET ? "--redact"
+						: NULL;
+	if (o->by && !stat_table_can_count(o->by))
 		return err_with_hint(
 		    err_create(ERR_USAGE, "--count cannot count by %s: only names are counted",
 			       o->by),
-		    "by event, category, theme or process; or without --count");
+		    "by event, category, theme, documented, process, pid, ppid, python or "
+		    "children; or without --count");
 	if (o->sort && strcmp(o->sort, "events") != 0 && strcmp(o->sort, "key") != 0)
 		return err_with_hint(
 		    err_create(ERR_USAGE, "--count cannot sort by %s: it takes no times", o->sort),

@@ -20,6 +20,14 @@ static enum import_order import_order_of(const char *sort)
 	return (enum import_order)k;
 }
 
+struct err *stat_import_check_sort(const char *sort)
+{
+	if (import_order_of(sort) != IMPORT_ORDER_COUNT)
+		return NULL;
+	return err_with_hint(err_create(ERR_USAGE, "cannot sort imports by '%s'", sort),
+			     "say self, total, events, key, or first for a tree");
+}
+
 static void imports_text(struct strbuf *to, const struct import_row *rows, const uint32_t *order,
 			 uint32_t n, uint32_t n_max, bool as_tree)
 {
@@ -77,10 +85,9 @@ struct err *stat_import(const struct options *o, struct trace *t, const struct s
 {
 	CLEANUP(import_cost) struct import_cost *cost = NULL;
 	enum import_order by = import_order_of(o->sort);
-	if (by == IMPORT_ORDER_COUNT)
-		return err_with_hint(err_create(ERR_USAGE, "cannot sort imports by '%s'", o->sort),
-				     "say self, total, events, key, or first for a tree");
-	struct err *err = import_cost_create(t, &cost);
+	struct err *err = stat_import_check_sort(o->sort);
+	if (!err)
+		err = import_cost_create(t, &cost);
 	if (!err)
 		err = import_cost_step(cost, rows_in, to, UINT64_MAX);
 	if (err)

@@ -1,6 +1,6 @@
 /*
  * export_csv: comma- and tab-separated values with a header line. Arguments are a JSON object in
- * one column.
+ * one column, and what descriptors among them were in another.
  *
  * CSV follows RFC 4180 with \n line ends: fields with quotes, commas or line breaks are quoted. TSV
  * has no quoting: tabs, line breaks and backslashes are written \t \n \r \\. In both, other
@@ -14,11 +14,13 @@
 #include "export/export_words.h"
 #include "export/exporter_private.h"
 #include "model/catalog.h"
+#include "model/trace_task.h"
 
-static const char *const columns[] = { "seq",     "time",           "seconds", "pid",   "tid",
-				       "interp",  "thread",         "python",  "event", "category",
-				       "theme",   "args",           "caller",  "depth", "host",
-				       "package", "package_version" };
+static const char *const columns[] = {
+	"seq",    "time",    "seconds",         "pid",   "tid",     "interp",     "thread",
+	"python", "event",   "category",        "theme", "args",    "caller",     "depth",
+	"host",   "package", "package_version", "task",  "task_id", "awaited_by", "descriptors"
+};
 
 static char separator(const struct exporter *x)
 {
@@ -70,6 +72,21 @@ static void add_number(struct exporter *x, uint64_t v, bool last)
 	strbuf_addc(&x->out, last ? '\n' : separator(x));
 }
 
+static void add_task(struct exporter *x, uint32_t value)
+{
+	struct trace_task task;
+	struct strbuf *s = &x->scratch;
+	bool has_task = trace_task(x->trace, value, &task);
+	strbuf_clear(s);
+	add_field(x, has_task ? task.name : "", has_task ? task.n_name : 0, false);
+	if (has_task)
+		strbuf_add_u64(&x->out, (uint64_t)task.id);
+	add_field(x, "", 0, false);
+	if (has_task)
+		export_words_awaited(s, &task);
+	add_field(x, strbuf_str(s), s->n, false);
+}
+
 static struct err *begin(struct exporter *x)
 {
 	for (size_t i = 0; i < ARRAY_LEN(columns); i++)
@@ -116,7 +133,11 @@ static struct err *write_event(struct exporter *x, uint64_t seq)
 	const struct trace_package *package = trace_package(x->trace,
 							    trace_stack_package(x->trace, e.stack));
 	add_field(x, package ? package->name : "", package ? package->n_name : 0, false);
-	add_field(x, package ? package->version : "", package ? package->n_version : 0, true);
+	add_field(x, package ? package->version : "", package ? package->n_version : 0, false);
+	add_task(x, e.task);
+	strbuf_clear(s);
+	export_words_was(x, s, &e);
+	add_field(x, strbuf_str(s), s->n, true);
 	return NULL;
 }
 
@@ -125,6 +146,7 @@ const struct exporter_format export_csv = {
 	.suffix = ".csv",
 	.doc = "comma-separated values, arguments as JSON",
 	.is_stream = true,
+	.shows_callers = true,
 	.begin = begin,
 	.event = write_event,
 };
@@ -133,6 +155,7 @@ const struct exporter_format export_tsv = {
 	.suffix = ".tsv",
 	.doc = "tab-separated values, arguments as JSON",
 	.is_stream = true,
+	.shows_callers = true,
 	.begin = begin,
 	.event = write_event,
 };

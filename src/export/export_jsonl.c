@@ -18,18 +18,22 @@
  *      "notes":[{"kind":"lost","ts_ns":…,"pid":…,"text":…,"a":…,"b":…}]
  * and, of arguments that are descriptors, what these were when the recorder looked:
  *      "descriptors":{"fd":"/etc/passwd"}
+ * and, of an event that an asyncio task raised, the task (trace_task.h):
+ *      "task":{"name":"job-1","id":3,"awaited_by":["job-2","main"]}
+ * and, of an event whose thread was held, the variables of the frames (trace_locals.h):
+ *      "locals":[{"func":"main","file":"/srv/app.py","line":12,"vars":{"n":3}},…]
  * The text of repeated parts (thread, event name, frame) is made once per id and copied.
  *
- * The format clickhouse is the same line for ClickHouse's JSONEachRow, which reads no objects into a
- * column and no escape of a lone high surrogate: process, notes, descriptors, args and stack are JSON
- * text, and
- * such a surrogate is the three bytes of WTF-8. src/import reads both.
+ * The format clickhouse is the same line for ClickHouse's JSONEachRow, which reads no objects into
+ * a column and no escape of a lone high surrogate: process, notes, task, descriptors, locals, args
+ * and stack are JSON text, and such a surrogate is the three bytes of WTF-8. src/import reads both.
  */
 #include <string.h>
 
 #include "export/export_words.h"
 #include "export/exporter_private.h"
 #include "model/catalog.h"
+#include "model/trace_locals.h"
 #include "model/value_json.h"
 
 static void add_key_u64(struct strbuf *to, const char *key, uint64_t v)
@@ -338,8 +342,8 @@ static uint32_t code_unit(const char *p, const char *end)
 	return c;
 }
 
-/* From `start` on, write lone high surrogates as bytes, not as escapes: ClickHouse refuses the escape
- * (parseJSONEscapeSequence() in dbms/src/IO/ReadHelpers.cpp, 18.16: "missing second part of
+/* From `start` on, write lone high surrogates as bytes, not as escapes: ClickHouse refuses the
+ * escape (parseJSONEscapeSequence() in dbms/src/IO/ReadHelpers.cpp, 18.16: "missing second part of
  * surrogate pair"), and there is no other that JSON has. */
 static void make_bytes(struct exporter *x, struct strbuf *to, size_t start)
 {
@@ -361,6 +365,18 @@ static void make_bytes(struct exporter *x, struct strbuf *to, size_t start)
 			strbuf_add(to, p, n);
 	}
 	to->failed |= s->failed;
+}
+
+static void add_locals(struct exporter *x, struct strbuf *to, uint64_t seq)
+{
+	struct value_iter it;
+	struct value_node node;
+	uint32_t value = trace_locals(x->trace, seq);
+	value_iter_init(&it, x->trace, value, NULL, 0);
+	if (!value || !value_iter_next(&it, &node))
+		return;
+	strbuf_adds(to, ",\"locals\":");
+	value_json_write(to, &it, &node);
 }
 
 static struct err *write_line(struct exporter *x, uint64_t seq, bool is_clickhouse)
@@ -396,7 +412,15 @@ static struct err *write_line(struct exporter *x, uint64_t seq, bool is_clickhou
 	if (e.flags)
 		add_key_u64(to, ",\"flags\":", e.flags);
 	start = to->n;
+	export_words_task(x, to, &e);
+	if (is_clickhouse)
+		make_text(x, to, start);
+	start = to->n;
 	export_words_descriptors(x, to, &e);
+	if (is_clickhouse)
+		make_text(x, to, start);
+	start = to->n;
+	add_locals(x, to, seq);
 	if (is_clickhouse)
 		make_text(x, to, start);
 	start = to->n;

@@ -1,20 +1,23 @@
 /*
  * export_perfetto: a Perfetto trace as protobuf, for ui.perfetto.dev and trace_processor.
  *
- * Each process and each thread is a track; an event is an instant of its thread's track, its theme
- * is the category, its arguments are debug annotations. Names, frames and stacks are interned on one
- * packet sequence. A flow leads from a mark on the parent's track, at the time when a child began,
- * to the child's first event. Fields are those of protos/perfetto/trace/ in Perfetto 47;
- * tests/filter/perfetto.proto lists the ones that are used.
+ * Each process and each thread is a track, and each asyncio task of a thread one below it. An event
+ * is an instant of the track of its task, or else of its thread; its theme is the category, its
+ * arguments and the tasks that wait for its task are debug annotations. Names, frames and stacks
+ * are interned on one packet sequence. A flow leads from a mark on the parent's track, at the time
+ * when a child began, to the child's first event. Fields are those of protos/perfetto/trace/ in
+ * Perfetto 47; tests/filter/perfetto.proto lists the ones that are used.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash_map.h"
 #include "base/utf8.h"
 #include "export/export_words.h"
 #include "export/exporter_private.h"
 #include "model/arguments.h"
 #include "model/catalog.h"
+#include "model/trace_task.h"
 #include "model/value_json.h"
 
 enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2 };
@@ -23,6 +26,8 @@ enum { INSTANT = 3, STATE_CLEARED = 1, NEEDS_STATE = 2, CLOCK_REAL = 1, CLOCK_BO
 struct state {
 	/* [id] was written, or interned */
 	VEC(bool) processes, threads, names, frames, functions, stacks;
+	struct hash_map tasks; /* thread, name of a task → number of its track, from 1 */
+	uint32_t n_tasks;
 	struct strbuf interned, event, part, text;
 };
 
@@ -152,6 +157,12 @@ static uint64_t thread_track(uint32_t thread)
 	return 2 + 2 * (uint64_t)thread;
 }
 
+/* Threads and processes have smaller numbers than 2^34. */
+static uint64_t task_track(uint32_t number)
+{
+	return ((uint64_t)1 << 34) + number;
+}
+
 /* Pids must differ between hosts: see export_chrome.c. They are 32-bit numbers here. */
 static uint32_t shown_pid(const struct process_info *p)
 {
@@ -208,6 +219,30 @@ static void thread_describe(struct exporter *x, struct state *s, const struct ev
 	strbuf_fini(&track);
 }
 
+/* The track of an event; 0: memory is short. The track of a task is described before its first
+ * event. Tasks of one name have one track in each thread, as elsewhere. */
+static uint64_t event_track(struct exporter *x, struct state *s, const struct event *e)
+{
+	uint32_t name = trace_task_name(x->trace, e->task);
+	if (!name)
+		return thread_track(e->thread);
+	uint32_t *at = hash_map_place(&s->tasks, hash_map_key(e->thread, name));
+	if (!at || *at)
+		return at ? task_track(*at) : 0;
+	*at = ++s->n_tasks;
+	struct strbuf packet = { 0 }, track = { 0 };
+	size_t n;
+	const char *text = trace_task_name_text(x->trace, name, &n);
+	add_number(&track, 1, task_track(s->n_tasks));
+	add_text(&track, 2, n ? text : "(task)", n ? n : 6);
+	add_number(&track, 5, thread_track(e->thread));
+	add_bytes(&packet, 60, strbuf_str(&track), track.n);
+	packet_end(x, &packet);
+	strbuf_fini(&packet);
+	strbuf_fini(&track);
+	return task_track(s->n_tasks);
+}
+
 /* ---- events ---- */
 
 static struct err *begin(struct exporter *x)
@@ -254,6 +289,19 @@ static void add_arguments(struct exporter *x, struct state *s, const struct even
 	}
 }
 
+static void add_awaited_by(struct exporter *x, struct state *s, const struct event *e)
+{
+	struct trace_task task;
+	if (!trace_task(x->trace, e->task, &task) || (!task.n_awaited && !task.n_more))
+		return;
+	strbuf_clear(&s->part);
+	strbuf_clear(&s->text);
+	trace_task_add_awaited(&s->text, &task, TASKS_SHOWN);
+	add_text(&s->part, 10, "awaited by", 10);
+	add_text(&s->part, 6, strbuf_str(&s->text), s->text.n);
+	add_bytes(&s->event, 4, strbuf_str(&s->part), s->part.n);
+}
+
 static struct err *write_event(struct exporter *x, uint64_t seq)
 {
 	struct state *s = x->state;
@@ -280,11 +328,15 @@ static struct err *write_event(struct exporter *x, uint64_t seq)
 		intern_text(s, 1, e.name + 1u, category, strlen(category));
 	}
 	strbuf_clear(&s->event);
+	uint64_t track = event_track(x, s, &e);
+	if (!track)
+		return err_no_memory();
 	add_number(&s->event, 9, INSTANT);
-	add_number(&s->event, 11, thread_track(e.thread));
+	add_number(&s->event, 11, track);
 	add_number(&s->event, 10, e.name + 1u);
 	add_number(&s->event, 3, e.name + 1u);
 	add_arguments(x, s, &e);
+	add_awaited_by(x, s, &e);
 	if (e.stack)
 		add_number(&s->event, 56, e.stack);
 	if (is_first && trace_process_parent(x->trace, e.process) != UINT32_MAX)
@@ -310,6 +362,7 @@ static struct err *end(struct exporter *x, bool ok)
 	vec_fini(&s->frames);
 	vec_fini(&s->functions);
 	vec_fini(&s->stacks);
+	hash_map_fini(&s->tasks);
 	strbuf_fini(&s->interned);
 	strbuf_fini(&s->event);
 	strbuf_fini(&s->part);

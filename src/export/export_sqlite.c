@@ -1,5 +1,6 @@
 /*
- * export_sqlite: a database, for queries. Tables events, names, threads, processes, stacks, frames;
+ * export_sqlite: a database, for queries. Tables events, names, threads, processes, stacks, frames,
+ * tasks (of asyncio, one row for each chain of tasks that waited);
  * the view "trace" has one readable row per event. Stacks are a tree: a stack is its innermost
  * frame on top of its parent.
  *
@@ -9,15 +10,16 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/hash_map.h"
 #include "base/utf8.h"
 #include "export/export_words.h"
 #include "export/exporter_private.h"
 #include "model/catalog.h"
+#include "model/trace_task.h"
 #include "model/value_json.h"
 
 static const char schema[] =
@@ -35,20 +37,22 @@ static const char schema[] =
     "create table stacks (id integer primary key, parent integer, frame integer);"
     "create table events (seq integer primary key, ts_ns integer, name integer, thread integer, "
     "args text, stack integer, "
-    "caller integer, flags integer);"
+    "caller integer, flags integer, task integer, descriptors text);"
+    "create table tasks (id integer primary key, name text, task_id integer, awaited_by text);"
     "create view trace as select e.seq, e.ts_ns, e.ts_ns / 1e9 as seconds, p.pid, t.tid, t.name as "
     "thread, n.event, n.category, "
     "n.theme, e.args, f.file as caller_file, f.line as caller_line, f.func as caller, e.stack, "
-    "p.host from "
+    "p.host, k.name as task, k.awaited_by, e.descriptors from "
     "events e "
     "join names n on n.id = e.name join threads t on t.id = e.thread join processes p on p.id = "
     "t.process "
-    "left join frames f on f.id = e.caller;";
+    "left join frames f on f.id = e.caller left join tasks k on k.id = e.task;";
 
 struct state {
 	sqlite3 *db;
-	sqlite3_stmt *event;
-	VEC(bool) stacks; /* [stack] is used */
+	sqlite3_stmt *event, *task;
+	struct hash_map tasks; /* value ids that are in the table → 1 */
+	VEC(bool) stacks;      /* [stack] is used */
 };
 
 static struct err *failed(struct exporter *x)
@@ -97,10 +101,71 @@ static struct err *begin(struct exporter *x)
 	if (err)
 		return err;
 	if (sqlite3_exec(s->db, schema, NULL, NULL, NULL) != SQLITE_OK ||
-	    sqlite3_prepare_v2(s->db, "insert into events values (?, ?, ?, ?, ?, ?, ?, ?)", -1,
-			       &s->event, NULL) != SQLITE_OK)
+	    sqlite3_prepare_v2(s->db, "insert into events values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			       -1, &s->event, NULL) != SQLITE_OK ||
+	    sqlite3_prepare_v2(s->db, "insert into tasks values (?, ?, ?, ?)", -1, &s->task,
+			       NULL) != SQLITE_OK)
 		return failed(x);
 	return NULL;
+}
+
+/* TEXT if it is valid UTF-8, else BLOB: the bytes that the target has; for a file name those of
+ * os.fsencode(). */
+static void bind_text(sqlite3_stmt *q, int column, const char *s, size_t n)
+{
+	if (utf8_is_valid(s, n)) {
+		sqlite3_bind_text(q, column, s, (int)n, SQLITE_TRANSIENT);
+		return;
+	}
+	struct strbuf bytes = { 0 };
+	for (size_t i = 0, len; i < n; i += len) {
+		uint32_t c = utf8_decode(s + i, n - i, &len);
+		if (c >= 0xdc80 && c <= 0xdcff)
+			strbuf_addc(&bytes, (char)(c & 0xff)); /* PEP 383 */
+		else
+			strbuf_add(&bytes, s + i, len);
+	}
+	sqlite3_bind_blob(q, column, strbuf_str(&bytes), (int)bytes.n, SQLITE_TRANSIENT);
+	strbuf_fini(&bytes);
+}
+
+/* The row of a task, with the first event that has it. */
+static struct err *write_task(struct exporter *x, uint32_t value, bool *ret_has)
+{
+	struct state *s = x->state;
+	struct trace_task task;
+	struct strbuf awaited = { 0 };
+	*ret_has = trace_task(x->trace, value, &task);
+	uint32_t *at = *ret_has ? hash_map_place(&s->tasks, value) : NULL;
+	if (!at)
+		return *ret_has ? err_no_memory() : NULL;
+	if (*at)
+		return NULL;
+	*at = 1;
+	export_words_awaited(&awaited, &task);
+	sqlite3_bind_int64(s->task, 1, value);
+	bind_text(s->task, 2, task.name, task.n_name);
+	sqlite3_bind_int64(s->task, 3, task.id);
+	sqlite3_bind_text(s->task, 4, strbuf_str(&awaited), (int)awaited.n, SQLITE_STATIC);
+	bool ok = sqlite3_step(s->task) == SQLITE_DONE && !awaited.failed;
+	sqlite3_reset(s->task);
+	strbuf_fini(&awaited);
+	return ok ? NULL : failed(x);
+}
+
+/* What descriptors were. The scratch has the arguments until the row is written. */
+static bool bind_was(struct exporter *x, const struct event *e)
+{
+	struct state *s = x->state;
+	struct strbuf was = { 0 };
+	export_words_was(x, &was, e);
+	if (was.n)
+		bind_text(s->event, 10, strbuf_str(&was), was.n);
+	else
+		sqlite3_bind_null(s->event, 10);
+	bool ok = !was.failed;
+	strbuf_fini(&was);
+	return ok;
 }
 
 static struct err *write_event(struct exporter *x, uint64_t seq)
@@ -130,29 +195,17 @@ static struct err *write_event(struct exporter *x, uint64_t seq)
 	else
 		sqlite3_bind_null(s->event, 7);
 	sqlite3_bind_int(s->event, 8, e.flags);
-	bool ok = sqlite3_step(s->event) == SQLITE_DONE;
+	bool has_task;
+	struct err *err = write_task(x, e.task, &has_task);
+	if (err)
+		return err;
+	if (has_task)
+		sqlite3_bind_int64(s->event, 9, e.task);
+	else
+		sqlite3_bind_null(s->event, 9);
+	bool ok = bind_was(x, &e) && sqlite3_step(s->event) == SQLITE_DONE;
 	sqlite3_reset(s->event);
 	return ok ? NULL : failed(x);
-}
-
-/* TEXT if it is valid UTF-8, else BLOB: the bytes that the target has; for a file name those of
- * os.fsencode(). */
-static void bind_text(sqlite3_stmt *q, int column, const char *s, size_t n)
-{
-	if (utf8_is_valid(s, n)) {
-		sqlite3_bind_text(q, column, s, (int)n, SQLITE_TRANSIENT);
-		return;
-	}
-	struct strbuf bytes = { 0 };
-	for (size_t i = 0, len; i < n; i += len) {
-		uint32_t c = utf8_decode(s + i, n - i, &len);
-		if (c >= 0xdc80 && c <= 0xdcff)
-			strbuf_addc(&bytes, (char)(c & 0xff)); /* PEP 383 */
-		else
-			strbuf_add(&bytes, s + i, len);
-	}
-	sqlite3_bind_blob(q, column, strbuf_str(&bytes), (int)bytes.n, SQLITE_TRANSIENT);
-	strbuf_fini(&bytes);
 }
 
 /* Insert one row: i for an integer, s for a string id, t for a text (pointer, bytes), in the order
@@ -298,6 +351,8 @@ static struct err *end(struct exporter *x, bool ok)
 			err = failed(x);
 	}
 	sqlite3_finalize(s->event);
+	sqlite3_finalize(s->task);
+	hash_map_fini(&s->tasks);
 	if (sqlite3_close(s->db) != SQLITE_OK && !err && ok)
 		err = err_create(ERR_SYS, "cannot write %s", x->options.path);
 	vec_fini(&s->stacks);
@@ -310,6 +365,7 @@ const struct exporter_format export_sqlite = {
 	.suffix = ".sqlite",
 	.doc = "an SQLite database (needs -o)",
 	.needs_path = true,
+	.shows_callers = true,
 	.begin = begin,
 	.event = write_event,
 	.end = end,

@@ -1,7 +1,8 @@
 /*
  * export_stacks: how often each stack raised each event, for flame graphs.
  *
- * folded      outermost;…;innermost;event count      one line per distinct stack and event
+ * folded      outermost;…;innermost;event count      one line per distinct stack and event; with
+ *             the option async below the tasks: main;job-2;job-1;outermost;…
  * speedscope  one sampled profile per process; the event is the innermost frame, the weight is the
  *             count
  */
@@ -14,10 +15,11 @@
 #include "base/vec.h"
 #include "export/export_words.h"
 #include "export/exporter_private.h"
+#include "model/trace_task.h"
 #include "model/value_json.h"
 
 struct sample {
-	uint32_t process, stack, name;
+	uint32_t process, stack, name; /* process: of folded, the number of the chain */
 	uint64_t n;
 };
 
@@ -25,12 +27,77 @@ struct state {
 	VEC(struct sample) samples;
 	struct hash_map pairs; /* (process, name) → their number, from 1 */
 	struct hash_map index; /* (stack, number of the pair) → sample + 1 */
+	/* of async: the tasks of an event, as they are written; numbers count from 1 */
+	VEC(char *) chains;
+	struct hash_map chain_of_task; /* value id → number */
+	struct hash_map chains_by_text;
 };
 
 static struct err *begin(struct exporter *x)
 {
 	struct state *s = x->state = calloc(1, sizeof(*s));
 	return s ? NULL : err_no_memory();
+}
+
+/* Append one frame: valid UTF-8 on one line. The semicolon separates frames, so it is replaced. */
+static void add_folded(struct strbuf *to, const char *s, size_t n)
+{
+	size_t from = to->n;
+	utf8_add_plain(to, s, n, "");
+	for (size_t i = from; i < to->n; i++)
+		if (to->s[i] == ';')
+			to->s[i] = '_';
+}
+
+/* "main;job-2;job-1;": the outermost of the tasks that wait, …, the task itself. */
+static bool add_chain(struct strbuf *to, struct trace_task *task)
+{
+	struct part {
+		const char *s;
+		size_t n;
+	} *parts = calloc(task->n_awaited + 1u, sizeof(*parts));
+	uint32_t n = 0;
+	if (!parts)
+		return false;
+	parts[n++] = (struct part){ task->name, task->n_name };
+	while (n <= task->n_awaited && trace_task_next(task, &parts[n].s, &parts[n].n))
+		n++;
+	if (task->n_more)
+		strbuf_adds(to, "…;");
+	while (n--) {
+		add_folded(to, parts[n].n ? parts[n].s : "??", parts[n].n ? parts[n].n : 2);
+		strbuf_addc(to, ';');
+	}
+	free(parts);
+	return !to->failed;
+}
+
+/* The number of an event's chain; 0 without a task. Tasks of the same names have the same. */
+static struct err *chain_place(struct exporter *x, uint32_t value, uint32_t *ret)
+{
+	struct state *s = x->state;
+	struct trace_task task;
+	*ret = hash_map_get(&s->chain_of_task, value);
+	if (*ret || !trace_task(x->trace, value, &task))
+		return NULL;
+	strbuf_clear(&x->scratch);
+	if (!add_chain(&x->scratch, &task))
+		return err_no_memory();
+	uint32_t *of_task = hash_map_place(&s->chain_of_task, value);
+	uint32_t *at = hash_map_place(&s->chains_by_text,
+				      hash_map_text_key(x->scratch.s, x->scratch.n));
+	if (!of_task || !at)
+		return err_no_memory();
+	if (!*at) {
+		char *text = strndup(x->scratch.s, x->scratch.n);
+		if (!text || !vec_push(&s->chains, text)) {
+			free(text);
+			return err_no_memory();
+		}
+		*at = (uint32_t)s->chains.n;
+	}
+	*ret = *of_task = *at;
+	return NULL;
 }
 
 static struct err *count_event(struct exporter *x, uint64_t seq)
@@ -40,6 +107,9 @@ static struct err *count_event(struct exporter *x, uint64_t seq)
 	if (!trace_event(x->trace, seq, &e))
 		return NULL;
 	struct sample k = { x->format == &export_speedscope ? e.process : 0, e.stack, e.name, 1 };
+	struct err *err = x->options.async ? chain_place(x, e.task, &k.process) : NULL;
+	if (err)
+		return err;
 	uint32_t *pair = hash_map_place(&s->pairs, hash_map_key(k.process, k.name));
 	if (pair && !*pair)
 		*pair = s->pairs.n_used;
@@ -95,17 +165,12 @@ static void state_free(struct state *s)
 	vec_fini(&s->samples);
 	hash_map_fini(&s->pairs);
 	hash_map_fini(&s->index);
+	for (size_t i = 0; i < s->chains.n; i++)
+		free(s->chains.v[i]);
+	vec_fini(&s->chains);
+	hash_map_fini(&s->chain_of_task);
+	hash_map_fini(&s->chains_by_text);
 	free(s);
-}
-
-/* Append one frame: valid UTF-8 on one line. The semicolon separates frames, so it is replaced. */
-static void add_folded(struct strbuf *to, const char *s, size_t n)
-{
-	size_t from = to->n;
-	utf8_add_plain(to, s, n, "");
-	for (size_t i = from; i < to->n; i++)
-		if (to->s[i] == ';')
-			to->s[i] = '_';
 }
 
 static struct err *end_folded(struct exporter *x, bool ok)
@@ -119,6 +184,8 @@ static struct err *end_folded(struct exporter *x, bool ok)
 			err = err_no_memory();
 			break;
 		}
+		if (s->samples.v[i].process)
+			strbuf_adds(&x->out, s->chains.v[s->samples.v[i].process - 1]);
 		for (uint32_t k = 0; k < n; k++) {
 			strbuf_clear(&x->scratch);
 			add_name(x, &x->scratch, frames[k]);

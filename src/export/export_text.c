@@ -6,7 +6,8 @@
  * The columns are seconds since the start of the capture, the process (host:pid in a capture of
  * several hosts), the thread (left out while
  * there is only one), the event with its arguments, and the caller. What a descriptor was when the
- * recorder looked is in angle brackets: fd=3<was /etc/passwd>. Everything is escaped: no byte
+ * recorder looked is in angle brackets: fd=3<was /etc/passwd>. The asyncio task that raised the
+ * event is last. Everything is escaped: no byte
  * of the target reaches the terminal raw. Notes (losses, exits, …) get lines of their own between
  * +++ and +++, at their place.
  */
@@ -19,6 +20,7 @@
 #include "model/arguments.h"
 #include "model/catalog.h"
 #include "model/gist.h"
+#include "model/trace_task.h"
 #include "model/value_text.h"
 
 #define ARG_BYTES 160 /* of one argument, unless --wide */
@@ -98,6 +100,22 @@ static void add_stack(struct exporter *x, uint32_t stack)
 	color(x, COLOR_END);
 }
 
+/* Below the frames: the asyncio task, and which tasks wait for it. */
+static void add_task(struct exporter *x, uint32_t value)
+{
+	struct trace_task task;
+	struct strbuf *to = &x->out;
+	if (!trace_task(x->trace, value, &task))
+		return;
+	strbuf_adds(to, "        task ");
+	utf8_escape(to, task.name, task.n_name, 0);
+	if (task.n_awaited || task.n_more) {
+		strbuf_adds(to, " · awaited by ");
+		trace_task_add_awaited(to, &task, x->options.wide ? UINT32_MAX : TASKS_SHOWN);
+	}
+	strbuf_addc(to, '\n');
+}
+
 static struct err *write_event(struct exporter *x, uint64_t seq)
 {
 	struct strbuf *to = &x->out;
@@ -142,9 +160,16 @@ static struct err *write_event(struct exporter *x, uint64_t seq)
 		utf8_escape(to, strbuf_str(s), s->n, 0);
 		color(x, COLOR_END);
 	}
+	struct trace_task task;
+	if (trace_task(x->trace, e.task, &task)) {
+		strbuf_adds(to, "  task ");
+		utf8_escape(to, task.name, task.n_name, 0);
+	}
 	strbuf_addc(to, '\n');
-	if (x->options.stacks)
+	if (x->options.stacks) {
 		add_stack(x, e.stack);
+		add_task(x, e.task);
+	}
 	return NULL;
 }
 
@@ -217,6 +242,7 @@ const struct exporter_format export_text = {
 	.suffix = ".txt",
 	.doc = "one line per event for people",
 	.is_stream = true,
+	.shows_callers = true,
 	.event = write_event,
 	.note = write_note,
 };

@@ -9,6 +9,7 @@
 #include "export/exporter_private.h"
 #include "model/arguments.h"
 #include "model/trace.h"
+#include "model/trace_task.h"
 #include "model/value_json.h"
 
 void export_words_time(struct exporter *x, struct strbuf *to, uint64_t time_ns)
@@ -54,7 +55,7 @@ void export_words_args(struct exporter *x, struct strbuf *to, const struct event
 	strbuf_addc(to, '}');
 }
 
-void export_words_descriptors(struct exporter *x, struct strbuf *to, const struct event *e)
+void export_words_was(struct exporter *x, struct strbuf *to, const struct event *e)
 {
 	struct arguments a;
 	struct argument arg;
@@ -65,7 +66,7 @@ void export_words_descriptors(struct exporter *x, struct strbuf *to, const struc
 	for (; arguments_next(&a, &arg); arguments_skip(&a, &arg)) {
 		if (!arg.was)
 			continue;
-		strbuf_adds(to, any ? "," : ",\"descriptors\":{");
+		strbuf_addc(to, any ? ',' : '{');
 		value_json_string(to, arg.name, arg.n_name);
 		strbuf_addc(to, ':');
 		value_json_string(to, arg.was, arg.n_was);
@@ -73,6 +74,46 @@ void export_words_descriptors(struct exporter *x, struct strbuf *to, const struc
 	}
 	if (any)
 		strbuf_addc(to, '}');
+}
+
+void export_words_descriptors(struct exporter *x, struct strbuf *to, const struct event *e)
+{
+	static const char key[] = ",\"descriptors\":";
+	size_t before = to->n;
+	strbuf_adds(to, key);
+	export_words_was(x, to, e);
+	if (to->n == before + sizeof(key) - 1)
+		strbuf_cut(to, before);
+}
+
+void export_words_awaited(struct strbuf *to, struct trace_task *task)
+{
+	const char *name;
+	size_t n;
+	strbuf_addc(to, '[');
+	for (uint32_t i = 0; i < task->n_awaited && trace_task_next(task, &name, &n); i++) {
+		strbuf_adds(to, i ? "," : "");
+		value_json_string(to, name, n);
+	}
+	strbuf_addc(to, ']');
+}
+
+void export_words_task(struct exporter *x, struct strbuf *to, const struct event *e)
+{
+	struct trace_task task;
+	if (!trace_task(x->trace, e->task, &task))
+		return;
+	strbuf_adds(to, ",\"task\":{\"name\":");
+	value_json_string(to, task.name, task.n_name);
+	strbuf_adds(to, ",\"id\":");
+	strbuf_add_u64(to, (uint64_t)task.id);
+	strbuf_adds(to, ",\"awaited_by\":");
+	export_words_awaited(to, &task);
+	if (task.n_more) {
+		strbuf_adds(to, ",\"more\":");
+		strbuf_add_u64(to, task.n_more);
+	}
+	strbuf_addc(to, '}');
 }
 
 static void add_caller(struct trace *trace, struct strbuf *to, uint32_t frame)

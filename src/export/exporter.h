@@ -27,12 +27,15 @@ struct exporter_options {
 	bool wide;        /* text: arguments in full length */
 	bool stacks;      /* text: the stack on lines of its own below the event */
 	bool events_only; /* text: no lines for losses, exits and other notes */
+	/* folded: the frames stand under the tasks that wait for the one that runs them */
+	bool async;
 	const char *path; /* of the output, for messages; NULL if it has none */
 };
 
 struct exporter_format {
 	const char *name, *suffix, *doc;
-	bool is_stream; /* can be written while the capture grows */
+	bool is_stream;     /* can be written while the capture grows */
+	bool shows_callers; /* so which code is the user's own makes a difference */
 	/* needs a regular, empty file that can be read back, because it writes at random offsets */
 	bool needs_path;
 	/* Any may be NULL. `begin` may set x->state; `end` frees it, also after an error (then ok

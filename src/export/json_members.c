@@ -13,6 +13,7 @@ enum level { /* the object that has the member */
 	     LEVEL_LINE,
 	     LEVEL_PROCESS,
 	     LEVEL_NOTE,
+	     LEVEL_TASK,
 	     LEVEL_PYTHON_FRAME,
 	     LEVEL_NATIVE_FRAME,
 	     LEVEL_MARK
@@ -30,7 +31,9 @@ enum kind {
 	KIND_VALUE,
 	KIND_VALUES, /* an object whose members are values */
 	KIND_TEXTS,  /* an object whose members are texts */
+	KIND_LIST,   /* an array of texts */
 	KIND_PROCESS,
+	KIND_TASK,
 	KIND_NOTES,
 	KIND_STACK
 };
@@ -67,7 +70,10 @@ static const struct member members[] = {
 	  "with the first event of each process; host.name, boot_id, pid and start_ticks identify it everywhere", "String" },
 	{ LEVEL_LINE, KIND_NOTES, true, "notes", "what happened before this event: losses, exits, messages", "String" },
 	{ LEVEL_LINE, KIND_BITS, true, "flags", "1 stack cut, 2 arguments cut, 4 native part cut, 8 native part not merged", "UInt8" },
+	{ LEVEL_LINE, KIND_TASK, true, "task", "asyncio task that raised the event", "String" },
 	{ LEVEL_LINE, KIND_TEXTS, true, "descriptors", "of arguments that are descriptors: what these were when the recorder looked, soon after the event", "String" },
+	{ LEVEL_LINE, KIND_VALUE, true, "locals",
+	  "local variables of a thread that was held: of each frame, innermost first, func, file, line and vars, by name; vars is null if they are not known", "String" },
 	{ LEVEL_LINE, KIND_VALUES, false, "args", "by name, or by number if the event is not in the catalogue", "String" },
 	{ LEVEL_LINE, KIND_TEXT, true, "package", "distribution of the innermost frame outside the standard library", "String" },
 	{ LEVEL_LINE, KIND_TEXT, true, "package_version", "? if it is unknown", "String" },
@@ -100,6 +106,11 @@ static const struct member members[] = {
 	{ LEVEL_NOTE, KIND_TEXT, true, "text", NULL, NULL },
 	{ LEVEL_NOTE, KIND_COUNT, true, "a", NULL, NULL },
 	{ LEVEL_NOTE, KIND_COUNT, true, "b", NULL, NULL },
+
+	{ LEVEL_TASK, KIND_TEXT, false, "name", NULL, NULL },
+	{ LEVEL_TASK, KIND_COUNT, false, "id", "address of the task object; 0 if it is unknown", NULL },
+	{ LEVEL_TASK, KIND_LIST, false, "awaited_by", "names of the tasks that wait for it, nearest first", NULL },
+	{ LEVEL_TASK, KIND_COUNT, true, "more", "further tasks that wait, whose names are not known", NULL },
 
 	{ LEVEL_PYTHON_FRAME, KIND_TEXT, false, "func", NULL, NULL },
 	{ LEVEL_PYTHON_FRAME, KIND_TEXT, false, "file", NULL, NULL },
@@ -135,6 +146,11 @@ static void add_member(struct strbuf *to, const struct member *m, unsigned inden
 {
 	switch (m->kind) {
 	case KIND_PROCESS: add_object(to, LEVEL_PROCESS, m->doc, indent); return;
+	case KIND_TASK: add_object(to, LEVEL_TASK, m->doc, indent); return;
+	case KIND_LIST:
+		open_member(to, m->doc);
+		strbuf_adds(to, "\"type\": \"array\", \"items\": { \"type\": \"string\" }");
+		break;
 	case KIND_VERSION:
 		open_member(to, m->doc);
 		strbuf_adds(to, "\"const\": 1");
@@ -265,9 +281,9 @@ static void add_json(struct strbuf *to)
 
 /* Objects have no type there that keeps them as they are, so they are columns of JSON text, as
  * "export -F clickhouse" writes them. Columns that are computed are not part of SELECT *, so that a
- * row comes back as the line that went in; ClickHouse 18.16 finds no computed column in the expression
- * of another. Within the text of a stack, {"func":" begins a Python
- * frame and nothing else: in a string the quotes are escaped. */
+ * row comes back as the line that went in; ClickHouse 18.16 finds no computed column in the
+ * expression of another. Within the text of a stack, {"func":" begins a Python frame and nothing
+ * else: in a string the quotes are escaped. */
 static void add_clickhouse(struct strbuf *to)
 {
 	strbuf_adds(to, "-- JSON lines of auditview, schema 1: auditview export -F clickhouse\n"

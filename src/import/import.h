@@ -48,7 +48,7 @@ struct import_stream {
 	void (*say)(void *ctx, struct writer *w, uint64_t time_ns, const char *text);
 	void *ctx;
 };
-/* The same for somebody who waits for the events: read the pipe or socket fd to its end, and write
+/* The same for a reader that waits for the events: read the pipe or socket fd to its end, and write
  * a capture into another pipe; a line is in it 50 ms after it came, at the latest. Lines are read
  * once, so the first lines, those of 200 ms at most, decide when capture time 0 is; a later line
  * that is earlier is placed there and reported. In our own lines each line tells time 0. One array,

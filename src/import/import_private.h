@@ -55,13 +55,14 @@ struct import {
 	struct dictionary frames, stacks, args, threads, names;
 	VEC(struct process) processes;
 	struct dictionary by_pid; /* the newest process of a pid */
-	struct strbuf
-	    last_stack; /* text of the last parsed stack, and its frames, innermost first */
+	/* text of the last parsed stack, and its frames, innermost first */
+	struct strbuf last_stack;
 	VEC(struct level) levels;
 	struct strbuf key, text, value, encoded, thread, thread_key, python, process_name, host,
 	    boot_id, note_host;
 	/* members that came as JSON text: the line's struct json point into them */
-	struct strbuf args_text, stack_text, process_text, notes_text, descriptors_text;
+	struct strbuf args_text, stack_text, process_text, notes_text, descriptors_text, task_text,
+	    locals_text;
 	/* of the first line: they describe the whole capture. Other hosts get entries of their own:
 	 * by_host has their numbers, by name and boot id, and the newest by name. */
 	struct strbuf first_host, first_boot_id;
@@ -85,8 +86,8 @@ struct line {
 	const char *event;        /* its text, in im->value while the line is read */
 	size_t n_event;
 	bool stack_is_outermost_first;
-	struct json args, stack, process, notes,
-	    descriptors;         /* start NULL: the member is missing */
+	struct json args, stack, process, notes, descriptors, locals,
+	    task;                /* start NULL: the member is missing */
 	struct json args_string; /* the value of "args" if it is a string that may hold JSON */
 	VEC(struct json) others; /* unknown members: key at start, value at p */
 };

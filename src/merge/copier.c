@@ -13,6 +13,7 @@
 #include "capture/value_scan.h"
 #include "capture/writer.h"
 #include "merge/id_map.h"
+#include "model/trace_locals.h"
 
 #define REF_DEPTH_MAX     24u    /* as many levels as value_iter follows */
 #define STACK_DEPTH_MAX   65536u /* outer frames beyond it are left out */
@@ -50,7 +51,7 @@ struct copier {
 	uint32_t n;
 	uint64_t time_ns[TRACE_CHUNK];
 	uint32_t name[TRACE_CHUNK], thread[TRACE_CHUNK], args[TRACE_CHUNK], stack[TRACE_CHUNK];
-	uint32_t descriptors[TRACE_CHUNK];
+	uint32_t descriptors[TRACE_CHUNK], task[TRACE_CHUNK];
 	uint8_t flags[TRACE_CHUNK];
 };
 
@@ -220,8 +221,11 @@ static uint32_t value_copy(struct copier *c, uint32_t id, unsigned depth)
 	uint32_t to = id ? id_map_get(&c->maps[MAP_VALUE], id) : 0;
 	if (to || !id || depth > REF_DEPTH_MAX || !may_add(c, &c->entries_left))
 		return to;
-	const uint8_t *bytes = trace_value(c->t, id, &n), *end = bytes + n, *copied = bytes;
-	if (!bytes || value_scan_end(bytes, end) != end)
+	const uint8_t *bytes = trace_value(c->t, id, &n), *copied = bytes;
+	if (!bytes)
+		return 0;
+	const uint8_t *end = bytes + n;
+	if (value_scan_end(bytes, end) != end)
 		return 0;
 	if (!memchr(bytes, VALUE_REF, n)) /* the usual case */
 		return keep(c, MAP_VALUE, id, writer_value(c->w, bytes, n));
@@ -411,7 +415,10 @@ struct err *copier_processes(struct copier *c)
 		return err_no_memory();
 	for (uint32_t i = 0; i < n; i++) {
 		const struct process_info *now = trace_process(c->t, i);
-		if (i < c->processes.n && !memcmp(&c->processes.v[i], now, sizeof(*now)))
+		/* other bytes between the members: it is written once more */
+		if (i < c->processes.n &&
+		    /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
+		    !memcmp(&c->processes.v[i], now, sizeof(*now)))
 			continue;
 		c->processes.v[i] = *now;
 		if (!c->o.processes || c->o.processes[i])
@@ -420,7 +427,9 @@ struct err *copier_processes(struct copier *c)
 	c->processes.n = n;
 	for (uint32_t i = 0; i < n_threads; i++) {
 		const struct thread_info *now = trace_thread(c->t, i);
-		if (i < c->threads.n && !memcmp(&c->threads.v[i], now, sizeof(*now)))
+		if (i < c->threads.n &&
+		    /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
+		    !memcmp(&c->threads.v[i], now, sizeof(*now)))
 			continue;
 		c->threads.v[i] = *now;
 		thread_copy(c, i);
@@ -485,6 +494,10 @@ struct err *copier_chunk(struct copier *c, uint32_t chunk, uint32_t from)
 	memcpy(c->args, k->args + from, c->n * sizeof(c->args[0]));
 	memcpy(c->stack, k->stack + from, c->n * sizeof(c->stack[0]));
 	memcpy(c->descriptors, k->descriptors + from, c->n * sizeof(c->descriptors[0]));
+	if (k->task)
+		memcpy(c->task, k->task + from, c->n * sizeof(c->task[0]));
+	else
+		memset(c->task, 0, c->n * sizeof(c->task[0]));
 	memcpy(c->flags, k->flags + from, c->n * sizeof(c->flags[0]));
 	for (uint32_t i = 0; i < c->n; i++) {
 		uint32_t thread = k->threads[k->thread[from + i]];
@@ -514,8 +527,13 @@ void copier_event(struct copier *c, uint32_t i)
 	to = id_map_get(&c->maps[MAP_STACK], c->stack[i]);
 	e.stack = to && c->stack[i] ? to : stack_copy(c, c->stack[i]);
 	e.descriptors = c->descriptors[i] ? optional_copy(c, c->descriptors[i]) : 0;
+	to = id_map_get(&c->maps[MAP_VALUE], c->task[i]);
+	e.task = to && c->task[i] ? to : optional_copy(c, c->task[i]);
 	e.objects = trace_event_objects(c->t, c->first_seq + i, &e.n_objects);
 	writer_event(c->w, &e);
+	uint32_t locals = trace_locals(c->t, c->first_seq + i);
+	if (locals && (locals = optional_copy(c, locals)))
+		writer_event_locals(c->w, writer_n_in_file(c->w) - 1, locals);
 	if (c->n_misses >= TRIM_EVERY_MISSES) {
 		c->n_misses = 0;
 		trace_trim(c->t);

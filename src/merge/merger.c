@@ -265,8 +265,8 @@ static uint64_t wall_now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* An input has ended while the merge went on. If its end is missing, the copy says so: nobody else
- * sees the input any more. `why` NULL: what the trace says. */
+/* An input has ended while the merge went on. If its end is missing, the copy says so, because
+ * the input is read by no one else. `why` NULL: what the trace says. */
 static void source_end(struct merger *m, struct source *s, const char *why)
 {
 	struct strbuf text = { 0 };

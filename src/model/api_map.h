@@ -35,9 +35,8 @@ extern const char api_versions[]; /* "3.8.18 3.9.18 ...": the measured versions 
 
 struct blind_spot {
 	const char *title, *text;
-	const char
-	    /* a script; hooks see nothing of what runs between its sys.audit("demo.here") marks */
-	    *demo;
+	/* a script; hooks see nothing of what runs between its sys.audit("demo.here") marks */
+	const char *demo;
 	/* an event that is raised there nevertheless in but_minors; NULL for none */
 	const char *but_event;
 	uint32_t but_minors;

@@ -41,16 +41,21 @@ struct arguments {
 	uint32_t descriptors; /* of the event; 0 nothing is known */
 };
 
-/* Memory is borrowed from the trace: valid until the next trace_trim(). */
+/* Begin with the arguments of an event of the trace; if it has none, there is nothing to read.
+ * Memory is borrowed from the trace: it is valid until the next trace_trim(). */
 void arguments_init(struct arguments *a, struct trace *t, const struct event *e);
-/* The same without the addresses of objects (cheaper): name and minor as from event_minor(). */
+/* The same without the addresses of objects, which is cheaper, and without descriptors. name, args:
+ * ids of the trace, as in struct event; minor: as arguments_minor() returns it. */
 void arguments_init_value(struct arguments *a, struct trace *t, uint32_t name, int minor,
 			  uint32_t args);
+/* Read the next argument. a->it is then behind its node: before the next call the caller reads what
+ * is below the node, or calls arguments_skip(). False after the last. */
 bool arguments_next(struct arguments *a, struct argument *ret);
+/* Skip what is below the node of the argument that was read last. */
 static inline void arguments_skip(struct arguments *a, const struct argument *last)
 {
 	value_iter_skip(&a->it, &last->value);
 }
 
-/* N of Python 3.N of a process; 0 unknown. */
+/* N of Python 3.N of a process, an index of the trace; 0 if it is unknown. */
 int arguments_minor(const struct trace *t, uint32_t process);

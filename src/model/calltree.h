@@ -1,5 +1,5 @@
 /*
- * calltree: who causes the selected events.
+ * calltree: which functions cause the selected events.
  *
  * Stacks are merged by function and file (not by line). Top-down begins at the outermost frames and
  * continues with the functions that they called; bottom-up begins at the innermost frames and
@@ -39,9 +39,9 @@ struct calltree_node {
 
 #define CALLTREE_ROOT 0u
 
-/* Count `sel` (NULL = all) in slices: begin, then step for budget_ns at a time until *ret_done is 1;
- * no other function may be called before that. Rows added after begin are left out. `sel` must be
- * final below `end`, and at the last step below the number of rows. The trace must outlive the
+/* Count `sel` (NULL = all) in slices: begin, then step for budget_ns at a time until *ret_done is
+ * 1; no other function may be called before that. Rows added after begin are left out. `sel` must
+ * be final below `end`, and at the last step below the number of rows. The trace must outlive the
  * tree; after a refresh make a new one. */
 MUST_CHECK struct err *calltree_begin(struct trace *t, const struct calltree_options *options,
 				      struct calltree **ret);

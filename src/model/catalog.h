@@ -214,10 +214,8 @@ size_t catalog_category_bytes(const char *name, size_t n_bytes);
 bool catalog_is_own(const char *name, size_t n_bytes);
 /* THEME_UNKNOWN for an unknown event */
 enum catalog_theme catalog_theme_of(const char *name, size_t n_bytes);
-enum catalog_theme
-catalog_theme_find(const char *name,
-		   /* THEME_COUNT if there is none; "code_execution" is accepted too */
-		   size_t n_bytes);
+/* THEME_COUNT if there is none; "code_execution" is accepted too */
+enum catalog_theme catalog_theme_find(const char *name, size_t n_bytes);
 static inline const char *catalog_theme_name(enum catalog_theme t)
 {
 	return catalog_themes[t].name;

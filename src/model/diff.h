@@ -30,16 +30,18 @@ struct diff_row {
 	uint32_t n_below;
 };
 
-/* `rows_a` and `rows_b` (NULL = all) are compared. */
+/* Compare rows_a of capture a with rows_b of b; NULL = all rows. Both captures and both selections
+ * must outlive the diff. ERR_NO_MEMORY. Calls trace_trim() on both. */
 MUST_CHECK struct err *diff_create(struct trace *a, const struct selection *rows_a, struct trace *b,
 				   const struct selection *rows_b, struct diff **ret);
-/* The same in slices, as in reach.h. */
+/* The same in slices, as reach_begin() and reach_step(): *ret_done in 0…1. */
 MUST_CHECK struct err *diff_begin(struct trace *a, const struct selection *rows_a, struct trace *b,
 				  const struct selection *rows_b, struct diff **ret);
 MUST_CHECK struct err *diff_step(struct diff *d, uint64_t budget_ns, double *ret_done);
 void diff_destroy(struct diff *d);
 DEFINE_CLEANUP(diff);
-/* By kind (reach's order), then added, more, removed, then by first occurrence. */
+/* The differences by kind (in the order of enum reach_kind), then added, more and removed, then by
+ * first occurrence. Valid until diff_destroy(). */
 const struct diff_row *diff_rows(const struct diff *d, size_t *ret_n);
 size_t diff_n_same(const struct diff *d); /* things that both captures have */
 

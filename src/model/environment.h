@@ -18,10 +18,11 @@
 struct event;
 struct trace;
 
+/* What happens to a variable from the process to the child. */
 enum environment_change {
-	ENVIRONMENT_NEW,
-	ENVIRONMENT_CHANGED,
-	ENVIRONMENT_MISSING,
+	ENVIRONMENT_NEW,     /* only the child has it */
+	ENVIRONMENT_CHANGED, /* both have it, with different values */
+	ENVIRONMENT_MISSING, /* only the process has it */
 	ENVIRONMENT_SAME,
 	ENVIRONMENT_CHANGE_COUNT
 };
@@ -38,8 +39,10 @@ struct environment_diff {
 	size_t counts[ENVIRONMENT_CHANGE_COUNT];
 };
 
-/* `it` is positioned after the node `dict` of an argument of e, and is left there. *ret_known
- * false: the environment of the process is not in the capture; ret is then empty. */
+/* Compare the DICT node `dict` of an argument of e with the variables that the process of e has at
+ * that event. `it` is positioned after `dict`, and stays there. *ret_known false: the environment
+ * of the process is not in the capture; *ret is then empty, as after an error. The caller calls
+ * environment_diff_fini(). ERR_NO_MEMORY. */
 MUST_CHECK struct err *environment_diff(struct trace *t, const struct event *e,
 					const struct value_iter *it, const struct value_node *dict,
 					struct environment_diff *ret, bool *ret_known);

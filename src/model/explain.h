@@ -2,9 +2,9 @@
  * explain: pages of text from the catalogue and the measurements.
  *
  * A page has lines of at most `width` cells (at least 40) in the style of a manual page: headings
- * in capitals at the left edge, text indented by four. In English it is plain ASCII, and it has no control
- * characters; it is in the language of the reader (tr.h). A
- * viewer may make unindented lines bold. `minor` is the version to describe, 0 for all.
+ * in capitals at the left edge, text indented by four. In English it is plain ASCII, and it has no
+ * control characters; it is in the language of the reader (tr.h). A viewer may make unindented
+ * lines bold. `minor` is the version to describe, 0 for all.
  */
 #pragma once
 #include <stddef.h>

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/value.h"
+#include "capture/value_scan.h"
 #include "model/filter_scan.h"
 #include "model/trace.h"
 
@@ -189,89 +190,15 @@ struct value_table *filter_cache_value_table(struct memo *m, int position)
 	return table;
 }
 
-static const uint8_t *read_varint(const uint8_t *p, const uint8_t *end, uint64_t *ret)
-{
-	uint64_t v = 0;
-	for (unsigned shift = 0; p < end && shift < 64; shift += 7) {
-		uint8_t b = *p++;
-		v |= (uint64_t)(b & 0x7f) << shift;
-		if (b < 0x80) {
-			*ret = v;
-			return p;
-		}
-	}
-	return NULL;
-}
+struct refs_of {
+	struct filter_cache *cache;
+	uint32_t self; /* id of the value that is scanned: it can refer to smaller ones only */
+};
 
-static const uint8_t *step(const uint8_t *p, const uint8_t *end, uint64_t n)
+static bool collect_ref(void *ctx, uint64_t id)
 {
-	return p && n <= (uint64_t)(end - p) ? p + n : NULL;
-}
-
-/* Walk one value and collect its references. NULL if it is malformed. */
-static const uint8_t *collect_refs(struct filter_cache *c, const uint8_t *p, const uint8_t *end,
-				   uint32_t self, int depth)
-{
-	uint64_t n, kept;
-	if (p >= end || depth > 24)
-		return NULL;
-	enum value_tag tag = *p++;
-	switch (tag) {
-	case VALUE_UNREADABLE:
-	case VALUE_NONE:
-	case VALUE_FALSE:
-	case VALUE_TRUE:
-	case VALUE_ELLIPSIS: return p;
-	case VALUE_INT: return read_varint(p, end, &n);
-	case VALUE_BIGINT:
-		p = step(p, end, 1);
-		p = p ? read_varint(p, end, &n) : NULL;
-		return p ? step(p, end, n) : NULL;
-	case VALUE_FLOAT: return step(p, end, 8);
-	case VALUE_COMPLEX: return step(p, end, 16);
-	case VALUE_STR_CUT:
-	case VALUE_BYTES_CUT:
-	case VALUE_BYTEARRAY_CUT:
-		p = read_varint(p, end, &n);
-		if (!p)
-			return NULL;
-		__attribute__((fallthrough));
-	case VALUE_STR:
-	case VALUE_BYTES:
-	case VALUE_BYTEARRAY: p = read_varint(p, end, &n); return p ? step(p, end, n) : NULL;
-	case VALUE_TUPLE:
-	case VALUE_LIST:
-	case VALUE_SET:
-	case VALUE_FROZENSET:
-	case VALUE_DICT:
-		p = read_varint(p, end, &n);
-		p = p ? read_varint(p, end, &kept) : NULL;
-		for (kept = p ? tag == VALUE_DICT ? kept * 2 : kept : 0; p && kept; kept--)
-			p = collect_refs(c, p, end, self, depth + 1);
-		return p;
-	case VALUE_OBJECT_AT:
-		p = step(p, end, 8);
-		if (!p)
-			return NULL;
-		__attribute__((fallthrough));
-	case VALUE_OBJECT:
-		p = read_varint(p, end, &n);
-		p = p ? step(p, end, n) : NULL;
-		p = p ? read_varint(p, end, &kept) : NULL;
-		for (kept = p ? kept : 0; p && kept; kept--) {
-			p = read_varint(p, end, &n);
-			p = p ? step(p, end, n) : NULL;
-			p = p ? collect_refs(c, p, end, self, depth + 1) : NULL;
-		}
-		return p;
-	case VALUE_REF:
-		p = read_varint(p, end, &n);
-		if (p && n && n < self && !vec_push(&c->refs, (uint32_t)n))
-			return NULL;
-		return p;
-	case VALUE_TAG_COUNT: break;
-	}
-	return NULL;
+	const struct refs_of *r = ctx;
+	return !id || id >= r->self || vec_push(&r->cache->refs, (uint32_t)id);
 }
 
 bool filter_cache_has_dict(struct filter_cache *c, uint32_t end)
@@ -313,7 +240,8 @@ struct err *filter_cache_index(struct filter_cache *c, uint32_t end)
 		for (uint32_t id = first; id < stop; id++) {
 			const uint8_t *p = page->bytes + page->offsets[id - page->first];
 			const uint8_t *q = page->bytes + page->offsets[id + 1 - page->first];
-			collect_refs(c, p, q, id, 0);
+			struct refs_of of = { c, id };
+			value_scan_refs(p, q, collect_ref, &of);
 			c->refs_end.v[c->refs_end.n++] = (uint32_t)c->refs.n;
 			if (has_exotic && (scan_find(&long_s, p, q) || scan_find(&kelvin, p, q)))
 				c->exotic.v[id / 64] |= UINT64_C(1) << (id & 63);

@@ -69,23 +69,28 @@ struct filter_cache {
 	struct gathered gathered;
 };
 
-struct err *filter_cache_memo(struct filter_cache *c, const struct filter_term *t,
-			      struct memo **ret);
+/* Get the memo of a term, made if it is new; the caller releases it. Terms with equal keys share
+ * one. ERR_NO_MEMORY. */
+MUST_CHECK struct err *filter_cache_memo(struct filter_cache *c, const struct filter_term *t,
+					 struct memo **ret);
+/* Give a memo back. One without users is kept for later terms; the oldest are freed when there are
+ * many. */
 void filter_cache_release(struct filter_cache *c, struct memo *m);
-/* Index values up to `end` (excluded). */
-struct err *filter_cache_index(struct filter_cache *c, uint32_t end);
+/* Index values up to `end` (excluded). ERR_NO_MEMORY. */
+MUST_CHECK struct err *filter_cache_index(struct filter_cache *c, uint32_t end);
 /* May an event with arguments below `end` have them as a dictionary? */
 bool filter_cache_has_dict(struct filter_cache *c, uint32_t end);
-struct value_table *filter_cache_value_table(struct memo *m,
-					     int position);  /* NULL when memory is short */
-bool filter_cache_verdicts_extend(verdict_vec *v, size_t n); /* zeroed entries up to [0, n) */
-bool filter_cache_bits_extend(bit_vec *v, size_t n);
+/* The table of a memo for one position of arguments, made if it is new; NULL if memory is short. */
+struct value_table *filter_cache_value_table(struct memo *m, int position);
+/* Add zeroed entries or bits, so that there are n at least; false if memory is short. */
+bool filter_cache_verdicts_extend(verdict_vec *v, size_t n);
+bool filter_cache_bits_extend(bit_vec *v, size_t n_bits);
 static inline bool bits_has(const bit_vec *v, uint32_t id)
 {
 	return id / 64 < v->n && (v->v[id / 64] >> (id & 63) & 1);
 }
 
-/* Does the verdict let the event through? */
+/* The verdict for which the term lets an event through. */
 static inline enum verdict term_wants(const struct filter_term *t)
 {
 	return t->is_negated ? VERDICT_NO : VERDICT_YES;

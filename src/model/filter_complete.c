@@ -21,7 +21,9 @@
 #include "model/filter_ready.h"
 #include "model/gathered.h"
 #include "model/gist_words.h"
+#include "model/group.h"
 #include "model/trace.h"
+#include "model/trace_task.h"
 #include "model/value_text.h"
 #include "base/strbuf.h"
 #include "base/tr.h"
@@ -220,9 +222,12 @@ static void offer_operands(struct completer *c)
 		offer_arguments(c, c->word, n_before + 1, NULL);
 		return;
 	}
-	if (dot && field != FIELD_COUNT && fields[field].type == FIELD_FRAMES) {
+	if (dot &&
+	    (field == FIELD_TASK || (field != FIELD_COUNT && fields[field].type == FIELD_FRAMES))) {
 		for (int i = MEMBER_NONE + 1; i < MEMBER_COUNT; i++) {
 			char text[32];
+			if (!field_has_member(field, (enum frame_member)i))
+				continue;
 			int n = snprintf(text, sizeof(text), "%.*s.%s", (int)n_before, c->word,
 					 frame_members[i]);
 			offer_as(c, CANDIDATE_MEMBER, text, (size_t)n, text, (size_t)n, NULL,
@@ -356,7 +361,7 @@ static size_t keep_frequent(struct sample *v, size_t n)
 
 /* Distinct (id, name) of some chunks, the most frequent first. *ret_all: the chunks were all
  * events. */
-static struct sample *take_sample(struct trace *t, bool of_stacks, uint32_t only_name,
+static struct sample *take_sample(struct trace *t, enum group_column column, uint32_t only_name,
 				  size_t *ret_n, bool *ret_all)
 {
 	VEC(struct sample) v = { 0 };
@@ -367,11 +372,10 @@ static struct sample *take_sample(struct trace *t, bool of_stacks, uint32_t only
 		const struct chunk *c = trace_chunk(t, chunk);
 		unsigned n_taken = 0;
 		for (uint32_t row = 0; c && row < c->n; row++) {
-			uint32_t name = c->names[c->name[row]],
-				 id = of_stacks ? c->stack[row] : c->args[row];
+			uint32_t name = c->names[c->name[row]], id = group_id_at(c, column, row);
 			if (!id || (only_name && name != only_name))
 				continue;
-			if (of_stacks)
+			if (column != GROUP_ARGS)
 				name = 0;
 			/* it cannot be counted exactly any more: a key must not wait for it */
 			if (v.n > SAMPLE_VALUES && ++n_taken > SAMPLE_ROWS)
@@ -383,7 +387,7 @@ static struct sample *take_sample(struct trace *t, bool of_stacks, uint32_t only
 				v.v[*place - 1].n++;
 				continue;
 			}
-			const struct thread_info *info = of_stacks
+			const struct thread_info *info = column != GROUP_ARGS
 							     ? NULL
 							     : trace_thread(
 								   t, c->threads[c->thread[row]]);
@@ -415,7 +419,7 @@ static void offer_argument_values(struct completer *c, const struct catalog_even
 	uint32_t name = e ? trace_name_find(c->t, e->name, strlen(e->name)) : 0;
 	if (e && !name)
 		return;
-	struct sample *samples = take_sample(c->t, false, name, &n, &all);
+	struct sample *samples = take_sample(c->t, GROUP_ARGS, name, &n, &all);
 	struct strbuf b = { 0 };
 	for (size_t i = 0; i < n && c->items.n < CANDIDATES_MAX; i++) {
 		struct arguments a;
@@ -471,7 +475,7 @@ static void offer_gathered_values(struct completer *c, enum field_id field)
 {
 	size_t n;
 	bool all;
-	struct sample *samples = take_sample(c->t, false, 0, &n, &all);
+	struct sample *samples = take_sample(c->t, GROUP_ARGS, 0, &n, &all);
 	struct gathered g = { 0 };
 	for (size_t i = 0; i < n && c->items.n < CANDIDATES_MAX; i++) {
 		gathered_read(c->t, field, samples[i].name, samples[i].id, &g);
@@ -504,7 +508,7 @@ static void offer_packages(struct completer *c)
 {
 	size_t n;
 	bool all;
-	struct sample *samples = take_sample(c->t, true, 0, &n, &all);
+	struct sample *samples = take_sample(c->t, GROUP_STACK, 0, &n, &all);
 	for (size_t i = 0; i < n && c->items.n < CANDIDATES_MAX; i++) {
 		const struct trace_package *p = trace_package(
 		    c->t, trace_stack_package(c->t, samples[i].id));
@@ -514,11 +518,36 @@ static void offer_packages(struct completer *c)
 	free(samples);
 }
 
+static void offer_tasks(struct completer *c, enum frame_member member)
+{
+	size_t n;
+	bool all;
+	struct sample *samples = take_sample(c->t, GROUP_TASK, 0, &n, &all);
+	for (size_t i = 0; i < n && c->items.n < CANDIDATES_MAX; i++) {
+		struct trace_task task;
+		uint64_t n_events = all ? samples[i].n : UINT64_MAX;
+		char id[24];
+		if (!trace_task(c->t, samples[i].id, &task))
+			continue;
+		snprintf(id, sizeof(id), "%lld", (long long)task.id);
+		if (member == MEMBER_ID)
+			offer_value(c, id, strlen(id), true, n_events);
+		else if (member != MEMBER_AWAITED_BY)
+			offer_value(c, task.name, task.n_name, false, n_events);
+		for (uint32_t k = 0; member == MEMBER_AWAITED_BY && k < task.n_awaited &&
+				     c->items.n < CANDIDATES_MAX &&
+				     trace_task_next(&task, &task.name, &task.n_name);
+		     k++)
+			offer_value(c, task.name, task.n_name, false, UINT64_MAX);
+	}
+	free(samples);
+}
+
 static void offer_frame_values(struct completer *c, enum field_id field, enum frame_member member)
 {
 	size_t n;
 	bool all;
-	struct sample *samples = take_sample(c->t, true, 0, &n, &all);
+	struct sample *samples = take_sample(c->t, GROUP_STACK, 0, &n, &all);
 	/* a frame that is in many stacks is offered once, unless each stack adds to a count */
 	bool counts = all && field != FIELD_STACK;
 	uint8_t *seen = counts ? NULL : calloc(trace_n_frames(c->t) / 8 + 1, 1);
@@ -578,6 +607,8 @@ static void offer_values(struct completer *c, const struct token *operand, bool 
 		offer_frame_values(c, field, field_member_find(rest, n_rest));
 	} else if (c->t && field == FIELD_PACKAGE) {
 		offer_packages(c);
+	} else if (c->t && field == FIELD_TASK) {
+		offer_tasks(c, field_member_find(rest, n_rest));
 	} else if (c->t && gathered_is(field)) {
 		offer_gathered_values(c, field);
 	} else if (c->t && field == FIELD_ARGS) {
@@ -609,6 +640,11 @@ static enum field_type type_of(const struct token *operand)
 	if (fields[field].type == FIELD_FRAMES)
 		return dot && operand->n - (size_t)(dot + 1 - operand->p) == 4 &&
 			       !memcmp(dot + 1, "line", 4)
+			   ? FIELD_NUMBER
+			   : FIELD_TEXT;
+	if (field == FIELD_TASK)
+		return dot && field_member_find(
+				  dot + 1, operand->n - (size_t)(dot + 1 - operand->p)) == MEMBER_ID
 			   ? FIELD_NUMBER
 			   : FIELD_TEXT;
 	return fields[field].type;

@@ -175,6 +175,8 @@ enum field_type literal_type(const struct filter_term *t)
 {
 	if (t->field == FIELD_STACK || t->field == FIELD_TOP || t->field == FIELD_CALLER)
 		return t->member == MEMBER_LINE ? FIELD_NUMBER : FIELD_TEXT;
+	if (t->field == FIELD_TASK)
+		return t->member == MEMBER_ID ? FIELD_NUMBER : FIELD_TEXT;
 	return fields[t->field].type;
 }
 

@@ -148,14 +148,19 @@ static struct err *parse_field(struct parser *p, enum field_id field, size_t n_f
 		return parse_argument(p, NULL, 0, rest, n_rest, ret);
 	if (n_rest) { /* other fields have no members and do not get here */
 		t.member = field_member_find(rest + 1, n_rest - 1);
-		if (t.member == MEMBER_COUNT) {
+		if (!field_has_member(field, t.member)) {
 			struct nearest near = nearest_to(rest + 1, n_rest - 1, NEAREST_WORD);
 			for (int i = MEMBER_NONE + 1; i < MEMBER_COUNT; i++)
-				nearest_offer(&near, frame_members[i], strlen(frame_members[i]), 0);
+				if (field_has_member(field, (enum frame_member)i))
+					nearest_offer(&near, frame_members[i],
+						      strlen(frame_members[i]), 0);
 			return literal_err_with_nearest(
-			    SYNTAX(p->t.at + n_field + 1,
-				   "a frame has func, file, line, module and package, not %.*s",
-				   (int)(n_rest - 1), rest + 1),
+			    SYNTAX(
+				p->t.at + n_field + 1,
+				field == FIELD_TASK
+				    ? "a task has id and awaited_by, not %.*s"
+				    : "a frame has func, file, line, module and package, not %.*s",
+				(int)(n_rest - 1), rest + 1),
 			    &near);
 		}
 	}
@@ -257,8 +262,8 @@ static struct err *parse_word(struct parser *p, uint32_t *ret)
 	enum field_id field = field_find(word.p, n_first);
 	bool has_rest = n_first < word.n;
 	/* 1. a field; "time.sleep" is not one */
-	if (field != FIELD_COUNT &&
-	    (!has_rest || fields[field].type == FIELD_FRAMES || field == FIELD_ARGS))
+	if (field != FIELD_COUNT && (!has_rest || fields[field].type == FIELD_FRAMES ||
+				     field == FIELD_TASK || field == FIELD_ARGS))
 		return parse_field(p, field, n_first, ret);
 	/* 2. a glob */
 	if (glob_is(word.p, word.n))

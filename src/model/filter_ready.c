@@ -26,7 +26,7 @@ const struct ready_filter ready_filters[READY_FILTERS] = {
 	{ "permissions-changed", "modes, owners and attributes of files",
 	  "event in {os.chmod, os.chown, os.chflags, os.setxattr, os.removexattr, shutil.chown, shutil.copymode}" },
 	{ "only-my-code", "what your code does, without imports",
-	  "caller and not top.file ~ \"^<frozen |/importlib/\"" },
+	  "caller and not top.file ~ \"^<frozen |/importlib/\" and not stack.file ~ \"^<frozen site>|/python[0-9.]+t?/site[.]py$\"" },
 };
 /* clang-format on */
 

@@ -13,5 +13,5 @@ struct ready_filter {
 #define READY_FILTERS 10
 extern const struct ready_filter ready_filters[READY_FILTERS];
 
-/* NULL if there is none of this name. */
+/* The filter of this name; NULL if there is none. */
 const struct ready_filter *ready_filter_find(const char *name, size_t n_bytes);

@@ -13,14 +13,12 @@
 
 #include "base/monotonic.h"
 #include "model/arguments.h"
+#include "model/chunk_bits.h"
 #include "model/filter_cache.h"
+#include "model/filter_prescan.h"
 #include "model/filter_value.h"
 #include "model/selection.h"
 #include "model/trace.h"
-
-#define CHUNK_WORDS (TRACE_CHUNK / 64)
-
-typedef uint64_t chunk_bits[CHUNK_WORDS];
 
 struct filter_run {
 	struct trace *trace;
@@ -263,109 +261,6 @@ static enum share share_of(struct filter_run *r, uint32_t i_node, const struct c
 
 /* ---- terms on a chunk ---- */
 
-static bool is_empty(const chunk_bits bits)
-{
-	uint64_t any = 0;
-	for (size_t i = 0; i < CHUNK_WORDS; i++)
-		any |= bits[i];
-	return !any;
-}
-
-/* out = mask & (table[index[row]] != 0); table is small */
-static void gather16(const uint8_t *table, const uint16_t *index, uint32_t n, const chunk_bits mask,
-		     chunk_bits out)
-{
-	uint32_t row = 0;
-	for (size_t w = 0; w < CHUNK_WORDS; w++) {
-		uint64_t bits = 0;
-		if (mask[w] && row + 64 <= n) {
-			const uint16_t *at = index + row;
-			/* four independent sums, so that no step waits for the one before */
-			uint64_t part[4] = { 0 };
-			for (unsigned i = 0; i < 16; i++)
-				for (unsigned k = 0; k < 4; k++)
-					part[k] |= (uint64_t)table[at[16 * k + i]] << i;
-			bits = part[0] | part[1] << 16 | part[2] << 32 | part[3] << 48;
-		} else if (mask[w]) {
-			for (unsigned i = 0; row + i < n; i++)
-				bits |= (uint64_t)table[index[row + i]] << i;
-		}
-		out[w] = bits & mask[w];
-		row += 64;
-	}
-}
-
-/* out = mask & (table[id[row]] == want) */
-static void gather32(const uint8_t *table, const uint32_t *id, uint32_t n, uint8_t want,
-		     const chunk_bits mask, chunk_bits out)
-{
-	uint32_t row = 0;
-	for (size_t w = 0; w < CHUNK_WORDS; w++) {
-		uint64_t bits = 0;
-		unsigned count = row + 64 <= n ? 64 : row < n ? n - row : 0;
-		if (mask[w] && __builtin_popcountll(mask[w]) > 12) {
-			const uint32_t *at = id + row;
-			uint64_t part[4] = { 0 };
-			for (unsigned i = 0; count == 64 && i < 16; i++)
-				for (unsigned k = 0; k < 4; k++)
-					part[k] |= (uint64_t)(table[at[16 * k + i]] == want) << i;
-			bits = part[0] | part[1] << 16 | part[2] << 32 | part[3] << 48;
-			for (unsigned i = 0; count < 64 && i < count; i++)
-				bits |= (uint64_t)(table[at[i]] == want) << i;
-		} else {
-			for (uint64_t rest = mask[w]; rest; rest &= rest - 1) {
-				unsigned i = (unsigned)__builtin_ctzll(rest);
-				bits |= (uint64_t)(table[id[row + i]] == want) << i;
-			}
-		}
-		out[w] = bits & mask[w];
-		row += 64;
-	}
-}
-
-/* The same for a table that may have unknown verdicts: their rows are set in `unknown`. */
-static bool gather_known(const uint8_t *table, const uint32_t *id, uint32_t n, uint8_t want,
-			 const chunk_bits mask, chunk_bits out, chunk_bits unknown)
-{
-	uint64_t any_unknown = 0;
-	uint32_t row = 0;
-	for (size_t w = 0; w < CHUNK_WORDS; w++) {
-		uint64_t bits = 0, open = 0;
-		unsigned count = row + 64 <= n ? 64 : row < n ? n - row : 0;
-		if (mask[w] && __builtin_popcountll(mask[w]) > 12) {
-			const uint32_t *at = id + row;
-			uint8_t least = UINT8_MAX;
-			uint64_t part[4] = { 0 };
-			for (unsigned i = 0; count == 64 && i < 16; i++)
-				for (unsigned k = 0; k < 4; k++) {
-					uint8_t v = table[at[16 * k + i]];
-					part[k] |= (uint64_t)(v == want) << i;
-					least = v < least ? v : least;
-				}
-			bits = part[0] | part[1] << 16 | part[2] << 32 | part[3] << 48;
-			for (unsigned i = 0; count < 64 && i < count; i++) {
-				uint8_t v = table[at[i]];
-				bits |= (uint64_t)(v == want) << i;
-				least = v < least ? v : least;
-			}
-			for (unsigned i = 0; least == VERDICT_UNKNOWN && i < count; i++)
-				open |= (uint64_t)(table[at[i]] == VERDICT_UNKNOWN) << i;
-		} else {
-			for (uint64_t rest = mask[w]; rest; rest &= rest - 1) {
-				unsigned i = (unsigned)__builtin_ctzll(rest);
-				uint8_t v = table[id[row + i]];
-				bits |= (uint64_t)(v == want) << i;
-				open |= (uint64_t)(v == VERDICT_UNKNOWN) << i;
-			}
-		}
-		out[w] |= bits & mask[w];
-		unknown[w] = open & mask[w];
-		any_unknown |= unknown[w];
-		row += 64;
-	}
-	return any_unknown != 0;
-}
-
 static void eval_small(struct work *w, uint32_t i_term, bool are_names, const chunk_bits mask,
 		       chunk_bits out)
 {
@@ -391,7 +286,7 @@ static void eval_small(struct work *w, uint32_t i_term, bool are_names, const ch
 	else if (n_hits == n)
 		memcpy(out, mask, sizeof(chunk_bits));
 	else
-		gather16(table, are_names ? c->name : c->thread, c->n, mask, out);
+		chunk_bits_gather16(table, are_names ? c->name : c->thread, c->n, mask, out);
 	if (table != small)
 		free(table);
 }
@@ -411,7 +306,11 @@ static void eval_event(struct work *w, uint32_t i_term, const chunk_bits mask, c
 			int64_t value = t->field == FIELD_SEQ    ? (int64_t)(c->first_seq + row)
 					: t->field == FIELD_TIME ? (int64_t)c->time_ns[row]
 								 : cut;
-			enum verdict v = t->field == FIELD_DESCRIPTOR
+			enum verdict v = t->field == FIELD_TASK
+					     ? filter_value_of_task(w->run->cache, t,
+								    w->run->memos.v[i_term],
+								    c->task ? c->task[row] : 0)
+					 : t->field == FIELD_DESCRIPTOR
 					     ? filter_value_of_descriptors(w->run->cache, t,
 									   w->run->memos.v[i_term],
 									   c->descriptors[row])
@@ -488,8 +387,8 @@ static void eval_stack(struct work *w, uint32_t i_term, const chunk_bits mask, c
 	w->err = know_stacks(r, i_term, w->stack_end);
 	if (w->err || r->is_late)
 		return;
-	gather32(r->memos.v[i_term]->stacks.v, w->chunk->stack, w->chunk->n,
-		 (uint8_t)term_wants(&r->filter->terms.v[i_term]), mask, out);
+	chunk_bits_gather32(r->memos.v[i_term]->stacks.v, w->chunk->stack, w->chunk->n,
+			    (uint8_t)term_wants(&r->filter->terms.v[i_term]), mask, out);
 }
 
 /* The argument's position for each name of the chunk; INT32_MIN: the term does not test this
@@ -535,13 +434,13 @@ static void eval_args_at(struct work *w, uint32_t i_term, int position, const ch
 		w->err = err_no_memory();
 		return;
 	}
-	if (position == POSITION_ANY &&
-	    (w->err = filter_value_scan(r->cache, t, table, w->args_end)))
+	if (position == POSITION_ANY && (w->err = filter_prescan(r->cache, t, table, w->args_end)))
 		return;
 	table->tuples.v[0] = VERDICT_ABSENT;
 	chunk_bits unknown;
 	unsigned n_new = 0;
-	if (!gather_known(table->tuples.v, c->args, c->n, (uint8_t)want, mask, out, unknown))
+	if (!chunk_bits_gather_known(table->tuples.v, c->args, c->n, (uint8_t)want, mask, out,
+				     unknown))
 		return;
 	for (size_t word = 0; word < CHUNK_WORDS; word++)
 		for (uint64_t rest = unknown[word]; rest; rest &= rest - 1) {
@@ -610,8 +509,8 @@ static void eval_args(struct work *w, uint32_t i_term, const chunk_bits mask, ch
 					positions[k] = k == name ? position : INT32_MIN;
 			}
 			positions[name] = INT32_MIN;
-			gather16(table, c->name, c->n, of_minor, rows);
-			if (!is_empty(rows))
+			chunk_bits_gather16(table, c->name, c->n, of_minor, rows);
+			if (!chunk_bits_are_empty(rows))
 				eval_args_at(w, i_term, position, rows, out);
 		}
 	}
@@ -639,7 +538,7 @@ static void eval_gathered(struct work *w, uint32_t i_term, const chunk_bits mask
 	}
 	for (uint32_t i = 0; i < c->n_names; i++)
 		can[i] = filter_value_of_name(r->cache, t, m, c->names[i]) == VERDICT_YES;
-	gather16(can, c->name, c->n, mask, rows);
+	chunk_bits_gather16(can, c->name, c->n, mask, rows);
 	for (size_t word = 0; word < CHUNK_WORDS; word++)
 		for (uint64_t rest = rows[word]; rest; rest &= rest - 1) {
 			unsigned i = (unsigned)__builtin_ctzll(rest);
@@ -662,7 +561,7 @@ static void eval(struct work *w, uint32_t i_node, const chunk_bits mask, chunk_b
 {
 	const struct filter *f = w->run->filter;
 	const struct filter_node *n = &f->nodes.v[i_node];
-	if (w->err || w->run->is_late || is_empty(mask)) {
+	if (w->err || w->run->is_late || chunk_bits_are_empty(mask)) {
 		memset(out, 0, sizeof(chunk_bits));
 		return;
 	}
@@ -707,14 +606,6 @@ static void eval(struct work *w, uint32_t i_node, const chunk_bits mask, chunk_b
 	}
 }
 
-static void set_mask(chunk_bits mask, uint32_t n)
-{
-	for (uint32_t w = 0; w < CHUNK_WORDS; w++)
-		mask[w] = n >= (w + 1) * 64 ? ~UINT64_C(0)
-			  : n > w * 64      ? (UINT64_C(1) << (n - w * 64)) - 1
-					    : 0;
-}
-
 /* Decide the rows of a chunk that are in `mask`, which has none behind the chunk's last row. */
 static struct err *run_rows(struct filter_run *r, uint32_t i_chunk, const chunk_bits mask,
 			    uint64_t *to)
@@ -755,7 +646,7 @@ static struct err *run_chunk(struct filter_run *r, uint32_t i_chunk, uint64_t *t
 	chunk_bits mask;
 	if (!trace_chunk_summary(r->trace, i_chunk, &s))
 		return NULL;
-	set_mask(mask, s.n);
+	chunk_bits_set_first(mask, s.n);
 	return run_rows(r, i_chunk, mask, to);
 }
 

@@ -1,5 +1,5 @@
 /*
- * first_seen: which events are the first of their kind (see relations.h).
+ * first_seen: which events are the first of their kind (see first_seen.h).
  *
  * Arguments are dictionary entries, so an entry that occurs again under the same name cannot be
  * new: of ten million rows only the distinct tuples are examined. Kinds are distinguished by a

@@ -1,5 +1,8 @@
 /*
  * first_seen: which events are the first of their kind.
+ *
+ * An event is the first of its kind if no earlier event of its name had these arguments, ignoring
+ * digits, addresses and temporary names.
  */
 #pragma once
 #include <stdint.h>
@@ -10,9 +13,8 @@
 struct selection;
 struct trace;
 
-/* First of its kind: no earlier event of this name had these arguments, ignoring digits, addresses
- * and temporary names. */
 struct first_seen;
+/* The trace must outlive it. ERR_NO_MEMORY. */
 MUST_CHECK struct err *first_seen_create(struct trace *t, struct first_seen **ret);
 void first_seen_destroy(struct first_seen *f);
 DEFINE_CLEANUP(first_seen);

@@ -29,7 +29,7 @@ struct gathered {
 };
 
 bool gathered_is(enum field_id field); /* is it one of the four fields? */
-/* Can an event of this name have the field? */
+/* Can an event of this name have the field, one of the four? */
 bool gathered_in_event(enum field_id field, const char *event, size_t n_bytes);
 /* Set *to to the texts that an event with this name and these arguments (ids of the trace) has for
  * the field, not escaped. A port is decimal digits. Memory of the text is reused from call to call;

@@ -20,11 +20,11 @@ struct folder {
 	char *path; /* without a slash at its end */
 	size_t n;
 	const char *name;
-	bool is_cut; /* what is below it is not kept */
+	bool is_cut; /* the rest of the path is left out */
 };
 
 struct generaliser {
-	VEC(struct folder) folders; /* the first that fits counts */
+	VEC(struct folder) folders; /* in order of precedence: the first that fits is used */
 };
 
 static struct err *folder_add(struct generaliser *g, const void *path, size_t n, const char *name,
@@ -50,7 +50,8 @@ static bool is_text(const struct value_node *v)
 	return v->tag == VALUE_STR;
 }
 
-/* The folder of the program: that of the first word behind the interpreter that is a path. */
+/* Add the folder of the program: that of the first word behind the interpreter, if it is a
+ * path. */
 static struct err *program_add(struct generaliser *g, struct trace *t, uint32_t argv)
 {
 	struct value_iter it;
@@ -67,7 +68,7 @@ static struct err *program_add(struct generaliser *g, struct trace *t, uint32_t 
 	return NULL;
 }
 
-/* TMPDIR and HOME of the environment {name: value}. */
+/* Add the folder that a variable of the environment {name: value} names. */
 static struct err *environment_add(struct generaliser *g, struct trace *t, uint32_t environ,
 				   const char *variable, const char *name, bool is_cut)
 {
@@ -91,7 +92,8 @@ static bool is_below(const char *path, size_t n, const struct folder *f)
 	return n >= f->n && !memcmp(path, f->path, f->n) && (n == f->n || path[f->n] == '/');
 }
 
-/* What the program does in its own folder is kept, also if that is a temporary one. */
+/* Remove the folders that `path` is in: what the program does in its own folder is kept, also if
+ * that folder is a temporary one. */
 static void folders_forget_above(struct generaliser *g, const char *path, size_t n)
 {
 	size_t kept = 0;
@@ -139,7 +141,7 @@ void generaliser_destroy(struct generaliser *g)
 	free(g);
 }
 
-/* Append what is the same in each run: "#.#.#" of a version is one "#". */
+/* Append a text without what differs from run to run; a version, "#.#.#", becomes one "#". */
 static void add_normal(struct strbuf *to, const char *s, size_t n)
 {
 	char *normal = malloc(n + 1);
@@ -157,7 +159,7 @@ static void add_normal(struct strbuf *to, const char *s, size_t n)
 	free(normal);
 }
 
-/* Length of the path up to and with a folder of the standard library, by its name:
+/* Return the length of the path up to and with a folder of the standard library, by its name:
  * …/lib/python3.12, …/lib64/python3.13t. The folders that the capture has for a process are not
  * used: a process that ends soon has none, and another run would then differ. */
 static size_t stdlib_bytes(const char *path, size_t n)
@@ -238,7 +240,27 @@ void generaliser_add_words(const struct generaliser *g, const char *words, size_
 	}
 }
 
-void generaliser_add_host(const char *host, size_t n, struct strbuf *to)
+/* Is it the address of a Unix socket: a path, which may be in quotes, or @ and a name of the
+ * abstract namespace (unix(7))? */
+static bool is_unix_address(const char *host, size_t n)
+{
+	return n && strchr("/@\"", *host);
+}
+
+/* The number that n digits are; -1 if something else is among them, or if there are too many. */
+static int port_read(const char *s, size_t n)
+{
+	int port = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (s[i] < '0' || s[i] > '9' || i == 5)
+			return -1;
+		port = port * 10 + (s[i] - '0');
+	}
+	return port;
+}
+
+void generaliser_add_host(const struct generaliser *g, const char *host, size_t n,
+			  struct strbuf *to)
 {
 	static const char *const own[] = { "127.", "localhost:", "[::1]:", "0.0.0.0:", "[::]:" };
 	const char *colon = n ? memrchr(host, ':', n) : NULL;
@@ -246,9 +268,12 @@ void generaliser_add_host(const char *host, size_t n, struct strbuf *to)
 	for (size_t i = 0; i < ARRAY_LEN(own); i++)
 		is_own = is_own || (n > strlen(own[i]) && !memcmp(host, own[i], strlen(own[i])));
 	size_t n_port = colon ? n - (size_t)(colon + 1 - host) : 0;
-	int port = n_port && n_port < 6 ? atoi(colon + 1) : -1;
-	if (port >= 0 && strspn(colon + 1, "0123456789") >= n_port &&
-	    (port == 0 || port >= (is_own ? FIRST_FREE_PORT : FIRST_PICKED_PORT))) {
+	if (is_unix_address(host, n)) {
+		generaliser_add_words(g, host, n, to);
+		return;
+	}
+	int port = n_port ? port_read(colon + 1, n_port) : -1;
+	if (port >= 0 && (port == 0 || port >= (is_own ? FIRST_FREE_PORT : FIRST_PICKED_PORT))) {
 		strbuf_add(to, host, (size_t)(colon + 1 - host));
 		strbuf_addc(to, '#');
 	} else {

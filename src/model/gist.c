@@ -1,6 +1,6 @@
 /*
  * gist: every part of the template is rendered separately, first in full. If the line is too long,
- * paths are shortened, the longest first, and then the end of the line is cut.
+ * paths and commands are shortened, the longest first, and then the end of the line is cut.
  *
  * Names such as AF_INET are those of Linux; in captures from other systems, numbers without a name
  * are shown as numbers.
@@ -21,6 +21,9 @@
 #define ARGS_MAX        16  /* arguments that a gist can show; events have 9 at most */
 #define VALUE_BYTES_MAX 600 /* of one rendered argument */
 #define NEST_MAX        3
+#define PARTS_MAX       (2 * ARGS_MAX) /* of one gist: the values and the text between them */
+/* a text that gets less room than that is cut at its end */
+#define MIDDLE_CELLS_MIN 12
 
 static void add_value(struct strbuf *to, struct value_iter *it, const struct value_node *v,
 		      unsigned depth);
@@ -453,10 +456,23 @@ void gist_add_value(struct strbuf *to, struct value_iter *it, const struct value
 	*it = behind;
 }
 
+/* The width of text that is escaped already: a backslash is one cell (utf8_str_width() counts those
+ * that it would escape). */
+static size_t cells_of(const char *s, size_t n)
+{
+	size_t cells = 0, n_bytes;
+
+	for (size_t at = 0; at < n; at += n_bytes) {
+		int width = utf8_width(utf8_decode(s + at, n - at, &n_bytes));
+		cells += width > 0 ? (size_t)width : 0;
+	}
+	return cells;
+}
+
 void gist_cut_path(struct strbuf *text, size_t max_cells)
 {
 	const char *s = strbuf_str(text);
-	size_t n = text->n, cells = utf8_str_width(s, n);
+	size_t n = text->n, cells = cells_of(s, n);
 	const char *scheme = memmem(s, n, "://", 3);
 	size_t root = scheme ? (size_t)(scheme + 3 - s) : 0;
 
@@ -477,8 +493,7 @@ void gist_cut_path(struct strbuf *text, size_t max_cells)
 		if (!before)
 			break;
 		tail = n - (size_t)(before - s);
-		if (utf8_str_width(s, (size_t)(first + 1 - s)) + 1 + utf8_str_width(before, tail) >
-		    max_cells)
+		if (cells_of(s, (size_t)(first + 1 - s)) + 1 + cells_of(before, tail) > max_cells)
 			break;
 		last = before;
 	}
@@ -487,7 +502,7 @@ void gist_cut_path(struct strbuf *text, size_t max_cells)
 	strbuf_add(&cut, s, (size_t)(first + 1 - s));
 	strbuf_adds(&cut, "…");
 	strbuf_add(&cut, last, n - (size_t)(last - s));
-	if (!cut.failed && utf8_str_width(cut.s, cut.n) < cells) {
+	if (!cut.failed && cells_of(cut.s, cut.n) < cells) {
 		strbuf_clear(text);
 		strbuf_add(text, cut.s, cut.n);
 	}
@@ -499,7 +514,7 @@ static void cut_end(struct strbuf *line, size_t start, size_t max_cells)
 {
 	size_t at = start, cells = 0, n;
 
-	if (utf8_str_width(line->s + start, line->n - start) <= max_cells)
+	if (cells_of(line->s + start, line->n - start) <= max_cells)
 		return;
 	while (at < line->n) {
 		uint32_t c = utf8_decode(line->s + at, line->n - at, &n);
@@ -514,34 +529,138 @@ static void cut_end(struct strbuf *line, size_t start, size_t max_cells)
 	strbuf_adds(line, "…");
 }
 
+/* The bytes to skip so that what follows is at most max_cells wide; from a slash on, if there is
+ * one in it. */
+static size_t tail_at(const char *s, size_t n, size_t max_cells)
+{
+	size_t cells = cells_of(s, n), at = 0, n_bytes;
+
+	while (at < n && cells > max_cells) {
+		int width = utf8_width(utf8_decode(s + at, n - at, &n_bytes));
+
+		cells -= width > 0 ? (size_t)width : 0;
+		at += n_bytes;
+	}
+	const char *slash = memchr(s + at, '/', n - at);
+	return slash && slash + 1 < s + n ? (size_t)(slash - s) : at;
+}
+
+/* Replace the middle by "…", so that at most max_cells are left: the head says what it is, the tail
+ * tells it from others of its kind. */
+static void cut_middle(struct strbuf *text, size_t max_cells)
+{
+	struct strbuf cut = { 0 };
+	size_t n = text->n, from;
+
+	if (max_cells < MIDDLE_CELLS_MIN || cells_of(strbuf_str(text), n) <= max_cells)
+		return;
+	from = tail_at(text->s, n, max_cells / 2);
+	strbuf_add(&cut, text->s, from);
+	cut_end(&cut, 0, max_cells - cells_of(text->s + from, n - from));
+	/* one sign is enough where folders are hidden already: "…/…" and "……" */
+	size_t n_sign = strlen("…");
+	for (size_t skip = 2 * n_sign + 1; skip >= 2 * n_sign; skip--)
+		if (cut.n >= skip && memcmp(cut.s + cut.n - skip, "…", n_sign) == 0 &&
+		    (skip == 2 * n_sign || cut.s[cut.n - n_sign - 1] == '/'))
+			strbuf_cut(&cut, cut.n - (skip - n_sign));
+	strbuf_add(&cut, text->s + from, n - from);
+	if (!cut.failed) {
+		strbuf_clear(text);
+		strbuf_add(text, cut.s, cut.n);
+	}
+	strbuf_fini(&cut);
+}
+
+/* Shorten the words that are paths to their last names, the last word first: it tells most commands
+ * apart. A word may begin with a quote. */
+static void shrink_words(struct strbuf *text, size_t max_cells)
+{
+	for (size_t end = text->n; end > 0 && cells_of(text->s, text->n) > max_cells;) {
+		const char *space = memrchr(text->s, ' ', end);
+		size_t start = space ? (size_t)(space + 1 - text->s) : 0,
+		       next = start ? start - 1 : 0;
+		start += start < end && strchr("'\"", text->s[start]) != NULL;
+		const char *slash = memrchr(text->s + start, '/', end - start);
+		size_t skip = slash && slash + 1 < text->s + end ? (size_t)(slash - text->s) - start
+								 : 0;
+
+		if (skip > strlen("…") && !memmem(text->s + start, skip, "://", 3)) {
+			struct strbuf cut = { 0 };
+
+			strbuf_add(&cut, text->s, start);
+			strbuf_adds(&cut, "…");
+			strbuf_add(&cut, text->s + start + skip, text->n - start - skip);
+			strbuf_clear(text);
+			strbuf_add(text, strbuf_str(&cut), cut.n);
+			strbuf_fini(&cut);
+		}
+		end = next;
+	}
+}
+
+/* A URL whose host and last name do not fit loses its middle instead (cut_middle()). */
+static void cut_folders(struct strbuf *text, size_t max_cells)
+{
+	struct strbuf whole = { 0 };
+
+	strbuf_add(&whole, text->s, text->n);
+	gist_cut_path(text, max_cells);
+	if (cells_of(text->s, text->n) > max_cells && max_cells >= MIDDLE_CELLS_MIN &&
+	    memmem(whole.s, whole.n, "://", 3)) {
+		strbuf_clear(text);
+		strbuf_add(text, whole.s, whole.n);
+	}
+	strbuf_fini(&whole);
+}
+
+enum part_kind { PART_TEXT, PART_PATH, PART_COMMAND };
+
 struct part {
 	struct strbuf text;
-	bool is_path, is_shown;
+	enum part_kind kind;
+	bool is_shown;
 };
 
-/* Shorten paths, the longest first, until the line fits or no path can be shortened. */
-static void shrink_paths(struct part *parts, size_t n, size_t max_cells)
+/* The width of all parts, and the widest that can be shortened; n: there is none. */
+static size_t widest(const struct part *parts, size_t n, const bool *is_done, size_t *ret_total)
 {
-	for (size_t round = 0; round < n; round++) {
-		size_t total = 0, longest = n, longest_cells = 0;
+	size_t found = n, found_cells = 0;
 
-		for (size_t i = 0; i < n; i++) {
-			size_t cells = utf8_str_width(strbuf_str(&parts[i].text), parts[i].text.n);
+	*ret_total = 0;
+	for (size_t i = 0; i < n; i++) {
+		size_t cells = cells_of(strbuf_str(&parts[i].text), parts[i].text.n);
 
-			if (!parts[i].is_shown)
-				continue;
-			total += cells;
-			if (parts[i].is_path && cells > longest_cells) {
-				longest = i;
-				longest_cells = cells;
-			}
+		if (!parts[i].is_shown)
+			continue;
+		*ret_total += cells;
+		if (parts[i].kind != PART_TEXT && !is_done[i] && cells > found_cells) {
+			found = i;
+			found_cells = cells;
 		}
-		if (total <= max_cells || longest == n)
-			return;
-		gist_cut_path(&parts[longest].text, total - max_cells < longest_cells
-							? longest_cells - (total - max_cells)
-							: 1);
-		parts[longest].is_path = false;
+	}
+	return found;
+}
+
+/* Shorten paths and commands, the longest first, until the line fits: by whole folders; if that is
+ * not enough, by their middle. */
+static void shrink_parts(struct part *parts, size_t n, size_t max_cells)
+{
+	for (unsigned by_middle = 0; by_middle < 2; by_middle++) {
+		bool is_done[PARTS_MAX] = { false };
+		size_t total, i;
+
+		while ((i = widest(parts, n, is_done, &total)) < n && total > max_cells) {
+			size_t cells = cells_of(parts[i].text.s, parts[i].text.n);
+			size_t room = total - max_cells < cells ? cells - (total - max_cells) : 1;
+
+			if (!by_middle && parts[i].kind == PART_PATH)
+				cut_folders(&parts[i].text, room);
+			else
+				shrink_words(&parts[i].text, room);
+			if (by_middle)
+				cut_middle(&parts[i].text, room);
+			is_done[i] = true;
+		}
 	}
 }
 
@@ -550,7 +669,7 @@ static void join(struct strbuf *to, struct part *parts, size_t n, size_t max_cel
 	size_t start = to->n;
 
 	if (max_cells)
-		shrink_paths(parts, n, max_cells);
+		shrink_parts(parts, n, max_cells);
 	for (size_t i = 0; i < n; i++) {
 		if (parts[i].is_shown)
 			strbuf_add(to, strbuf_str(&parts[i].text), parts[i].text.n);
@@ -590,8 +709,8 @@ static void read_args(struct args *ret, struct value_iter *it)
 static void add_by_template(struct strbuf *to, const struct catalog_event *e, struct args *args,
 			    size_t max_cells)
 {
-	struct part parts[32] = { 0 };
-	size_t n = e->n_gist < 32 ? e->n_gist : 32;
+	struct part parts[PARTS_MAX] = { 0 };
+	size_t n = e->n_gist < PARTS_MAX ? e->n_gist : PARTS_MAX;
 	bool group_is_empty[16] = { false };
 
 	for (size_t i = 0; i < n; i++) {
@@ -613,7 +732,9 @@ static void add_by_template(struct strbuf *to, const struct catalog_event *e, st
 				gist_add_was(&p->text, args->was[g->arg], args->n_was[g->arg]);
 			p->is_shown = true;
 		}
-		p->is_path = g->reading == READING_PATH || g->reading == READING_URL;
+		p->kind = g->reading == READING_PATH || g->reading == READING_URL ? PART_PATH
+			  : g->reading == READING_ARGV                            ? PART_COMMAND
+										  : PART_TEXT;
 		if (p->is_shown && g->or_next) {
 			while (i + 1 < n && e->gist_parts[i].or_next)
 				i++;
@@ -630,7 +751,7 @@ static void add_by_template(struct strbuf *to, const struct catalog_event *e, st
 
 static void add_all(struct strbuf *to, struct args *args, size_t max_cells)
 {
-	struct part parts[2 * ARGS_MAX] = { 0 };
+	struct part parts[PARTS_MAX] = { 0 };
 
 	for (uint32_t i = 0; i < args->n; i++) {
 		gist_add_value(&parts[2 * i + 1].text, &args->behind[i], &args->nodes[i],

@@ -3,7 +3,8 @@
  *
  * All that could disturb a terminal is escaped. A value of which the capture holds only the head
  * begins with "[cut] "; what could not be read is "??". "…" marks what did not fit into max_cells:
- * paths and URLs lose their middle (first part and last name stay), then the end goes.
+ * paths and URLs lose their middle (first part and last name stay), the paths in a command their
+ * folders, then the end goes.
  */
 #pragma once
 #include <stdbool.h>

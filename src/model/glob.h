@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-bool glob_is(const char *pattern, size_t n_pattern); /* has a * or ? */
-/* Linear in practice, at most n_pattern × n steps. */
+/* Is it a pattern: does it have a * or ? in it? */
+bool glob_is(const char *pattern, size_t n_pattern);
+/* Does the whole of s match? Takes at most n_pattern × n steps; for usual names, about n. */
 bool glob_match(const char *pattern, size_t n_pattern, const char *s, size_t n);

@@ -18,7 +18,8 @@ uint32_t group_column_end(const struct trace *t, enum group_column column)
 	switch (column) {
 	case GROUP_NAME: return trace_n_names(t) + 1;
 	case GROUP_THREAD: return trace_n_threads(t) ? trace_n_threads(t) : 1;
-	case GROUP_ARGS: return trace_n_values(t) + 1;
+	case GROUP_ARGS:
+	case GROUP_TASK: return trace_n_values(t) + 1;
 	case GROUP_STACK: return trace_n_stacks(t) + 1;
 	case GROUP_COLUMN_COUNT: break;
 	}

@@ -15,7 +15,14 @@
 
 struct selection;
 
-enum group_column { GROUP_NAME, GROUP_THREAD, GROUP_ARGS, GROUP_STACK, GROUP_COLUMN_COUNT };
+enum group_column {
+	GROUP_NAME,   /* name ids */
+	GROUP_THREAD, /* thread indices */
+	GROUP_ARGS,   /* value ids of the arguments; 0 none */
+	GROUP_STACK,  /* stack ids; 0 none */
+	GROUP_TASK,   /* value ids of the task; 0 none */
+	GROUP_COLUMN_COUNT
+};
 
 /* The id in the column, row i of the chunk. */
 static inline uint32_t group_id_at(const struct chunk *c, enum group_column column, uint32_t i)
@@ -25,6 +32,7 @@ static inline uint32_t group_id_at(const struct chunk *c, enum group_column colu
 	case GROUP_THREAD: return c->threads[c->thread[i]];
 	case GROUP_ARGS: return c->args[i];
 	case GROUP_STACK: return c->stack[i];
+	case GROUP_TASK: return c->task ? c->task[i] : 0;
 	case GROUP_COLUMN_COUNT: break;
 	}
 	return 0;

@@ -6,7 +6,7 @@
  * stacks of its thread go through its import statement (import_stack.h). The time from one event of
  * a thread to its next one is charged to the innermost module that was being imported when the
  * first of the two was raised. After the last event of an outermost import, it is charged only if
- * the next event is an import by the same code; else nobody knows when the import has ended.
+ * the next event is an import by the same code; else it is unknown when the import ended.
  *
  * A row is a module and the row that imported it; the same of several processes or threads is one
  * row. Without stacks there are no imports below others.

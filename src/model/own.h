@@ -20,7 +20,7 @@ enum own_role {
 	/* initialisation of the interpreter, up to the exec of the program's code; in children up
 	 * to cpython.run_* */
 	OWN_STARTUP,
-	OWN_CODE,     /* the program's */
+	OWN_CODE,     /* the program's own code */
 	OWN_SHUTDOWN, /* from the clearing of the last interpreter */
 	OWN_ROLE_COUNT
 };
@@ -35,5 +35,7 @@ struct own {
 	uint64_t counts[OWN_ROLE_COUNT];
 };
 
+/* Find the origin of each event of the trace. After an error *ret is as it was.
+ * ERR_NO_MEMORY. */
 MUST_CHECK struct err *own_make(struct trace *t, struct own *ret);
 void own_fini(struct own *o);

@@ -239,6 +239,18 @@ static void add_file(struct adding *a, const char *name, size_t n_name, struct s
 	}
 }
 
+/* A text as it stands in one line of a profile. Names are the target's: a newline in one would add
+ * lines of the target's choice. NULL: memory is short. */
+static const char *line_dup(struct adding *a, const struct strbuf *text)
+{
+	struct strbuf safe = { 0 };
+	utf8_add_plain(&safe, strbuf_str(text), text->n, "");
+	const char *kept = safe.failed ? NULL
+				       : arena_strndup(&a->p->memory, strbuf_str(&safe), safe.n);
+	strbuf_fini(&safe);
+	return kept;
+}
+
 /* Kind and text of an event; is_module is set for an import. */
 static bool what_make(struct adding *a, const struct event *e, struct what *ret)
 {
@@ -259,7 +271,7 @@ static bool what_make(struct adding *a, const struct event *e, struct what *ret)
 	case REACH_HOST:
 		utf8_escape(to, name, n_name, 0);
 		strbuf_addc(to, ' ');
-		generaliser_add_host(raw, n, to);
+		generaliser_add_host(a->g, raw, n, to);
 		break;
 	case REACH_EVENT:
 	case REACH_CODE:
@@ -275,7 +287,7 @@ static bool what_make(struct adding *a, const struct event *e, struct what *ret)
 	case REACH_KIND_COUNT: generaliser_add_words(a->g, raw, n, to); break;
 	}
 	*ret = (struct what){ .kind = reach_kind_names[kind],
-			      .text = arena_strndup(&a->p->memory, strbuf_str(to), to->n),
+			      .text = line_dup(a, to),
 			      .is_module = kind == REACH_MODULE };
 	return ret->text && !to->failed && !a->raw.failed;
 }
@@ -302,6 +314,14 @@ static bool is_import_work(struct adding *a, uint32_t stack)
 	       trace_frame_origin(a->t, frame) == FRAME_ORIGIN_IMPORT;
 }
 
+/* A traceback shows lines of source, for which the interpreter reads the standard library. Whether
+ * there is one may depend on which of two processes ends first. */
+static bool is_traceback_work(const struct what *what, const char *package)
+{
+	static const char begin[] = "open-read <stdlib>";
+	return package == of_python && !strncmp(what->text, begin, sizeof(begin) - 1);
+}
+
 static struct err *event_add(struct adding *a, const struct event *e)
 {
 	struct profile *p = a->p;
@@ -315,6 +335,8 @@ static struct err *event_add(struct adding *a, const struct event *e)
 			       : NULL;
 	if (!at)
 		return err_no_memory();
+	if (is_traceback_work(&a->whats.v[what - 1], a->packages.v[package - 1]))
+		return NULL;
 	if (!*at && !(*at = thing_place(p, a->packages.v[package - 1], a->whats.v[what - 1].kind,
 					a->whats.v[what - 1].text)))
 		return err_no_memory();

@@ -43,6 +43,8 @@ struct reach {
 	VEC(uint32_t) of_name;     /* [name id]: events without arguments; index + 1 */
 	VEC(uint8_t) n_merged;     /* [thing]: its text is the normalised one */
 	struct strbuf scratch, normal;
+	void (*counted)(void *ctx, uint32_t thing, uint32_t stack); /* NULL: nobody is told */
+	void *ctx;
 };
 
 static bool has_argument(const struct catalog_event *e, const char *name)
@@ -292,6 +294,8 @@ static struct err *count_row(struct reach *r, const struct chunk *c, uint32_t ro
 	if (t->kind != REACH_MODULE && trace_stack(r->trace, c->stack[row], &parent, &frame))
 		t->n_by_import += trace_frame_origin(r->trace, frame) == FRAME_ORIGIN_IMPORT;
 	t->last_seq = c->first_seq + row;
+	if (r->counted)
+		r->counted(r->ctx, thing - 1, c->stack[row]);
 	return NULL;
 }
 
@@ -354,13 +358,18 @@ struct err *reach_step(struct reach *r, uint64_t budget_ns, double *ret_done)
 	return NULL;
 }
 
-struct err *reach_create(struct trace *t, const struct selection *rows, struct reach **ret)
+struct err *reach_create(struct trace *t, const struct selection *rows,
+			 void (*counted)(void *ctx, uint32_t thing, uint32_t stack), void *ctx,
+			 struct reach **ret)
 {
 	CLEANUP(reach) struct reach *r = NULL;
 	double done;
 	struct err *err = reach_begin(t, rows, &r);
-	if (!err)
-		err = reach_step(r, UINT64_MAX, &done);
+	if (err)
+		return err;
+	r->counted = counted;
+	r->ctx = ctx;
+	err = reach_step(r, UINT64_MAX, &done);
 	if (!err)
 		*ret = take_ptr(r);
 	return err;

@@ -53,9 +53,12 @@ struct reach_thing {
 	uint64_t n_by_import;
 };
 
-/* Count `rows` (NULL = all); they must not change until counting is done. Calls trace_trim(). */
+/* Count `rows` (NULL = all); they must not change until counting is done. `counted` (NULL: nobody
+ * is told) is called for each event with the index of its thing, and its stack. Calls
+ * trace_trim(). */
 MUST_CHECK struct err *reach_create(struct trace *t, const struct selection *rows,
-				    struct reach **ret);
+				    void (*counted)(void *ctx, uint32_t thing, uint32_t stack),
+				    void *ctx, struct reach **ret);
 /* The same in slices: begin, then step for at most budget_ns each until *ret_done is 1. No other
  * function may be called before that. Events that are added meanwhile are not counted. */
 MUST_CHECK struct err *reach_begin(struct trace *t, const struct selection *rows,

@@ -1,8 +1,8 @@
 /*
  * relations: which event led to which.
  *
- * By stacks and threads: an import → the opens, execs and imports that it caused; a fork or spawn →
- * the process it created.
+ * Stacks and threads tell it: an import leads to the opens, execs and imports below it, a fork or
+ * spawn to the process that it created.
  */
 #pragma once
 #include <stdbool.h>
@@ -20,6 +20,7 @@ struct trace;
  * there is none. The search is bounded. */
 uint64_t relation_cause(struct trace *t, uint64_t seq);
 
-/* Normalise a text: digit runs → '#', 0x… → '#', the random part of tempfile names → '*'. Returns
- * bytes written ≤ n_bytes. */
+/* Write a text to `to` (room for n_bytes, not terminated) without what differs from run to run:
+ * digits and 0x… become '#', the random part of tempfile names '*'. Returns the number of bytes
+ * written. */
 size_t relation_text_normalise(const char *s, size_t n_bytes, char *to);

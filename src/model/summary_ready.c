@@ -1,8 +1,8 @@
 /*
  * summary_ready: see summary_ready.h.
  *
- * To add one: a row here, its name in by_words[] of options.c, and a row in data/filters.md; the
- * test of `tests/filter/commands.py` runs each.
+ * To add one: a row here, its name in the text of --by (options.c), and a row in data/filters.md;
+ * the test of `tests/filter/commands.py` runs each.
  */
 #include "model/summary_ready.h"
 

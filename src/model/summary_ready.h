@@ -13,5 +13,5 @@ struct ready_summary {
 #define READY_SUMMARIES 10
 extern const struct ready_summary ready_summaries[READY_SUMMARIES];
 
-/* NULL if there is none of this name. */
+/* The summary of this name; NULL if there is none. */
 const struct ready_summary *ready_summary_find(const char *name);

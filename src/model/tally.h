@@ -22,10 +22,10 @@ struct trace;
 
 struct tally_spec {
 	enum group_column column;
-	/* The key of an id, called once per id (by_name: once
-	 * per id and name): a number below the number of keys + 1 (equal: a new
-	 * key), or TALLY_LEAVE_OUT. `name` is that of the event in which the id is first seen.
-	 * NULL: the id is the key. Must not call trace_trim(). */
+	/* Returns the key of an id: one of the keys so far, their number (a new key), or
+	 * TALLY_LEAVE_OUT. `name` is that of the event in which the id is first seen. It is called
+	 * once per id, with by_name once per id and name, and must not call trace_trim(). NULL: the
+	 * id is the key. */
 	uint32_t (*key)(void *ctx, uint32_t id, uint32_t name);
 	/* The key depends on the name as well: events of different names may have the same
 	 * arguments. */
@@ -43,6 +43,7 @@ struct tally_entry {
 	const uint32_t *bins;  /* [n_bins]; NULL without. Valid until the next step */
 };
 
+/* The trace and spec->ctx must outlive the tally; *spec is copied. ERR_NO_MEMORY. */
 MUST_CHECK struct err *tally_create(struct trace *t, const struct tally_spec *spec,
 				    struct tally **ret);
 void tally_destroy(struct tally *t);
@@ -54,4 +55,5 @@ MUST_CHECK struct err *tally_step(struct tally *t, const struct selection *sel, 
 uint64_t tally_n_rows(const struct tally *t); /* rows [0, n) have been counted */
 uint32_t tally_n_keys(const struct tally *t);
 struct tally_entry tally_get(const struct tally *t, uint32_t key); /* key < tally_n_keys() */
+/* The end of the last bin, which may have doubled since tally_create(). */
 uint64_t tally_span_ns(const struct tally *t);

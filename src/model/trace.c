@@ -169,6 +169,7 @@ void trace_close(struct trace *t)
 		return;
 	trace_index_fini(t);
 	caller_fini(t);
+	task_fini(t);
 	vec_fini(&t->loaded);
 	reader_destroy(t->reader);
 	strbuf_fini(&t->damage);
@@ -299,6 +300,11 @@ static void damage_describe(const struct trace *t, struct strbuf *b, bool with_t
 			   t->n_lost_rows == 1 ? "%" PRIu64 " event is lost"
 					       : "%" PRIu64 " events are lost",
 			   t->n_lost_rows);
+	if (t->n_bad_tasks)
+		damage_add(b,
+			   t->n_bad_tasks == 1 ? "%u task is malformed and was left out"
+					       : "%u tasks are malformed and were left out",
+			   t->n_bad_tasks);
 	if (t->unreadable.n)
 		damage_add(b,
 			   "%zu block%s could not be read, and what stood there is shown as ?? or "

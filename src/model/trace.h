@@ -141,6 +141,7 @@ struct event {
 	uint8_t flags;    /* enum event_flag */
 	/* value id: what the descriptors in args were (writer.h, event_info); 0 nothing is known */
 	uint32_t descriptors;
+	uint32_t task; /* value id: the asyncio task that raised it (trace_task()); 0 none */
 };
 /* Get any event; fast. False only if seq is out of range. */
 bool trace_event(struct trace *t, uint64_t seq, struct event *ret);
@@ -173,6 +174,7 @@ struct chunk {
 	const uint32_t *stack;       /* [n] */
 	const uint8_t *flags;        /* [n] */
 	const uint32_t *descriptors; /* [n] */
+	const uint32_t *task;        /* [n]; NULL: no event of the chunk has one */
 };
 uint32_t trace_n_chunks(const struct trace *t);
 /* NULL only when memory is short. */
@@ -280,12 +282,12 @@ struct trace_counted {
 	uint64_t n;
 };
 uint32_t trace_n_counted(const struct trace *t);
-/* valid until refresh */
+/* Borrowed until the next trace_refresh(). */
 const struct trace_counted *trace_counted_get(const struct trace *t, uint32_t i);
 /* Its name, as trace_name() has names; valid until trace_trim(). */
 const char *trace_counted_name(struct trace *t, uint32_t i, size_t *ret_n_bytes);
 uint32_t trace_n_notes(const struct trace *t);
-/* ordered by seq; valid until refresh */
+/* Notes are ordered by seq. Borrowed until the next trace_refresh(). */
 const struct trace_note *trace_note_get(const struct trace *t, uint32_t note);
 /* Events that were raised and are not in the capture, as far as its notes say (sum over
  * NOTE_LOST). */
@@ -297,11 +299,11 @@ bool trace_is_loss_known(const struct trace *t);
 /* ---- the caller: the innermost frame that is the user's own ---- */
 
 /* Say that the code below this folder is the user's own, and no other is, in all captures.
- * Without, the folder of the project that a process was started in is
- * taken, and editable installs; else all code outside the standard library and site-packages. */
+ * If no folder is named, it is the project that a process was started in, and editable installs; if
+ * these are unknown, all code outside the standard library and site-packages. */
 void trace_add_mine(const char *dir);
 
-/* How often callers were found anew, because more was said to be the user's own or a project became
+/* How often callers were found anew, because more folders became the user's own or a project became
  * known late. What was computed from callers at another number may be out of date. */
 unsigned trace_callers_found(struct trace *t);
 

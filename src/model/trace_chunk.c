@@ -89,8 +89,10 @@ void chunk_slot_destroy(struct chunk_slot *slot)
 
 /* ---- columns ---- */
 
-static void plain_destroy(struct cached *c)
+static void columns_destroy(struct cached *cached)
 {
+	struct chunk_columns *c = (struct chunk_columns *)cached;
+	free(c->task);
 	free(c);
 }
 
@@ -107,7 +109,8 @@ static struct chunk_columns *columns_create(uint32_t n)
 	if (!c)
 		return NULL;
 	memset(c, 0, sizeof(*c));
-	c->cached.destroy = plain_destroy;
+	c->cached.destroy = columns_destroy;
+	c->room = n;
 	c->time_ns = (uint64_t *)(c + 1);
 	c->args = (uint32_t *)(c->time_ns + n);
 	c->stack = c->args + n;
@@ -153,6 +156,15 @@ static bool indices_map(uint16_t *column, uint32_t n, const uint16_t *positions,
 	return true;
 }
 
+/* The column of tasks, which most captures do not have. */
+static bool task_decode(struct chunk_columns *c, const struct column *column, uint32_t at,
+			uint32_t n)
+{
+	if (!c->task)
+		c->view.task = c->task = calloc(c->room + 1u, sizeof(c->task[0]));
+	return c->task && column_decode(column, c->task + at, 4, n);
+}
+
 static void ids_check(uint32_t *ids, uint32_t n, uint32_t end)
 {
 	for (uint32_t i = 0; i < n; i++)
@@ -191,6 +203,7 @@ static bool block_decode(struct trace *t, struct chunk_slot *slot, struct chunk_
 		case COLUMN_DESCRIPTORS:
 			ok = column_decode(&column, c->descriptors + at, 4, n);
 			break;
+		case COLUMN_TASK: ok = task_decode(c, &column, at, n); break;
 		default: continue;
 		}
 		if (!ok)
@@ -215,6 +228,8 @@ static bool block_decode(struct trace *t, struct chunk_slot *slot, struct chunk_
 	ids_check(c->args + at, n, t->pages[PAGE_VALUE].end);
 	ids_check(c->stack + at, n, t->pages[PAGE_STACK].end);
 	ids_check(c->descriptors + at, n, t->pages[PAGE_VALUE].end);
+	if (c->task)
+		ids_check(c->task + at, n, t->pages[PAGE_VALUE].end);
 	return true;
 }
 
@@ -236,6 +251,8 @@ static void rows_blank(struct chunk_slot *slot, struct chunk_columns *c, uint32_
 		c->thread[i] = 0;
 		c->args[i] = c->stack[i] = c->descriptors[i] = 0;
 		c->flags[i] = 0;
+		if (c->task)
+			c->task[i] = 0;
 	}
 }
 
@@ -284,8 +301,13 @@ struct chunk_columns *chunk_columns_get(struct trace *t, uint32_t chunk)
 		c->view.descriptors = c->descriptors;
 		trace_cache_add(t, &c->cached, &slot->columns, columns_bytes(room));
 	}
-	if (c->n_blocks < slot->blocks.n)
+	if (c->n_blocks < slot->blocks.n) {
+		bool had_task = c->task != NULL;
 		columns_extend(t, slot, c);
+		if (c->task && !had_task)
+			trace_cache_resized(t, &c->cached,
+					    columns_bytes(c->room) + c->room * sizeof(c->task[0]));
+	}
 	cache_touch(t, &c->cached);
 	return c;
 }
@@ -346,6 +368,7 @@ bool trace_event(struct trace *t, uint64_t seq, struct event *ret)
 	ret->stack = c->stack[i];
 	ret->flags = c->flags[i];
 	ret->descriptors = c->descriptors[i];
+	ret->task = c->task ? c->task[i] : 0;
 	return true;
 }
 

@@ -304,6 +304,17 @@ static bool note_record(struct trace *t, const uint64_t *f)
 	return vec_push(&t->notes, note);
 }
 
+/* An event that is not in the file, and a second record of one, are ignored. */
+static bool locals_record(struct trace *t, const uint64_t *f)
+{
+	if (f[0] >= t->n_events || !f[1] || f[1] > UINT32_MAX || t->locals.n_used >= NOTES_MAX)
+		return true;
+	uint32_t *at = hash_map_place(&t->locals, f[0]);
+	if (at && !*at)
+		*at = (uint32_t)f[1];
+	return at != NULL;
+}
+
 static struct err *record_block(struct trace *t, const struct block_ref *ref,
 				bool (*fn)(struct trace *, const uint64_t *))
 {
@@ -465,6 +476,7 @@ struct err *trace_index_block(void *trace, const struct block_header *h,
 	case BLOCK_PROCESS: return record_block(t, ref, process_record);
 	case BLOCK_THREAD: return record_block(t, ref, thread_record);
 	case BLOCK_NOTE: return record_block(t, ref, note_record);
+	case BLOCK_LOCALS: return record_block(t, ref, locals_record);
 	case BLOCK_EVENT: return event_block(t, h, ref, meta);
 	/* a type of a later version: it can be skipped, else features_required would be set */
 	default: return NULL;
@@ -492,4 +504,5 @@ void trace_index_fini(struct trace *t)
 	vec_fini(&t->notes);
 	vec_fini(&t->counted);
 	hash_map_fini(&t->counted_index);
+	hash_map_fini(&t->locals);
 }

@@ -1,6 +1,7 @@
 /*
  * trace_private: how a trace is laid out, for the files trace*.c only. Each uses only the files
- * below it: trace.c; trace_index.c; trace_caller.c; trace_package.c; trace_chunk.c; trace_page.c; trace_cache.c.
+ * below it: trace.c; trace_index.c; trace_caller.c; trace_package.c; trace_task.c; trace_chunk.c;
+ * trace_page.c; trace_cache.c.
  *
  *   reader ── blocks ─▶ trace_index: per block one slot (where it is, which ids or rows it
  *                       holds); counters
@@ -80,6 +81,8 @@ struct chunk_columns {
 	uint64_t *time_ns;
 	uint16_t *name, *thread;
 	uint32_t *args, *stack, *descriptors;
+	uint32_t *task; /* [room] of its own; NULL: none so far */
+	uint32_t room;
 	uint8_t *flags;
 };
 struct chunk_objects {
@@ -152,6 +155,7 @@ struct trace {
 	VEC(struct trace_note) notes;
 	VEC(struct trace_counted) counted;
 	struct hash_map counted_index; /* (process, name) → index + 1 */
+	struct hash_map locals;        /* event → value id (trace_locals.h) */
 	uint64_t n_lost;
 	bool is_more_lost; /* GOODBYE_LOST_UNKNOWN */
 	bool processes_changed;
@@ -187,6 +191,11 @@ struct trace {
 	uint64_t n_package_nodes;                        /* of lists that were read */
 	/* of processes, so far; and how many there were when lists were read last */
 	uint64_t n_process_records, n_package_records;
+	/* value id of a task → number of its name + 1, or 1: it is malformed */
+	struct hash_map task_names;
+	struct hash_map task_names_by_text;     /* → number */
+	VEC(struct name_entry) task_name_texts; /* number 1 is the first */
+	uint32_t n_bad_tasks;
 	struct prefixes prefixes;
 	size_t n_mine;               /* of trace_add_mine(), when frames were judged */
 	unsigned n_callers_found;    /* trace_callers_found() */
@@ -202,7 +211,7 @@ void trace_index_fini(struct trace *t);
 
 /* trace_page.c */
 struct page_slot *page_slot_at(const struct page_table *table, uint32_t i);
-/* Load it; NULL when memory is short. */
+/* The page of a slot, loaded if it is not in memory; NULL when memory is short. */
 struct cached *page_get(struct trace *t, enum page_kind kind, struct page_slot *slot);
 bool page_table_add(struct page_table *table, uint32_t first, uint32_t n,
 		    const struct block_ref *ref);
@@ -233,6 +242,9 @@ void package_refresh(struct trace *t);
 /* Of a path; 0 none. *ret_is_elsewhere is set otherwise. */
 uint32_t package_of_file(struct trace *t, const char *s, size_t n, bool *ret_is_elsewhere);
 void package_fini(struct trace *t);
+
+/* trace_task.c */
+void task_fini(struct trace *t);
 
 /* trace_caller.c, import_stack.c */
 void caller_fini(struct trace *t);

@@ -51,7 +51,8 @@ struct json_objects {
 };
 
 /* Parse one JSON value and append it, encoded. Objects are written as OBJECT tags, and their
- * addresses are appended to *objects. False: see j->error. */
+ * addresses are appended to *objects; objects NULL: they are written as OBJECT_AT tags. False: see
+ * j->error. */
 bool value_json_read(struct json *j, struct strbuf *to, struct json_objects *objects);
 
 /* Building blocks for a parser of objects; all skip white space first. */

@@ -16,11 +16,21 @@
 #include "model/value_json.h"
 
 #define DIGITS_MAX 5000 /* of an integer; the conversion is quadratic */
+/*
+ * What is no special form after all is read a second time, so forms that are nested double the work
+ * with each level. Where the bytes read in vain are so many times the text, what begins like a form
+ * is a dictionary.
+ */
+#define VAIN_TIMES_MAX 4u
+#define VAIN_BYTES_MIN (1u << 20)
 
 struct state {
 	struct json *j;
 	struct strbuf *to;
 	struct json_objects *objects;
+	bool is_inline; /* addresses are written beside their objects */
+	const char *start;
+	size_t vain_bytes;
 };
 
 static bool read_value(struct state *s, unsigned depth);
@@ -500,14 +510,27 @@ static bool read_float_form(struct state *s, struct strbuf *text)
 	return json_read_is(s->j, '}');
 }
 
+/* Read a number or {"float":…}. What else a value can be would be read by recursion. */
+static bool read_part(struct state *s)
+{
+	struct strbuf text = { 0 };
+	bool ok;
+	if (json_read_is(s->j, '{'))
+		ok = json_read_string(s->j, &text) && !strcmp(strbuf_str(&text), "float") &&
+		     json_read_is(s->j, ':') && read_float_form(s, &text);
+	else
+		ok = s->j->p < s->j->end && read_number(s);
+	strbuf_fini(&text);
+	return ok;
+}
+
 static bool read_complex_form(struct state *s, size_t at)
 {
 	/* [a,b]: each writes tag + 8 bytes */
 	double re, im;
-	if (!json_read_is(s->j, '[') || !read_value(s, VALUE_DEPTH_MAX) ||
-	    !json_read_is(s->j, ',') || !read_value(s, VALUE_DEPTH_MAX) ||
-	    !json_read_is(s->j, ']') || !json_read_is(s->j, '}') || s->to->n != at + 18 ||
-	    s->to->s[at] != VALUE_FLOAT || s->to->s[at + 9] != VALUE_FLOAT)
+	if (!json_read_is(s->j, '[') || !read_part(s) || !json_read_is(s->j, ',') ||
+	    !read_part(s) || !json_read_is(s->j, ']') || !json_read_is(s->j, '}') ||
+	    s->to->n != at + 18 || s->to->s[at] != VALUE_FLOAT || s->to->s[at + 9] != VALUE_FLOAT)
 		return false;
 	memcpy(&re, s->to->s + at + 1, 8);
 	memcpy(&im, s->to->s + at + 10, 8);
@@ -561,7 +584,8 @@ static bool read_object_form(struct state *s, size_t at, unsigned depth, struct 
 			address = address << 4 | (uint64_t)(d & 15);
 		}
 	}
-	ok = ok && depth <= VALUE_DEPTH_MAX && vec_push(&s->objects->addresses, address);
+	ok = ok && depth <= VALUE_DEPTH_MAX &&
+	     (s->is_inline || vec_push(&s->objects->addresses, address));
 	while (ok && json_read_is(s->j, ',')) {
 		ok = json_read_string(s->j, text) && json_read_is(s->j, ':');
 		size_t stem = text->n;
@@ -580,7 +604,15 @@ static bool read_object_form(struct state *s, size_t at, unsigned depth, struct 
 		struct strbuf rest = { 0 };
 		strbuf_add(&rest, strbuf_str(s->to) + at, s->to->n - at);
 		strbuf_cut(s->to, at);
-		ok = add_text(s, VALUE_OBJECT, &type) && !rest.failed;
+		if (s->is_inline) {
+			strbuf_addc(s->to, VALUE_OBJECT_AT);
+			strbuf_add(s->to, (const char *)&address, sizeof(address));
+			strbuf_add_varint(s->to, type.n);
+			strbuf_add(s->to, strbuf_str(&type), type.n);
+			ok = !type.failed && !rest.failed;
+		} else {
+			ok = add_text(s, VALUE_OBJECT, &type) && !rest.failed;
+		}
 		strbuf_add_varint(s->to, n);
 		strbuf_add(s->to, strbuf_str(&rest), rest.n);
 		strbuf_fini(&rest);
@@ -596,6 +628,8 @@ static bool read_dict_form(struct state *s, size_t at, unsigned depth)
 	if (!json_read_is(s->j, '['))
 		return false;
 	if (!json_read_is(s->j, ']')) {
+		if (depth > VALUE_DEPTH_MAX) /* read_pairs() skips what is nested deeper */
+			return false;
 		do {
 			n++;
 			if (!json_read_is(s->j, '[') || !read_value(s, depth + 1) ||
@@ -606,8 +640,6 @@ static bool read_dict_form(struct state *s, size_t at, unsigned depth)
 		if (!json_read_is(s->j, ']'))
 			return false;
 	}
-	if (depth > VALUE_DEPTH_MAX && n)
-		return false;
 	insert_head(s->to, at, 0, VALUE_DICT, n, &n);
 	return read_length(s->j, true, &full, &has) && (!has || set_full(s->to, at, full));
 }
@@ -657,6 +689,11 @@ static bool read_special(struct state *s, const char *word, unsigned depth, stru
 	return false;
 }
 
+static bool may_be_read_twice(const struct state *s)
+{
+	return s->vain_bytes <= VAIN_BYTES_MIN + VAIN_TIMES_MAX * (size_t)(s->j->p - s->start);
+}
+
 static bool read_object(struct state *s, unsigned depth)
 {
 	struct json *j = s->j;
@@ -664,12 +701,15 @@ static bool read_object(struct state *s, unsigned depth)
 	size_t at = s->to->n, n_objects = s->objects->addresses.n;
 	uint64_t n;
 	struct strbuf word = { 0 }, text = { 0 };
-	bool is_special = json_read_string(j, &word) && json_read_expect(j, ':') &&
+	bool is_pair = json_read_string(j, &word) && json_read_expect(j, ':');
+	const char *after = j->p;
+	bool is_special = is_pair && may_be_read_twice(s) &&
 			  read_special(s, strbuf_str(&word), depth, &text);
 	strbuf_fini(&word);
 	strbuf_fini(&text);
 	if (is_special)
 		return true;
+	s->vain_bytes += (size_t)(j->p - after);
 	j->p = from;
 	j->error = NULL;
 	strbuf_cut(s->to, at);
@@ -726,6 +766,11 @@ static bool read_value(struct state *s, unsigned depth)
 
 bool value_json_read(struct json *j, struct strbuf *to, struct json_objects *objects)
 {
-	struct state s = { j, to, objects };
+	struct json_objects none = { 0 }; /* it stays empty */
+	struct state s = { .j = j,
+			   .to = to,
+			   .objects = objects ? objects : &none,
+			   .is_inline = !objects,
+			   .start = j->p };
 	return read_value(&s, 1);
 }

@@ -11,7 +11,8 @@
  *   base + .blob_off    the probe's code        R-X private
  *   base + .state_off   struct probe_state      RW  private, MADV_WIPEONFORK: all zero in a forked
  *                                                   child
- *                       probe_lane[0] … [.n_lanes - 1], then thread_seen[][]
+ *                       probe_lane[0] … [.n_lanes - 1], task_places[0] … [.n_lanes - 1], then
+ *                       thread_seen[][]
  *   base + .shared_off  struct ring_shared      RW  shared with the recorder and forked children
  *                       ring_slot[0] header (one page), data; ring_slot[1] …; if events are
  *                       counted, uint64_t [VERDICT_COUNT] for each slot
@@ -22,7 +23,7 @@
 #include "abi_cpu.h"
 #include "base/value.h"
 
-#define PROBE_ABI 19u
+#define PROBE_ABI 21u
 /* the oldest ABI whose context and ring begin like ours: a leftover of it can be taken over */
 #define PROBE_ABI_OLDEST 6u
 #define PROBE_MAGIC      0x31565f4245425250ull /* "PRBEB_V1" */
@@ -45,8 +46,35 @@ enum dict_kind {
 	DICT_311, /* 3.11+: log2 sizes and dk_kind; entries {hash key value} or {key value} */
 };
 
+/* How the asyncio task that a thread executes is found. */
+enum tasks_kind {
+	TASKS_UNKNOWN, /* it is not */
+	/* 3.8-3.12: tstate.dict["__asyncio_running_event_loop__"] leads to the loop; the task is in
+	 * _asyncio._current_tasks, a dict {loop: task} */
+	TASKS_BY_DICT,
+	TASKS_BY_LOOP,   /* 3.13: the thread state has the loop */
+	TASKS_BY_THREAD, /* 3.14+: the thread state has the task */
+};
+
 /* All offsets in bytes. 0xffff = does not exist in this version. */
 #define OFF_NONE 0xffffu
+/* Of asyncio (python/task_layout.h). */
+struct probe_tasks {
+	uint8_t kind; /* enum tasks_kind */
+	uint8_t pad[1];
+	uint16_t tstate; /* BY_DICT: of tstate.dict; else of the loop or task */
+	uint16_t dict_version;
+	/* tp_basicsize of _asyncio.Future and _asyncio.Task: objects of another size are not
+	 * read */
+	uint16_t future_bytes, task_bytes;
+	uint16_t callback0, callbacks; /* of a future: a callback; a list of (callback, context) */
+	/* 3.14+: of a future: a future, or a set of them; u8: it is a set */
+	uint16_t awaited_by, awaited_by_is_set;
+	uint16_t task_name; /* str, or the int n of "Task-n" */
+	uint16_t function_closure;
+	uint16_t pad1;
+	uint32_t interp_modules;
+};
 struct probe_layout {
 	uint32_t version_hex; /* 0x030c01f0 = 3.12.1 final */
 	uint8_t minor;        /* 12 */
@@ -119,6 +147,7 @@ struct probe_layout {
 	/* 3.11+: {chunk, top, limit} of the data stack, in which most frames are; the innermost
 	 * _PyErr_StackItem, of which each generator that runs has one */
 	uint16_t tstate_datastack, tstate_exc_info;
+	struct probe_tasks tasks;
 	/* addresses in the target */
 	uint64_t runtime;       /* _PyRuntime */
 	uint64_t audit_head;    /* &_PyRuntime.audit_hooks.head */
@@ -216,6 +245,35 @@ struct code_cache_line {
 	uint32_t id, used;          /* used: more recently than the other way was */
 };
 
+/* Where a key was found in a dict: it still is there if the dict has the same table of keys, and
+ * the key in that entry. */
+struct dict_place {
+	uint64_t keys;    /* address of the table; 0: it was not searched */
+	uint64_t key;     /* 0: it was not found, among n entries */
+	uint64_t version; /* of the dict, if it has one, when it was not found */
+	uint64_t n;       /* index of the entry; how many there were */
+};
+
+/* What a lane knows about asyncio. It is not in struct probe_lane, whose size a recorder that takes
+ * over an older probe relies on. */
+struct task_places {
+	struct dict_place loop;    /* in tstate.dict */
+	struct dict_place asyncio; /* in sys.modules */
+	struct dict_place current; /* in that module */
+	/* a sum over the task that the last event with a task in this slot has; 0: none had one */
+	uint64_t last;
+	/*
+	 * 3.8-3.12: what was found in dicts, and the versions that they had. An interpreter never
+	 * uses a version twice, so a dict that has its version still refers to what was found in
+	 * it. The others are reached only if those before them are unchanged.
+	 */
+	uint64_t interpreter;                               /* id + 1; ids are never reused */
+	uint64_t thread_dict, thread_version, running_loop; /* 0: no loop runs */
+	uint64_t modules_version, module_dict;              /* of _asyncio; 0: nothing was found */
+	uint64_t module_version, current_tasks;
+	uint64_t current_version, task_loop, task; /* of that loop; 0: none */
+};
+
 /*
  * A lane is what a process needs for one event while it writes it: a slot of the ring, and a cache
  * of the code objects that were defined there. If one GIL lets only one thread at a time raise
@@ -281,11 +339,12 @@ struct probe_state { /* zero = "this process has not run the probe yet" */
 #define THREADS_SEEN_BYTES                                                                         \
 	(THREAD_SEEN_SETS * THREAD_SEEN_WAYS * (uint32_t)sizeof(struct thread_seen))
 
-/* Bytes of the state of a process: struct probe_state and its lanes, and the table of threads at
- * the end. */
+/* Bytes of the state of a process: struct probe_state, its lanes and what each knows about asyncio,
+ * and the table of threads at the end. */
 static inline uint64_t probe_state_bytes(uint32_t n_lanes)
 {
-	uint64_t n = sizeof(struct probe_state) + (uint64_t)n_lanes * sizeof(struct probe_lane) +
+	uint64_t n = sizeof(struct probe_state) +
+		     n_lanes * (uint64_t)(sizeof(struct probe_lane) + sizeof(struct task_places)) +
 		     THREADS_SEEN_BYTES;
 	return (n + PROBE_PAGE - 1) / PROBE_PAGE * PROBE_PAGE;
 }
@@ -334,7 +393,9 @@ struct probe_blob_end {
  * /proc/PID/task/TID/status. A yes allows one call, made at once.
  */
 #define RING_ASKS 16u
-/* A ticket is a serial number << TICKET_STATE_BITS | a state. */
+/* A ticket is a serial number << TICKET_STATE_BITS | a state. A place in the state TAKEN belongs to
+ * the thread that writes its fields, and nobody else changes it. It is lost if the process is
+ * killed at that moment. */
 #define TICKET_STATE_BITS 8
 #define TICKET_STATES     ((1ull << TICKET_STATE_BITS) - 1)
 enum ask_state { ASK_FREE, ASK_TAKEN, ASK_WAITS, ASK_YES, ASK_NO };
@@ -480,6 +541,11 @@ struct record {        /* every record begins with this and is padded to 8 bytes
 	/* ticks of the recorder's clock: the TSC, or ns if the TSC is not invariant */
 	uint64_t tsc;
 };
+enum {
+	/* of the name of an event; one that is so long may be longer, and is known by the bytes
+	 * before the last */
+	RECORD_NAME_BYTES = 2048
+};
 enum record_flag {
 	RECORD_STACK_CUT = 1,
 	RECORD_ARGS_CUT = 2,
@@ -487,7 +553,8 @@ enum record_flag {
 	RECORD_SLICE_CUT = 8,
 	RECORD_NO_SLICE = 16,
 	RECORD_COMES_BACK = 32, /* FINALISED: the probe links itself again after the finalisation */
-	RECORD_HOLD = 64 /* its thread waits: a place of ring_shared.holds[] names this record */
+	RECORD_HOLD = 64, /* its thread waits: a place of ring_shared.holds[] names this record */
+	RECORD_TASK = 128 /* an asyncio task raised it */
 };
 
 struct record_event {
@@ -501,11 +568,15 @@ struct record_event {
 	uint32_t frames_bytes; /* of the frame stream */
 	uint32_t slice_bytes;  /* RECORD_NATIVE */
 	/* size of a STR or STR_CUT: the name of the thread if it is new or has changed; else 0 */
-	uint32_t thread_name_bytes;
+	uint16_t thread_name_bytes;
+	/* RECORD_TASK: size of a LIST (task.h); 0: the same task as that of the last event with a
+	 * task in this slot */
+	uint16_t task_bytes;
 	/* then, each padded to 8 bytes:
 	 *   name_bytes of name
 	 *   args_bytes of value                        (only OBJECT_AT, never OBJECT or REF)
 	 *   thread_name_bytes of value
+	 *   task_bytes of value
 	 *   frames_bytes of stream: n_frames × struct record_frame, innermost first; a frame whose
 	 *     code has FRAME_DEFINES set is followed by a struct record_code and its texts
 	 *   with RECORD_NATIVE: struct record_native, struct record_anchor[n_anchors] innermost
@@ -513,7 +584,11 @@ struct record_event {
 };
 /* most bytes of a thread's name, without its tag and sizes; the rest is cut off */
 #define THREAD_NAME_MAX 255u
-#define FRAME_DEFINES   0x80000000u
+#define TASK_NAME_MAX   255u /* the same of a task's name */
+#define TASK_WAITERS    15u  /* most tasks that are named as waiting for it */
+/* The room that a task needs, with those that wait for it. */
+#define TASK_ROOM     ((TASK_WAITERS + 1) * (TASK_NAME_MAX + 16u) + 512u)
+#define FRAME_DEFINES 0x80000000u
 struct record_frame {
 	/* id of a code object of this slot's process, defined here or earlier */
 	uint32_t code;
@@ -544,9 +619,9 @@ struct record_lost {
 	uint64_t n_lost, first_tsc;
 };
 
-/* A hash of the name without its NUL, eight bytes a step, never 0. The probe and the recorder must
- * compute the same. */
-static inline uint64_t name_hash(const char *name, uint32_t n)
+/* A hash of the name without its NUL, eight bytes a step, never 0. `tail`: the bytes after the last
+ * eight, as the low bytes of a word. The probe and the recorder must compute the same. */
+static inline uint64_t name_hash_with(const char *name, uint32_t n, uint64_t tail)
 {
 	const uint64_t k = 0x9fb21c651e98df25ull;
 	uint64_t h = n * k, w;
@@ -555,12 +630,17 @@ static inline uint64_t name_hash(const char *name, uint32_t n)
 		h = (h ^ w) * k;
 		h ^= h >> 35;
 	}
-	w = 0;
-	for (uint32_t i = 0; i < n; i++)
-		w |= (uint64_t)(uint8_t)name[i] << 8 * i;
-	h = (h ^ w) * k;
+	h = (h ^ tail) * k;
 	h ^= h >> 29;
 	return h ? h : 1;
+}
+
+static inline uint64_t name_hash(const char *name, uint32_t n)
+{
+	uint64_t tail = 0;
+	for (uint32_t i = 0; i < n % 8; i++)
+		tail |= (uint64_t)(uint8_t)name[n - n % 8 + i] << 8 * i;
+	return name_hash_with(name, n, tail);
 }
 
 _Static_assert(sizeof(struct record) == 16, "record");
@@ -574,6 +654,7 @@ _Static_assert(__builtin_offsetof(struct ring_slot, tail) == 64, "the probe's li
 _Static_assert(sizeof(struct probe_state) == 64 &&
 		   __builtin_offsetof(struct probe_lane, code_cache) == 64,
 	       "lines of 64 bytes");
+_Static_assert(sizeof(struct task_places) == 192, "task_places");
 _Static_assert(sizeof(struct ring_hold) == 32, "ring_hold");
 _Static_assert(COUNTS_BYTES % PROBE_PAGE == 0, "counters of a slot are given back alone");
 _Static_assert(sizeof(struct thread_seen) == 16 && THREADS_SEEN_BYTES % 4096 == 0, "thread_seen");

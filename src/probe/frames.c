@@ -173,9 +173,9 @@ LANE_CODE static uint64_t cframe_anchor(const struct probe_layout *l, uint64_t c
  * The common case: no anchors wanted, no thread-local copies of instructions, every frame in the
  * chunk of the data stack or an entry frame, every code object in the cache. Offsets stay in
  * registers; the general walk cannot keep them there, because it writes through pointers that may
- * alias anything. This walk stops at the first frame that needs more, and the general walk continues
- * from there. `by_version` and `position` are constants at each call, so the compiler makes one loop
- * for each.
+ * alias anything. This walk stops at the first frame that needs more, and the general walk
+ * continues from there. `by_version` and `position` are constants at each call, so the compiler
+ * makes one loop for each.
  */
 static inline __attribute__((always_inline)) uint64_t
 frames_cached(struct out *o, struct probe_lane *lane, struct chain *chain, uint64_t *from,

@@ -25,6 +25,10 @@ enum {
 	SPINS_PER_LOOK = 1024, /* at the clock */
 	SPIN_NS = 20,          /* the time of a turn, if there is no clock: a low estimate */
 	UNHEARD_NS = 1500 * 1000 * 1000,
+	/* The most that counts between two looks at the clock: a machine that stood still for a
+	 * while, or a thread that was stopped, says nothing about the recorder, which stood still,
+	 * too. */
+	LOOK_NS = 100 * 1000 * 1000,
 };
 
 LANE_CODE void hold_begin(const struct probe_context *ctx, const struct probe_state *state,
@@ -43,7 +47,7 @@ LANE_CODE void hold_begin(const struct probe_context *ctx, const struct probe_st
 		at->head = head;
 		at->slot = slot - 1;
 		at->tid = tid;
-		/* on failure this took so long that the recorder freed the place */
+		/* It fails only if a child that a signal handler forked just now was faster. */
 		if (ticket_change(&at->ticket, mine, ticket_in(mine, HOLD_WAITS))) {
 			ret->ticket = mine;
 			ret->place = place;
@@ -65,8 +69,8 @@ static void place_leave(uint64_t *at, uint64_t ticket, enum hold_state state)
 }
 
 struct signs {
-	uint64_t since_ns;
-	uint32_t beat, n_spins; /* n_spins: since the last sign */
+	uint64_t look_ns, silent_ns; /* when the clock was last read; for how long without a sign */
+	uint32_t beat, n_spins;      /* n_spins: since the last sign */
 };
 
 /* How long there was no sign of the recorder. The clock is outside of the probe, so a lane is
@@ -80,11 +84,13 @@ static uint64_t silence_ns(const struct probe_context *ctx, struct probe_state *
 		now = clock_coarse_ns(ctx);
 		lane_leave(lane);
 	}
-	if (!now || !s->since_ns) {
-		s->since_ns = now;
+	if (!now || !s->look_ns) {
+		s->look_ns = now;
 		return counted;
 	}
-	return now - s->since_ns;
+	uint64_t passed = now - s->look_ns;
+	s->look_ns = now;
+	return s->silent_ns += passed < LOOK_NS ? passed : LOOK_NS;
 }
 
 /* The recorder lives: its heart beats, or it answers a thread that it holds. If it answers and does

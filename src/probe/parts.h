@@ -45,6 +45,14 @@ static inline struct probe_lane *lane_at(const struct probe_context *ctx, struct
 	return &state->lanes[i & (ctx->n_lanes - 1)];
 }
 
+/* They follow the lanes, in the same order. */
+static inline struct task_places *task_places_of(const struct probe_context *ctx,
+						 const struct probe_lane *lane)
+{
+	struct probe_lane *lanes = state_of(ctx)->lanes;
+	return (struct task_places *)(lanes + ctx->n_lanes) + (lane - lanes);
+}
+
 /* The set that contains the entry of a thread. */
 static inline struct thread_seen *threads_seen(const struct probe_context *ctx, uint32_t tid)
 {

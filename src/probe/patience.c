@@ -35,7 +35,7 @@ static void ask_begin(const struct probe_context *ctx, const struct probe_state 
 			continue;
 		at->identity = __atomic_load_n(&state->identity, __ATOMIC_RELAXED);
 		at->tid = tid;
-		/* on failure this took so long that the recorder freed the place */
+		/* It fails only if a child that a signal handler forked just now was faster. */
 		if (ticket_change(&at->ticket, mine, ticket_in(mine, ASK_WAITS))) {
 			ask->ticket = mine;
 			ask->place = place;

@@ -37,14 +37,14 @@
 #include "probe/patience.h"
 #include "probe/read.h"
 #include "probe/serialise.h"
+#include "probe/task.h"
 #include "probe/thread_name.h"
 
 enum {
 	FUTEX_WAIT = 0,
 	FUTEX_WAIT_PRIVATE = 128,
-	NAME_MAX_BYTES = 2047,
 	ARGS_MAX_BYTES = 96 * 1024,
-	FRAMES_MAX_BYTES = 156 * 1024,
+	FRAMES_MAX_BYTES = 150 * 1024,
 	ANCHORS_MAX = 1024,
 	WAIT_STEP_NS = 100 * 1000 * 1000,
 	SLOT_STEPS_ALL = 50, /* × 100 ms, the maximum in any case */
@@ -477,17 +477,68 @@ static void native_out(struct out *o, struct record_event *e, const struct probe
 
 /* ---- one event ---- */
 
-static void out_pad8(struct out *o, const uint8_t *start)
+/* Writes up to seven bytes behind the padding, where the next part or nothing comes. */
+static inline void out_pad8(struct out *o, const uint8_t *start)
 {
-	while ((uint64_t)(o->p - start) & 7)
-		*o->p++ = 0;
+	__builtin_memset(o->p, 0, 8);
+	o->p += (uint64_t)(start - o->p) & 7;
+}
+
+LANE_CODE static __attribute__((noinline)) void
+task_part_out(struct out *o, struct probe_lane *lane, uint64_t tstate, struct record_event *e)
+{
+	uint8_t *start = o->p;
+	o->end = start + TASK_ROOM;
+	if (task_out(o, lane, tstate) == TASK_NONE)
+		return;
+	e->r.flags |= RECORD_TASK;
+	e->task_bytes = (uint16_t)(o->p - start);
+	out_pad8(o, (uint8_t *)e);
 }
 
 #define RECORD_MAX_BYTES                                                                           \
-	(sizeof(struct record_event) + NAME_MAX_BYTES + 8 + ARGS_MAX_BYTES + 64 +                  \
-	 THREAD_NAME_ROOM + 8 + FRAMES_MAX_BYTES + sizeof(struct record_lost))
+	(sizeof(struct record_event) + RECORD_NAME_BYTES + 8 + ARGS_MAX_BYTES + 64 +               \
+	 THREAD_NAME_ROOM + 8 + TASK_ROOM + 8 + FRAMES_MAX_BYTES + 8 + sizeof(struct record_lost))
 _Static_assert(2 * RECORD_MAX_BYTES <= RING_SLOT_MIN_BYTES,
 	       "a record fits whatever the end of the ring leaves");
+
+/* The bytes that an event needs at most, with a record of losses before it. */
+LANE_CODE static inline __attribute__((always_inline)) uint64_t
+event_room(const struct probe_context *ctx)
+{
+	uint64_t need = sizeof(struct record_event) + RECORD_NAME_BYTES + 8 + ARGS_MAX_BYTES + 64 +
+			THREAD_NAME_ROOM + 8 + TASK_ROOM + 8;
+	if (ctx->flags & (PROBE_STACK_PYTHON | PROBE_STACK_NATIVE))
+		need += FRAMES_MAX_BYTES;
+	if (ctx->flags & PROBE_STACK_NATIVE)
+		need += sizeof(struct record_native) + ANCHORS_MAX * sizeof(struct record_anchor) +
+			ctx->slice_bytes;
+	return need + sizeof(struct record_lost) +
+	       8; /* what out_pad8() writes behind the last part */
+}
+
+/* Fill in the head of an event. The fields are set one by one: a single assignment would clear the
+ * struct with a string instruction, which is slower than everything else. The sizes follow when
+ * they are known. */
+LANE_CODE static inline __attribute__((always_inline)) void
+event_head(struct record_event *e, const struct probe_context *ctx, uint64_t now, uint64_t tstate,
+	   uint32_t tid, uint64_t hash, uint32_t name_bytes)
+{
+	uint64_t interp = tstate ? rd64(tstate + ctx->layout.tstate_interp) : 0;
+	e->r.type = RECORD_EVENT;
+	e->r.flags = name_bytes == RECORD_NAME_BYTES ? RECORD_ARGS_CUT : 0;
+	e->r.n_frames = 0;
+	e->r.tsc = now;
+	e->tid = tid;
+	e->interpreter = interp ? (uint32_t)rd64(interp + ctx->layout.interp_id) : 0;
+	e->name_hash = (uint32_t)hash;
+	e->name_bytes = (uint16_t)name_bytes;
+	e->n_anchors = 0;
+	e->frames_bytes = 0;
+	e->slice_bytes = 0;
+	e->thread_name_bytes = 0;
+	e->task_bytes = 0;
+}
 
 LANE_CODE static __attribute__((noinline)) void
 event_write(const struct probe_context *ctx, struct probe_lane *lane, struct ring_slot *slot,
@@ -495,16 +546,7 @@ event_write(const struct probe_context *ctx, struct probe_lane *lane, struct rin
 	    const struct saved_regs *regs, struct hold *hold)
 {
 	bool python = ctx->flags & PROBE_STACK_PYTHON, native = ctx->flags & PROBE_STACK_NATIVE;
-	uint64_t need = sizeof(struct record_event) + NAME_MAX_BYTES + 8 + ARGS_MAX_BYTES + 64 +
-			THREAD_NAME_ROOM + 8;
-	if (python || native)
-		need += FRAMES_MAX_BYTES;
-	if (native)
-		need += sizeof(struct record_native) + ANCHORS_MAX * sizeof(struct record_anchor) +
-			ctx->slice_bytes;
-	need += sizeof(struct record_lost);
-
-	uint8_t *at = ring_reserve(ctx, lane, slot, tid, need);
+	uint8_t *at = ring_reserve(ctx, lane, slot, tid, event_room(ctx));
 	if (!at) {
 		count_loss(ctx, lane);
 		return;
@@ -520,34 +562,19 @@ event_write(const struct probe_context *ctx, struct probe_lane *lane, struct rin
 
 	uint64_t tstate = ((uint64_t(*)(void))ctx->layout.fn_tstate_get)();
 	struct record_event *e = (struct record_event *)at;
-	uint64_t interp = tstate ? rd64(tstate + ctx->layout.tstate_interp) : 0;
-	/* The fields are set one by one: a single assignment would clear the struct with a string
-	 * instruction, which is slower than everything else. The sizes follow below. */
-	e->r.type = RECORD_EVENT;
-	e->r.flags = name_bytes == NAME_MAX_BYTES ? RECORD_ARGS_CUT : 0;
-	e->r.n_frames = 0;
-	e->r.tsc = now;
-	e->tid = tid;
-	e->interpreter = interp ? (uint32_t)rd64(interp + ctx->layout.interp_id) : 0;
-	e->name_hash = (uint32_t)hash;
-	e->name_bytes = (uint16_t)name_bytes;
-	e->n_anchors = 0;
-	e->frames_bytes = 0;
-	e->slice_bytes = 0;
-	e->thread_name_bytes = 0;
+	event_head(e, ctx, now, tstate, tid, hash, name_bytes);
 	struct out_locks locks;
 	locks.n = 0;
 	struct out o = { .p = (uint8_t *)(e + 1),
 			 .ctx = ctx,
 			 .string_bytes = ctx->string_bytes,
 			 .locks = &locks };
-	uint32_t i = 0;
-	for (; i + 8 <= name_bytes; i += 8)
-		__builtin_memcpy(o.p + i, event + i, 8);
-	for (; i < name_bytes; i++)
-		o.p[i] = (uint8_t)event[i];
-	o.p += name_bytes;
-	out_pad8(&o, at);
+	for (uint32_t i = 0; i < name_bytes; i += 8) {
+		uint64_t word = name_bytes - i < 8 ? rd_few((uint64_t)event + i, name_bytes - i)
+						   : rd64((uint64_t)event + i);
+		__builtin_memcpy(o.p + i, &word, 8);
+	}
+	o.p += (name_bytes + 7) & ~7u;
 
 	for (unsigned i = 0; i < 8 && ctx->bulk_names[i]; i++)
 		if (ctx->bulk_names[i] == hash && ctx->bulk_bytes < o.string_bytes)
@@ -565,9 +592,11 @@ event_write(const struct probe_context *ctx, struct probe_lane *lane, struct rin
 		start = o.p;
 		o.end = start + THREAD_NAME_ROOM;
 		thread_name_out(&o, tid, tstate, now);
-		e->thread_name_bytes = (uint32_t)(o.p - start);
+		e->thread_name_bytes = (uint16_t)(o.p - start);
 		out_pad8(&o, at);
 	}
+	if (task_may_run(ctx, lane, tstate))
+		task_part_out(&o, lane, tstate, e);
 
 	if (python || native) {
 		uint64_t sp = (uint64_t)(regs + 1),
@@ -598,7 +627,10 @@ event_write(const struct probe_context *ctx, struct probe_lane *lane, struct rin
 		if (hold->ticket)
 			e->r.flags |= RECORD_HOLD;
 	}
-	ring_publish(slot, slot->head, e->r.size);
+	uint32_t size = (uint32_t)(o.p - at);
+	ring_publish(slot, slot->head, size);
+	for (uint32_t i = 0; i < size && i < 1024; i += 64)
+		cpu_fetch_for_write(o.p + 64 + i);
 }
 
 /* CPython is about to free every hook (Python/sysmodule.c, _PySys_ClearAuditHooks). It must not
@@ -715,10 +747,10 @@ static inline uint32_t name_bytes_of(const char *event)
 		uint64_t zero = (w - ones) & ~w & tops;
 		if (zero) {
 			n += (uint32_t)__builtin_ctzll(zero) / 8 - (uint32_t)skew;
-			return n < NAME_MAX_BYTES ? n : NAME_MAX_BYTES;
+			return n < RECORD_NAME_BYTES ? n : RECORD_NAME_BYTES;
 		}
-		if (n > NAME_MAX_BYTES)
-			return NAME_MAX_BYTES;
+		if (n > RECORD_NAME_BYTES)
+			return RECORD_NAME_BYTES;
 	}
 }
 
@@ -775,7 +807,7 @@ int probe_hook(const char *event, uint64_t args, struct probe_context *ctx,
 		return 0;
 
 	uint32_t n = name_bytes_of(event);
-	uint64_t hash = name_hash(event, n);
+	uint64_t hash = name_hash_with(event, n, rd_few((uint64_t)event + n - n % 8, n % 8));
 	uint32_t place = 0;
 	uint32_t filter_on = __atomic_load_n(&shared->filter_on, __ATOMIC_RELAXED);
 	uint32_t verdict = filter_on ? verdict_of(shared, filter_on, hash, &place) : VERDICT_WANTED;

@@ -8,45 +8,23 @@
  */
 #include "probe/serialise.h"
 
+#include <stddef.h>
+
 #include "base/value.h"
 #include "probe/abi.h"
 #include "probe/dict.h"
+#include "probe/object.h"
 #include "probe/read.h"
-
-enum {
-	TPFLAGS_HEAPTYPE = 1u << 9,
-	TPFLAGS_LONG = 1u << 24,
-	TPFLAGS_LIST = 1u << 25,
-	TPFLAGS_TUPLE = 1u << 26,
-	TPFLAGS_BYTES = 1u << 27,
-	TPFLAGS_UNICODE = 1u << 28,
-	TPFLAGS_DICT = 1u << 29,
-	TPFLAGS_TYPE = 1u << 31,
-};
 
 static inline uint32_t room(const struct out *o)
 {
 	return (uint32_t)(o->end - o->p);
 }
 
-static inline void put8(struct out *o, uint8_t v)
-{
-	*o->p++ = v;
-}
-
 static inline void put64(struct out *o, uint64_t v)
 {
 	__builtin_memcpy(o->p, &v, 8);
 	o->p += 8;
-}
-
-static inline void put_varint(struct out *o, uint64_t v)
-{
-	while (v >= 0x80) {
-		*o->p++ = (uint8_t)(v | 0x80);
-		v >>= 7;
-	}
-	*o->p++ = (uint8_t)v;
 }
 
 /* Reserve a count that is filled in later: always two bytes, so at most 16383. */
@@ -81,14 +59,6 @@ LANE_CODE static uint32_t cstr_len(uint64_t s, uint32_t max)
 	while (n < max && rd8(s + n))
 		n++;
 	return n;
-}
-
-LANE_CODE static bool cstr_is(uint64_t s, const char *text)
-{
-	for (; *text; s++, text++)
-		if (rd8(s) != (uint8_t)*text)
-			return false;
-	return rd8(s) == 0;
 }
 
 /* ---- text ---- */
@@ -228,6 +198,26 @@ LANE_CODE void serialise_str(struct out *o, uint64_t str, uint32_t limit_bytes)
 		out_text(o, str, limit_bytes);
 }
 
+/* What is written depends on the kind, the length, and at most limit_bytes code points. */
+LANE_CODE uint64_t serialise_str_sum(const struct probe_context *ctx, uint64_t str,
+				     uint32_t limit_bytes, uint64_t sum)
+{
+	const struct probe_layout *l = &ctx->layout;
+	struct text t = { .ascii = true };
+	if ((rd32(str + l->str_state) & ctx->ascii_mask) == ctx->ascii_state) {
+		t.data = str + l->str_ascii_data;
+		t.length = rd64(str + l->str_length);
+		t.kind = 1;
+	} else {
+		t = text_of(l, str);
+	}
+	uint64_t n = t.kind * (t.length < limit_bytes ? t.length : limit_bytes), at = t.data;
+	sum = serialise_sum(sum, t.length << 4 | t.kind << 1 | t.ascii);
+	for (; n >= 8; n -= 8, at += 8)
+		sum = serialise_sum(sum, rd64(at));
+	return n ? serialise_sum(sum, rd_few(at, (uint32_t)n)) : sum;
+}
+
 LANE_CODE static __attribute__((noinline)) void out_bytes(struct out *o, uint8_t tag, uint64_t data,
 							  uint64_t length)
 {
@@ -346,13 +336,11 @@ LANE_CODE void serialise_unlock(struct out *o)
 /* The least room for each further element; a container takes no more elements below it. */
 #define ELEMENT_ROOM (OUT_MIN_BYTES * 2)
 
-LANE_CODE static void out_items(struct out *o, uint8_t tag, uint64_t items, uint64_t n,
-				unsigned depth)
+/* Write the items [i, n), as many as may be kept, and then how many were written. */
+LANE_CODE static void out_items_from(struct out *o, uint64_t items, uint64_t i, uint64_t n,
+				     unsigned depth, uint8_t *kept)
 {
-	put8(o, tag);
-	put_varint(o, n);
-	uint8_t *kept = put_count_later(o);
-	uint64_t i = 0, max = depth < VALUE_DEPTH_MAX ? o->ctx->max_items : 0;
+	uint64_t max = depth < VALUE_DEPTH_MAX ? o->ctx->max_items : 0;
 	for (; i < n && i < max && room(o) > ELEMENT_ROOM; i++) {
 		uint64_t item = rd64(items + 8 * i);
 		if (item)
@@ -363,6 +351,15 @@ LANE_CODE static void out_items(struct out *o, uint8_t tag, uint64_t items, uint
 	patch_count(kept, (uint32_t)i);
 	if (i < n)
 		o->cut = true;
+}
+
+LANE_CODE static void out_items(struct out *o, uint8_t tag, uint64_t items, uint64_t n,
+				unsigned depth)
+{
+	put8(o, tag);
+	put_varint(o, n);
+	uint8_t *kept = put_count_later(o);
+	out_items_from(o, items, 0, n, depth, kept);
 }
 
 /* Objects/setobject.c: the table holds {key, hash}; a deleted entry has hash -1. */
@@ -416,19 +413,9 @@ LANE_CODE static __attribute__((noinline)) void out_dict(struct out *o, uint64_t
 
 /* ---- objects: type, address, and known attributes ---- */
 
-static inline uint64_t type_of(const struct probe_layout *l, uint64_t object)
-{
-	return rd64(object + l->ob_type);
-}
-
-static inline uint32_t type_flags(const struct probe_layout *l, uint64_t type)
-{
-	return rd32(type + l->tp_flags);
-}
-
 LANE_CODE static bool is_str(const struct probe_layout *l, uint64_t object)
 {
-	return object && type_flags(l, type_of(l, object)) & TPFLAGS_UNICODE;
+	return flags_of(l, object) & TPFLAGS_UNICODE;
 }
 
 /* The str that a class body stores first: __module__ (Python/compile.c, compiler_class). */
@@ -465,7 +452,7 @@ LANE_CODE static void out_type_name(struct out *o, uint64_t type)
 			name = text_of(l, q);
 		}
 	}
-	uint64_t module_points, name_points;
+	uint64_t module_points = 0, name_points;
 	if (name.kind && module.kind) {
 		bool builtin = module.ascii && module.length == 8 &&
 			       rd64(module.data) == 0x736e69746c697562ull;
@@ -544,8 +531,7 @@ LANE_CODE static void out_attr_path(struct out *o, uint64_t path)
 	out_attr_name(o, "path");
 	uint16_t list_off = l->path_raw_paths != OFF_NONE ? l->path_raw_paths : l->path_parts;
 	uint64_t list = list_off != OFF_NONE ? rd64(path + list_off) : 0;
-	if (!list || !(type_flags(l, type_of(l, list)) & TPFLAGS_LIST) ||
-	    !serialise_lock(o, list)) {
+	if (!(flags_of(l, list) & TPFLAGS_LIST) || !serialise_lock(o, list)) {
 		put8(o, VALUE_UNREADABLE);
 		return;
 	}
@@ -609,11 +595,11 @@ LANE_CODE static enum known known_by_name(const struct probe_layout *l, uint64_t
 		if (!name)
 			return KNOWN_NOT;
 		uint8_t first = rd8(name);
-		if (first == '_' && (cstr_is(name, "_socket.socket")))
+		if (first == '_' && (is_cstr(name, "_socket.socket")))
 			return l->socket_fd != OFF_NONE ? KNOWN_SOCKET : KNOWN_NOT;
 		if (first == 'P' &&
-		    (cstr_is(name, "PurePath") || cstr_is(name, "pathlib.PurePath") ||
-		     cstr_is(name, "PurePosixPath") || cstr_is(name, "PosixPath")))
+		    (is_cstr(name, "PurePath") || is_cstr(name, "pathlib.PurePath") ||
+		     is_cstr(name, "PurePosixPath") || is_cstr(name, "PosixPath")))
 			/* Any program may have a class of that name; only pathlib's has the
 			 * slots. */
 			return l->path_str != OFF_NONE && is_in_pathlib(l, type) ? KNOWN_PATH
@@ -756,15 +742,85 @@ LANE_CODE void serialise_value(struct out *o, uint64_t object, unsigned depth)
 	}
 }
 
+/* An int of at most one digit as INT; NULL: it has more. */
+static inline uint8_t *put_small_int(const struct probe_layout *l, uint8_t *p, uint64_t object)
+{
+	uint64_t tag = rd64(object + l->int_tag), n_digits, negative;
+	if (l->int_has_tag) {
+		n_digits = (tag & 3) == 1 ? 0 : tag >> 3;
+		negative = (tag & 3) == 2;
+	} else {
+		negative = tag >> 63;
+		n_digits = negative ? 0 - tag : tag;
+	}
+	if (n_digits > 1)
+		return NULL;
+	uint64_t v = n_digits ? (uint64_t)(rd32(object + l->int_digits) & 0x3fffffff) << 1 : 0;
+	v -= negative && v;
+	*p++ = VALUE_INT;
+	for (; v >= 0x80; v >>= 7)
+		*p++ = (uint8_t)(v | 0x80);
+	*p++ = (uint8_t)v;
+	return p;
+}
+
+/*
+ * The common arguments: short ASCII texts, small ints, None, True, False. Stops at the first item
+ * that is something else, and returns its index. The place of the next byte is a local variable
+ * here: in struct out, it is stored and loaded again for each byte, because bytes may be written to
+ * any variable that has an address.
+ */
+static inline uint64_t out_common_items(struct out *o, uint64_t items, uint64_t n)
+{
+	const struct probe_context *ctx = o->ctx;
+	const struct probe_layout *l = &ctx->layout;
+	const uint32_t ascii_mask = ctx->ascii_mask, ascii_state = ctx->ascii_state,
+		       string_bytes = o->string_bytes;
+	const uint64_t none = l->none, true_ = l->true_, false_ = l->false_;
+	uint8_t *p = o->p;
+	uint64_t i = 0;
+	for (; i < n && (uint64_t)(o->end - p) >= 0x80 + ELEMENT_ROOM; i++) {
+		uint64_t item = rd64(items + 8 * i);
+		if (item == none) {
+			*p++ = VALUE_NONE;
+			continue;
+		}
+		uint32_t flags = flags_of(l, item);
+		if (flags & TPFLAGS_UNICODE) {
+			uint64_t length = rd64(item + l->str_length);
+			if ((rd32(item + l->str_state) & ascii_mask) != ascii_state ||
+			    length > string_bytes || length >= 0x80)
+				break;
+			*p++ = VALUE_STR;
+			*p++ = (uint8_t)length;
+			copy(p, item + l->str_ascii_data, length);
+			p += length;
+		} else if (item == true_ || item == false_) {
+			*p++ = item == true_ ? VALUE_TRUE : VALUE_FALSE;
+		} else {
+			uint8_t *end = flags & TPFLAGS_LONG ? put_small_int(l, p, item) : NULL;
+			if (!end)
+				break;
+			p = end;
+		}
+	}
+	o->p = p;
+	return i;
+}
+
 LANE_CODE void serialise_args(struct out *o, uint64_t tuple)
 {
 	const struct probe_layout *l = &o->ctx->layout;
-	if (!tuple || !(type_flags(l, type_of(l, tuple)) & TPFLAGS_TUPLE)) {
-		/* sys_audit always makes a tuple; 0: they are not wanted */
-		put8(o, VALUE_TUPLE);
-		put8(o, 0);
+	/* sys_audit always makes a tuple; 0: they are not wanted */
+	uint64_t is_tuple = tuple && type_flags(l, type_of(l, tuple)) & TPFLAGS_TUPLE;
+	uint64_t items = tuple + l->tuple_items, n = is_tuple ? rd64(tuple + l->ob_size) : 0;
+	put8(o, VALUE_TUPLE);
+	put_varint(o, n);
+	if (!is_tuple) {
 		put8(o, 0);
 		return;
 	}
-	out_items(o, VALUE_TUPLE, tuple + l->tuple_items, rd64(tuple + l->ob_size), 0);
+	uint8_t *kept = put_count_later(o);
+	uint64_t n_done = out_common_items(o, items, n < o->ctx->max_items ? n : o->ctx->max_items);
+	out_items_from(o, items, n_done, n, 0, kept);
 }

@@ -32,6 +32,20 @@ struct out {
 	struct out_locks *locks;
 };
 
+static inline void put8(struct out *o, uint8_t v)
+{
+	*o->p++ = v;
+}
+
+static inline void put_varint(struct out *o, uint64_t v)
+{
+	while (v >= 0x80) {
+		put8(o, (uint8_t)(v | 0x80));
+		v >>= 7;
+	}
+	put8(o, (uint8_t)v);
+}
+
 /* The least room that serialise_value() needs: it always writes something complete. */
 #define OUT_MIN_BYTES 64u
 
@@ -45,3 +59,13 @@ bool serialise_lock(struct out *o, uint64_t object);
 void serialise_unlock(struct out *o);
 /* Write a str object as STR, STR_CUT, or UNREADABLE. */
 void serialise_str(struct out *o, uint64_t object, uint32_t limit_bytes);
+/* Add a str object to a sum: two texts for which serialise_str() writes different bytes give
+ * different sums, as far as 64 bits can. */
+uint64_t serialise_str_sum(const struct probe_context *ctx, uint64_t object, uint32_t limit_bytes,
+			   uint64_t sum);
+
+static inline uint64_t serialise_sum(uint64_t sum, uint64_t word)
+{
+	sum = (sum ^ word) * 0x9fb21c651e98df25ull;
+	return sum ^ sum >> 35;
+}

@@ -13,17 +13,14 @@
 
 #include "base/value.h"
 #include "probe_cpu.h"
+#include "probe/attributes.h"
 #include "probe/chain.h"
 #include "probe/dict.h"
+#include "probe/object.h"
 #include "probe/read.h"
 #include "probe/serialise.h"
 
 enum {
-	TPFLAGS_INLINE_VALUES = 1u << 2, /* 3.13+ */
-	TPFLAGS_MANAGED_DICT = 1u << 4,  /* 3.11+ */
-	TPFLAGS_LONG = 1u << 24,
-	TPFLAGS_UNICODE = 1u << 28,
-	TPFLAGS_DICT = 1u << 29,
 	STEPS_MAX = 1 << 20,
 	/* The frames that may be walked for a new thread at once, and the frames that each look
 	 * costs in addition. A thread is often given its name just after its start, so its first
@@ -31,7 +28,6 @@ enum {
 	FRAMES_AT_ONCE = 1024,
 	FRAMES_PER_LOOK = 16,
 	FRAMES_PER_PERIOD = 64, /* a deep stack is walked less often */
-	ENTRIES_MAX = 1024,
 };
 
 /* The outermost Python frame; 0 if there is none that can be proved. *steps: frames walked. */
@@ -55,21 +51,6 @@ LANE_CODE static uint64_t outermost_frame(const struct probe_context *ctx, uint6
 	return frame ? 0 : last;
 }
 
-/* Is `str` a str with exactly this ASCII text? */
-LANE_CODE static __attribute__((noinline)) bool is_text(const struct probe_context *ctx,
-							uint64_t str, const char *text, uint32_t n)
-{
-	const struct probe_layout *l = &ctx->layout;
-	if (!str || !(rd32(rd64(str + l->ob_type) + l->tp_flags) & TPFLAGS_UNICODE) ||
-	    (rd32(str + l->str_state) & ctx->ascii_mask) != ctx->ascii_state ||
-	    rd64(str + l->str_length) != n)
-		return false;
-	for (uint32_t i = 0; i < n; i++)
-		if (rd8(str + l->str_ascii_data + i) != (uint8_t)text[i])
-			return false;
-	return true;
-}
-
 /* The first local variable of a frame of a function called _bootstrap that has a parameter; else
  * 0. */
 LANE_CODE static uint64_t bootstrap_self(const struct probe_context *ctx, uint64_t frame)
@@ -77,62 +58,17 @@ LANE_CODE static uint64_t bootstrap_self(const struct probe_context *ctx, uint64
 	const struct probe_layout *l = &ctx->layout;
 	uint64_t code = rd64(frame + l->frame_code) & ~(uint64_t)l->code_tag_mask;
 	if ((int32_t)rd32(code + l->code_argcount) < 1 ||
-	    !is_text(ctx, rd64(code + l->code_name), "_bootstrap", 10))
+	    !attributes_key_is(ctx, rd64(code + l->code_name), "_bootstrap", 10))
 		return 0;
 	/* v3.14.0 pycore_stackref.h: tag 3 marks a number */
 	uint64_t self = rd64(frame + l->frame_locals);
 	return l->code_tag_mask && (self & 3) == 3 ? 0 : self & ~(uint64_t)l->code_tag_mask;
 }
 
-/* A view of the attributes of an instance. In free-threaded builds its lock is held, and that of
- * its dict is taken too: which of the two locks guards the values depends on whether there is a
- * dict (v3.13.0 Objects/dictobject.c, _PyObject_StoreInstanceAttribute). python/object.c,
- * object_attribute(), describes the layouts of the other versions. */
-LANE_CODE static bool attributes_view(struct out *o, uint64_t object, struct dict_view *v,
-				      bool *ret_locks_dict)
-{
-	const struct probe_layout *l = &o->ctx->layout;
-	uint64_t type = rd64(object + l->ob_type), dict = 0, values = 0, n_max = ENTRIES_MAX;
-	uint64_t size = rd64(type + l->tp_basicsize);
-	uint32_t flags = rd32(type + l->tp_flags);
-	if (l->minor < 11 || !(flags & TPFLAGS_MANAGED_DICT)) {
-		uint64_t offset = rd64(type + l->tp_dictoffset);
-		if (!offset || offset >= size || size - offset < 8) /* or the offset is negative */
-			return false;
-		dict = rd64(object + offset);
-	} else {
-		dict = rd64(object - (l->free_threaded ? 8 : 24));
-		if (l->minor == 11) {
-			values = rd64(object - 32);
-		} else if (l->minor == 12) {
-			values = dict & 1 ? dict + 1 : 0;
-			dict = dict & 1 ? 0 : dict;
-		} else if (!dict && flags & TPFLAGS_INLINE_VALUES && rd8(object + size + 3)) {
-			values = object + size; /* {u8 capacity, size, embedded, valid} */
-			n_max = rd8(values);
-		}
-	}
-	if (values) {
-		uint64_t keys = rd64(type + l->heaptype_cached_keys);
-		if (!keys || !dict_view_of_keys(l, keys, values, v))
-			return false;
-	} else {
-		if (!dict || !(rd32(rd64(dict + l->ob_type) + l->tp_flags) & TPFLAGS_DICT) ||
-		    !serialise_lock(o, dict))
-			return false;
-		*ret_locks_dict = true;
-		if (!dict_view_of(l, dict, v))
-			return false;
-	}
-	if (v->n_entries > n_max)
-		v->n_entries = n_max;
-	return true;
-}
-
 /* Is `object` an int with this value? An int has digits of 30 bits. */
 LANE_CODE static bool is_int(const struct probe_layout *l, uint64_t object, uint64_t value)
 {
-	if (!(rd32(rd64(object + l->ob_type) + l->tp_flags) & TPFLAGS_LONG))
+	if (!(flags_of(l, object) & TPFLAGS_LONG))
 		return false;
 	uint64_t n = rd64(object + l->int_tag), at = object + l->int_digits;
 	if (l->int_has_tag)
@@ -154,13 +90,14 @@ LANE_CODE static uint64_t name_of(const struct probe_context *ctx, const struct 
 		uint64_t key, value;
 		if (!dict_entry(v, i, &key, &value))
 			continue;
-		/* PyThread_get_thread_ident() is pthread_self(): see thread_self() in probe_cpu.h. */
-		if (is_text(ctx, key, "_ident", 6))
+		/* PyThread_get_thread_ident() is pthread_self(): see thread_self() in
+		 * probe_cpu.h. */
+		if (attributes_key_is(ctx, key, "_ident", 6))
 			is_this = is_int(l, value, thread_self(ctx->tid_off, 0)) ||
 				  (THREAD_SELVES > 1 &&
 				   is_int(l, value, thread_self(ctx->tid_off, 1)));
-		else if (is_text(ctx, key, "_name", 5) &&
-			 rd32(rd64(value + l->ob_type) + l->tp_flags) & TPFLAGS_UNICODE)
+		else if (attributes_key_is(ctx, key, "_name", 5) &&
+			 flags_of(l, value) & TPFLAGS_UNICODE)
 			name = value;
 	}
 	return is_this ? name : 0;
@@ -174,7 +111,7 @@ LANE_CODE static bool name_out(struct out *o, uint64_t self)
 	uint8_t *start = o->p;
 	if (!serialise_lock(o, self))
 		return false;
-	uint64_t name = attributes_view(o, self, &v, &locks_dict) ? name_of(o->ctx, &v) : 0;
+	uint64_t name = attributes_of(o, self, &v, &locks_dict) ? name_of(o->ctx, &v) : 0;
 	if (name)
 		serialise_str(o, name, THREAD_NAME_MAX);
 	if (locks_dict)

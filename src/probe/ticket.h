@@ -20,8 +20,8 @@ static inline bool ticket_change(uint64_t *at, uint64_t from, uint64_t to)
 					   __ATOMIC_RELAXED);
 }
 
-/* Take a place in the state `if_free`. Returns its ticket in the state `then_taken`, which is not 0;
- * 0 if it is not free. */
+/* Take a place in the state `if_free`. Returns its ticket in the state `then_taken`, which is not
+ * 0; 0 if it is not free. */
 static inline uint64_t ticket_take(uint64_t *at, unsigned if_free, unsigned then_taken)
 {
 	uint64_t before = __atomic_load_n(at, __ATOMIC_RELAXED);

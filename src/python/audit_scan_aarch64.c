@@ -1,6 +1,6 @@
 /*
- * audit_scan_aarch64: see audit_scan.h. Addresses are followed through adrp, add, mov and loads from
- * the GOT: without the value of the base register, a store is ambiguous (str x, [entry, #16]).
+ * audit_scan_aarch64: see audit_scan.h. Addresses are followed through adrp, add, mov and loads
+ * from the GOT: without the value of the base register, a store is ambiguous (str x, [entry, #16]).
  * 3.13+ locks in a function of its own (outlined atomics), so there are no locks here.
  */
 #include "python/audit_scan_aarch64.h"

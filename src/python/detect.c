@@ -15,6 +15,7 @@
 #include "python/audit_head.h"
 #include "python/elf_symbols.h"
 #include "python/layout.h"
+#include "python/task_layout.h"
 
 #define DEBUG_OFFSETS_BYTES 1024u
 
@@ -71,6 +72,7 @@ static const struct debug_field debug_fields_ft[] = {
 };
 static const uint16_t debug_imports_modules[] = { 88, 96, 96 };
 static const uint16_t debug_sysdict[] = { 96, 104, 104 };
+static const uint16_t debug_tstate_bytes[] = { 152, 176, 176 };
 /* clang-format on */
 
 static bool find_address(const struct elf_symbols *s, const char *name, uint64_t *ret)
@@ -227,7 +229,8 @@ static void apply_debug_fields(const uint8_t *debug, unsigned column,
  * _Py_DebugOffsets at _PyRuntime + 0. */
 static struct err *debug_offsets_apply(const struct mem_reader *mem,
 				       const struct elf_found *runtime, uint32_t version,
-				       struct python_runtime *rt, unsigned *n_different)
+				       struct python_runtime *rt, unsigned *n_different,
+				       uint64_t *ret_tstate_bytes)
 {
 	uint8_t debug[DEBUG_OFFSETS_BYTES];
 	struct {
@@ -259,6 +262,7 @@ static struct err *debug_offsets_apply(const struct mem_reader *mem,
 	uint64_t modules, sysdict;
 	memcpy(&modules, debug + debug_imports_modules[column], 8);
 	memcpy(&sysdict, debug + debug_sysdict[column], 8);
+	memcpy(ret_tstate_bytes, debug + debug_tstate_bytes[column], 8);
 	rt->interp_modules = modules < 1u << 24 ? (uint32_t)modules : rt->row->interp_modules;
 	rt->interp_sysdict = sysdict < 1u << 24 ? (uint32_t)sysdict : rt->row->interp_sysdict;
 	return NULL;
@@ -277,10 +281,12 @@ static struct err *layout_fill(const struct mem_reader *mem, const struct elf_sy
 {
 	unsigned minor = (version >> 16) & 255;
 	bool free_threaded = false;
+	uint64_t tstate_bytes = 0;
 	if (!layout_find(minor, false))
 		return refuse_unknown_version(rt->version, false);
 	if (minor >= 13) {
-		struct err *err = debug_offsets_apply(mem, runtime, version, rt, n_different);
+		struct err *err = debug_offsets_apply(mem, runtime, version, rt, n_different,
+						      &tstate_bytes);
 		if (err)
 			return err;
 		free_threaded = has_symbol(s, "_Py_MergeZeroLocalRefcount");
@@ -302,6 +308,7 @@ static struct err *layout_fill(const struct mem_reader *mem, const struct elf_sy
 	l->runtime = runtime->address;
 	/* Py_REF_DEBUG, which Py_DEBUG defines */
 	l->debug_build = has_symbol(s, "_Py_NegativeRefcount");
+	task_layout_fill(l, tstate_bytes, rt->interp_modules);
 	/* Py_TRACE_REFS puts two pointers before every object header (v3.8.0 … v3.12.0
 	 * Include/object.h). */
 	if (minor <= 12 && has_symbol(s, "_Py_AddToAllObjects"))

@@ -4,8 +4,8 @@
  *
  * Sources: *.dist-info (RECORD, else top_level.txt; METADATA; direct_url.json of an editable
  * install, PEP 610), *.egg-info as a folder or file (installed-files.txt, else top_level.txt;
- * PKG-INFO), *.egg (a zip file or a folder), *.egg-link (setuptools develop), and conda-meta/ *.json
- * of the environment. Where none of them says which files there are, a module that has the
+ * PKG-INFO), *.egg (a zip file or a folder), *.egg-link (setuptools develop), and conda-meta/
+ * *.json of the environment. Where none of them says which files there are, a module that has the
  * distribution's name is taken. A file below another distribution's folder is of the distribution
  * that names it most exactly; vendored copies (pip/_vendor) are of the one that installed them.
  *

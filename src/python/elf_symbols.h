@@ -51,8 +51,8 @@ bool elf_symbols_open(const struct mem_reader *mem, const struct elf_module *mod
 bool elf_symbols_find(const struct elf_symbols *s, const char *name, struct elf_found *ret);
 
 /* Replace the addresses of variables by the addresses in use: if a non-PIE program made a copy
- * (a copy relocation), the module's own GOT points to the copy. Entries with index 0 and those without
- * a GOT slot stay as they are. */
+ * (a copy relocation), the module's own GOT points to the copy. Entries with index 0 and those
+ * without a GOT slot stay as they are. */
 void elf_symbols_resolve(const struct elf_symbols *s, struct elf_found *found, size_t n_found);
 
 /* Zero-filled room between the end of .bss and the end of its last page: mapped, writable and

@@ -1,9 +1,9 @@
 /*
  * hook_list: the list of audit hooks of a runtime, as CPython keeps it in memory.
  *
- * The head is a word in _PyRuntime; each entry begins with the address of the next one. CPython only
- * appends, and frees all entries at its end (v3.8.0 … v3.15.0 Python/sysmodule.c, PySys_AddAuditHook,
- * _PySys_ClearAuditHooks).
+ * The head is a word in _PyRuntime; each entry begins with the address of the next one. CPython
+ * only appends, and frees all entries at its end (v3.8.0 … v3.15.0 Python/sysmodule.c,
+ * PySys_AddAuditHook, _PySys_ClearAuditHooks).
  *
  * The target can write all of it, so an address found here is read from the target and used for
  * nothing else, and the number of entries is bounded.

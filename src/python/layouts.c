@@ -524,10 +524,10 @@ const struct layout_row *layout_find(unsigned minor, bool free_threaded)
 	return NULL;
 }
 
-/* Up to 3.11 there are two pthread_mutex_t before the list in _PyRuntime: those of the GIL (v3.8.0 …
- * v3.11.0 Include/internal/pycore_gil.h, struct _gil_runtime_state). Their size is part of glibc's
- * ABI (__SIZEOF_PTHREAD_MUTEX_T). No other offset of a row depends on the CPU: rows compiled for
- * arm64 from the headers of 3.8.18 to 3.15.2 are equal. */
+/* Up to 3.11 there are two pthread_mutex_t before the list in _PyRuntime: those of the GIL (v3.8.0
+ * … v3.11.0 Include/internal/pycore_gil.h, struct _gil_runtime_state). Their size is part of
+ * glibc's ABI (__SIZEOF_PTHREAD_MUTEX_T). No other offset of a row depends on the CPU: rows
+ * compiled for arm64 from the headers of 3.8.18 to 3.15.2 are equal. */
 static const struct {
 	uint16_t e_machine;
 	uint32_t mutex_bytes;

@@ -43,7 +43,7 @@ static bool read_signed_varint(struct cursor *c, int64_t *ret)
 	return true;
 }
 
-/* The line number for the interface: 0 if the table's number makes no sense. */
+/* The line number for the interface: 0 if the table's number is out of range. */
 static uint32_t line_of(int64_t line)
 {
 	return line > 0 && line <= INT32_MAX ? (uint32_t)line : 0;

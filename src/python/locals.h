@@ -3,7 +3,7 @@
  *
  * They are right only if the thread does not run meanwhile, as with stack_walk.h. Whatever the
  * memory holds, an encoding ends: depth, number and size of values are bounded here, and what
- * cannot be read is UNREADABLE. Secrets are not removed.
+ * cannot be read is UNREADABLE. Secrets are not removed: recorder/translate.h does that.
  */
 #pragma once
 #include <stdbool.h>

@@ -44,6 +44,6 @@ uint64_t object_dict_get(const struct object_view *v, uint64_t dict, const char 
 /* An attribute from the instance's own dict or inline values, not from its class; 0 if it has none
  * of that name. */
 uint64_t object_attribute(const struct object_view *v, uint64_t object, const char *name);
-/* Reads a str as UTF-8, without a NUL; surrogates are encoded like other code points (WTF-8). Returns
- * the number of bytes, at most `cap`, or -1 if it is not a str. */
+/* Reads a str as UTF-8, without a NUL; surrogates are encoded like other code points (WTF-8).
+ * Returns the number of bytes, at most `cap`, or -1 if it is not a str. */
 long object_text(const struct object_view *v, uint64_t object, char *to, size_t cap);

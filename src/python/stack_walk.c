@@ -88,8 +88,8 @@ static bool lasti_of(const struct walk *w, const uint8_t *frame, uint64_t code, 
 	return true;
 }
 
-/* Bytes of a frame up to the last member that is read; behind it the mapping may end. 0: the offsets
- * that the target publishes make no sense. */
+/* Bytes of a frame up to the last member that is read; behind it the mapping may end. 0: the
+ * offsets that the target publishes make no sense. */
 static size_t frame_bytes(const struct probe_layout *l)
 {
 	const size_t ends[] = {
@@ -132,6 +132,28 @@ static bool walk_begin(struct walk *w, uint64_t tstate, uint64_t *ret_first)
 	return true;
 }
 
+/* Can this frame, which has no caller, be the outermost one? A thread that is switched out between
+ * the store to current_frame and that to `previous` shows a frame without its callers.
+ *   3.12+: under each call of the evaluator is a frame that is none of Python's (v3.12.0
+ *          Python/ceval.c, _PyEval_EvalFrameDefault(): entry_frame), so the outermost frame is one.
+ *   3.11:  The new cframe is linked before its current_frame is set (same function of v3.11.0), and
+ *          may show the frame of a generator that is suspended, which has no caller either. The
+ *          state of a generator is 5 bytes ahead of its frame, FRAME_EXECUTING is 0
+ *          (Include/cpython/genobject.h, Include/internal/pycore_frame.h). */
+static bool may_be_outermost(const struct walk *w, uint64_t frame, const uint8_t *bytes,
+			     bool is_entry)
+{
+	enum { OWNED_BY_GENERATOR = 1, STATE_AHEAD = 5, EXECUTING = 0 };
+	const struct probe_layout *l = w->l;
+	uint8_t state;
+	if (l->frame_owner == OFF_NONE)
+		return true;
+	if (l->minor >= 12)
+		return is_entry;
+	return bytes[l->frame_owner] != OWNED_BY_GENERATOR ||
+	       (mem_read(w->mem, RADDR(frame - STATE_AHEAD), &state, 1) && state == EXECUTING);
+}
+
 enum stack_end stack_walk(const struct mem_reader *mem, const struct python_runtime *rt,
 			  uint64_t tstate, struct stack_frame *to, size_t cap, size_t *ret_n)
 {
@@ -159,7 +181,10 @@ enum stack_end stack_walk(const struct mem_reader *mem, const struct python_runt
 				return STACK_CUT;
 			to[(*ret_n)++] = found;
 		}
-		frame = word(bytes, l->frame_previous);
+		uint64_t caller = word(bytes, l->frame_previous);
+		if (!caller && !may_be_outermost(&w, frame, bytes, is_entry))
+			return STACK_BROKEN;
+		frame = caller;
 	}
 	return STACK_WHOLE;
 }

@@ -24,7 +24,7 @@ struct stack_frame {
 enum stack_end {
 	STACK_WHOLE,  /* the outermost frame was reached */
 	STACK_CUT,    /* there are more than `cap` frames */
-	STACK_BROKEN, /* what follows is no frame, or cannot be read */
+	STACK_BROKEN, /* what follows is no frame, cannot be read, or is not linked yet */
 };
 
 /* The frames of a thread state from the innermost one outwards, in to[0 … *ret_n), at most cap. */

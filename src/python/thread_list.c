@@ -3,6 +3,9 @@
  */
 #include "python/thread_list.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/attr.h"
 #include "python/layout.h"
 #include "python/python.h"
@@ -118,7 +121,8 @@ static bool thread_read(const struct mem_reader *mem, const struct python_runtim
 	return true;
 }
 
-/* One walk. *ret_whole: each list was read to its end. */
+/* One walk. *ret_whole: each list was read to an end. It need not be its own end: the state of a
+ * thread that ended after its address was read may have been given, cleared, to a new one. */
 static size_t list_walk(const struct mem_reader *mem, const struct python_runtime *rt,
 			const struct places *places, struct python_thread *to, size_t cap,
 			bool *ret_whole)
@@ -146,16 +150,36 @@ static size_t list_walk(const struct mem_reader *mem, const struct python_runtim
 	return n;
 }
 
+static bool is_same(const struct python_thread *a, const struct python_thread *b)
+{
+	return a->tstate == b->tstate && a->interp == b->interp && a->interp_id == b->interp_id &&
+	       a->ident == b->ident && a->native_id == b->native_id;
+}
+
 size_t thread_list_read(const struct mem_reader *mem, const struct python_runtime *rt,
 			struct python_thread *to, size_t cap, bool *ret_whole)
 {
 	struct places places;
 	size_t n = 0;
 	*ret_whole = false;
-	if (!rt->row || !places_find(mem, rt, &places))
+	struct python_thread *before = calloc(cap ? cap : 1, sizeof(*before));
+	if (!before || !rt->row || !places_find(mem, rt, &places)) {
+		free(before);
 		return 0;
-	for (unsigned i = 0; i < TRIES_MAX && !*ret_whole && n < cap; i++)
-		n = list_walk(mem, rt, &places, to, cap, ret_whole);
+	}
+	/* Two walks that see the same have seen the list. */
+	for (unsigned i = 0; i < TRIES_MAX && !*ret_whole; i++) {
+		size_t n_before = n;
+		bool was_read;
+		memcpy(before, to, n * sizeof(*to));
+		n = list_walk(mem, rt, &places, to, cap, &was_read);
+		*ret_whole = was_read && i && n == n_before;
+		for (size_t k = 0; k < n && *ret_whole; k++)
+			*ret_whole = is_same(&to[k], &before[k]);
+		if (n == cap)
+			break;
+	}
+	free(before);
 	return n;
 }
 
@@ -164,9 +188,7 @@ bool thread_list_is_same(const struct mem_reader *mem, const struct python_runti
 {
 	struct python_thread now;
 	uint64_t next;
-	return thread_read(mem, rt, t->tstate, &next, &now) && now.interp == t->interp &&
-	       now.ident == t->ident && now.native_id == t->native_id &&
-	       now.interp_id == t->interp_id;
+	return thread_read(mem, rt, t->tstate, &next, &now) && is_same(&now, t);
 }
 
 bool thread_list_gil(const struct mem_reader *mem, const struct python_runtime *rt,

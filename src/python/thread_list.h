@@ -1,5 +1,6 @@
 /*
- * thread_list: the thread states of a runtime, and who has its GIL, read while the target runs.
+ * thread_list: the thread states of a runtime, and which one has its GIL, read while the target
+ * runs.
  *
  * Nothing is locked and nothing is stopped, so the list is a hint: an entry counts once its thread
  * is known not to run (system/thread_rest.h) and thread_list_is_same() has compared it again.
@@ -21,8 +22,9 @@ struct python_thread {
 	uint64_t native_id; /* tid in the target's own pid namespace; 0: before 3.11 */
 };
 
-/* Fill to[0 … cap), interpreter by interpreter. Returns the number of thread states. *ret_whole false:
- * threads began and ended whenever the lists were read, or they cannot be read; some are missing. */
+/* Fill to[0 … cap), interpreter by interpreter. Returns the number of thread states. *ret_whole
+ * false: threads began and ended whenever the lists were read, or they cannot be read; some are
+ * missing. */
 size_t thread_list_read(const struct mem_reader *mem, const struct python_runtime *rt,
 			struct python_thread *to, size_t cap, bool *ret_whole);
 /* Does the entry still describe what is at its address? */

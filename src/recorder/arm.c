@@ -54,7 +54,7 @@ static struct err *link_up(struct recorder *r, struct target_facts *facts, size_
 	struct probe_options o = *options;
 	clock_tick(&r->clock, &o.tick);
 	o.ticks_per_ns = clock_ticks_per_ns(&r->clock);
-	if (!r->clock.use_tsc || !at_entry || !follow_keeps(r->follow, pid))
+	if (!at_entry || !process_may_read_tsc(r, pid))
 		o.flags |= PROBE_CLOCK_RING;
 	return at_entry ? link_attach_at_entry(facts, i, at_entry, &o, ret)
 			: link_attach(facts, i, &o, follow_has(r->follow, pid), ret);
@@ -177,8 +177,7 @@ static void descendant_attach(struct recorder *r, pid_t pid)
 		return;
 	if (!err && !taps_has_ring(r, pid, 0)) /* not forked since its parent was attached to */
 		err = descendant_arm(r, pid);
-	if (!err)
-		r->n_children++;
+	bool is_recorded = !err;
 	bool may_become_python = err && err->code == ERR_NOT_PYTHON;
 	if (may_become_python) { /* a shell, say: it is shown, and its children are followed */
 		err_destroy(err);
@@ -192,6 +191,11 @@ static void descendant_attach(struct recorder *r, pid_t pid)
 		unwatched_add(r, pid, err);
 	else if (!err)
 		taps_set_clock(r, pid, true);
+	struct process *p = process_find(r, pid);
+	if (is_recorded && p)
+		process_count_child(r, p);
+	else if (is_recorded && !err)
+		r->n_children++; /* it has its parent's ring, and has not raised an event yet */
 	err_destroy(err);
 }
 

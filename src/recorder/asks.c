@@ -19,7 +19,7 @@
 #include "base/monotonic.h"
 #include "base/proc_status.h"
 
-#define STALE_NS 5000000000ull /* then a place is freed: its thread was killed */
+#define STALE_NS 5000000000ull /* then an answer is withdrawn: its thread was killed */
 
 void asks_note_child(struct recorder *r, uint64_t identity, pid_t pid)
 {
@@ -90,7 +90,14 @@ bool asks_may_sleep(struct recorder *r, const struct tap *t, guest_u64 identity,
 	       (status.tracer_pid == 0 || status.tracer_pid == (int)getpid());
 }
 
-/* Serve one place. Is it taken? */
+static bool is_answered(const struct ring_question *question)
+{
+	return question->state == ASK_YES || question->state == ASK_NO;
+}
+
+/* Serve one place. Is it to be looked at again? A place that is being written is not freed, however
+ * long that takes: its thread may be stopped there, and would write over the question of the thread
+ * that took the place meanwhile. */
 static bool look_at(struct recorder *r, struct tap *t, uint32_t place, uint64_t now)
 {
 	const struct ring_question question = ring_question(&t->link->ring, place);
@@ -101,9 +108,9 @@ static bool look_at(struct recorder *r, struct tap *t, uint32_t place, uint64_t 
 		ring_answer(&t->link->ring, place, &question,
 			    asks_may_sleep(r, t, question.identity, question.tid, &tid) ? ASK_YES
 											: ASK_NO);
-	else if (question.state != ASK_FREE && now - t->asks[place].since_ns > STALE_NS)
+	else if (is_answered(&question) && now - t->asks[place].since_ns > STALE_NS)
 		ring_answer(&t->link->ring, place, &question, ASK_FREE);
-	return question.state != ASK_FREE;
+	return question.state == ASK_WAITS || is_answered(&question);
 }
 
 void asks_answer(struct recorder *r)

@@ -124,14 +124,15 @@ struct process *claim_process(struct recorder *r, struct tap *t, const struct ri
 	if (p && !pid && p->tap != t)
 		p = NULL; /* another process has that pid now */
 	if (!p) {
+		const struct fork_note *fork = fork_find(r, t, ns_pid, parent_pid);
 		bool is_gone = !pid && kill((pid_t)ns_pid, 0) == 0;
+		bool is_reported = fork || follow_has(r->follow, pid ? pid : (pid_t)ns_pid);
 		p = (is_gone ? process_add_gone : process_add)(r, pid ? pid : (pid_t)ns_pid,
 							       &t->link->runtime, PROCESS_FORKED);
 		if (!p)
 			return NULL;
 		p->tap = t;
 		if (!p->info.ppid || !p->info.name) { /* it has ended already */
-			const struct fork_note *fork = fork_find(r, t, ns_pid, parent_pid);
 			p->info.ppid = fork ? (uint32_t)fork->ppid : parent_pid;
 			p->info.ns_pid = ns_pid;
 			p->info.name = t->process->info.name;
@@ -143,6 +144,10 @@ struct process *claim_process(struct recorder *r, struct tap *t, const struct ri
 		p->info.prefixes = t->process->info.prefixes;
 		packages_inherit(p, t->process);
 		process_update(r, p);
+		/* it was forked before its parent was followed, and has ended before the tree of
+		 * processes was read */
+		if (!is_reported && !r->options.only_targets)
+			process_count_child(r, p);
 	}
 	if (p->tap == t) {
 		p->slot_pid = ns_pid;

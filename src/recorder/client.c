@@ -24,6 +24,7 @@
 #include "recorder/notes.h"
 #include "recorder/process.h"
 #include "recorder/recorder_private.h"
+#include "recorder/taps.h"
 #include "recorder/wanted.h"
 #include "stacks/image.h"
 #include "system/remote_mem.h"
@@ -107,6 +108,12 @@ static uint32_t look(void *ctx, uint32_t wanted, const uint8_t *args, size_t n_b
 	return fd_names_look(c->recorder, c->process, wanted, args, n_bytes, time_ns);
 }
 
+/* The recorder is at work: threads of targets wait for it. */
+static void stay_alive(void *recorder)
+{
+	taps_beat(recorder, monotonic_ns());
+}
+
 /* The unwinder of a process's native stacks. NULL if they are not wanted, or memory is short: then
  * only Python frames are recorded. */
 static struct native_context *native_for(struct recorder *r, const struct tap *t, pid_t pid)
@@ -122,6 +129,8 @@ static struct native_context *native_for(struct recorder *r, const struct tap *t
 		.minor = t->link->runtime.layout.minor,
 		.runtime = t->link->runtime.module.start.v,
 		.python_frames = r->options.probe.flags & PROBE_STACK_PYTHON,
+		.alive = stay_alive,
+		.ctx = r,
 	};
 	for (uint32_t k = 0; k < t->n_slots && !o.parent; k++) /* a fork shares its mappings */
 		o.parent = t->clients[k] ? t->clients[k]->native : NULL;

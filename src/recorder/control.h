@@ -33,8 +33,8 @@ enum control_request {
 	CONTROL_DUMP,
 	CONTROL_CONTINUE, /* release the threads that are held */
 	/* Hold threads of events that the filter `path` matches, from the next event on. argument:
-	 * so many matches are ignored; flags: enum hold_flag. The answers to this and the next three
-	 * are a hold_list, or a report if it is refused. */
+	 * so many matches are ignored; flags: enum hold_flag. The answers to this and the next
+	 * three are a hold_list, or a report if it is refused. */
 	CONTROL_HOLD,
 	CONTROL_HOLD_SWITCH, /* the hold `argument` (0: all) gets `flags` */
 	CONTROL_HOLD_IGNORE, /* the hold `argument` ignores the next `flags` matches */

@@ -18,7 +18,7 @@
 bool counts_add_name(struct recorder *r, struct tap *t, const char *name, uint32_t n_bytes)
 {
 	struct counted_name add = { .hash = name_hash(name, n_bytes) };
-	add.string = intake_string(r->writer, r->redactor, name, n_bytes, false);
+	add.string = intake_name(r->writer, r->redactor, name, n_bytes);
 	/* Room first: once the probe has the verdict, the name must be known here. */
 	if ((!add.string && n_bytes) || !vec_reserve(&t->counted, 1) ||
 	    !ring_add_verdict(&t->link->ring, add.hash, VERDICT_COUNTED, &add.place))

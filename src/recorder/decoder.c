@@ -19,6 +19,7 @@
 #include "python/line_table.h"
 #include "recorder/intake.h"
 #include "recorder/native.h"
+#include "recorder/task_record.h"
 #include "recorder/translate.h"
 
 #define MEMO_FIRST 64u /* sets: most processes are short */
@@ -94,6 +95,7 @@ struct decoder {
 	struct hash_map names_by_text; /* index in names + 1 */
 	struct threads *threads;
 	struct memo args, stacks;
+	struct task_record task; /* of the last event that had one */
 	struct strbuf buffer;
 	VEC(uint32_t) stack_frames; /* scratch: frame ids, innermost first */
 	uint64_t n_asked, n_events, n_bad;
@@ -223,9 +225,8 @@ static const struct name_line *name_find(struct decoder *d, const char *name, ui
 		hash_map_clear(&d->names_by_text);
 		d->names.n = 0;
 	}
-	struct name_line line = {
-		.string = intake_string(d->o.writer, d->o.redactor, name, n, false), .wanted = true
-	};
+	struct name_line line = { .string = intake_name(d->o.writer, d->o.redactor, name, n),
+				  .wanted = true };
 	if (!line.string && n) /* 0 is the empty text, a name like any other: sys.audit("") */
 		return NULL;
 	if (d->o.wants)
@@ -404,6 +405,7 @@ void decoder_turn(struct decoder *d)
 	}
 	for (size_t i = 0; i < d->threads->v.n; i++)
 		d->threads->v.v[i].is_written = false;
+	task_record_turn(&d->task);
 }
 
 void decoder_destroy(struct decoder *d)
@@ -634,7 +636,8 @@ bool decoder_event(struct decoder *d, const struct record *record, size_t n_byte
 		goto bad;
 	size_t name_at = at, args_at = name_at + pad8(e->name_bytes);
 	uint64_t thread_at = (uint64_t)args_at + pad8(e->args_bytes),
-		 frames_at = thread_at + pad8(e->thread_name_bytes),
+		 task_at = thread_at + pad8(e->thread_name_bytes),
+		 frames_at = task_at + pad8(e->task_bytes),
 		 native_at = frames_at + pad8(e->frames_bytes);
 	if (e->args_bytes > n_bytes || e->thread_name_bytes > n_bytes ||
 	    e->frames_bytes > n_bytes || native_at > n_bytes)
@@ -682,8 +685,13 @@ bool decoder_event(struct decoder *d, const struct record *record, size_t n_byte
 	if (e->thread_name_bytes &&
 	    !thread_take_name(d, e->tid, e->interpreter, base + thread_at, e->thread_name_bytes))
 		goto bad;
+	if (e->task_bytes && !task_record_keep(&d->task, base + task_at, e->task_bytes))
+		goto bad;
 	if (!wanted)
 		return true;
+	if (record->flags & RECORD_TASK &&
+	    !task_record_value(&d->task, d->o.writer, d->o.redactor, &info.task))
+		goto bad;
 	if (record->flags & RECORD_NATIVE && d->o.native)
 		info.stack = native_stack(d->o.native, e, base + native_at, n_bytes - native_at,
 					  d->stack_frames.v, d->stack_frames.n, &info.flags);

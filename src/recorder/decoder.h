@@ -52,8 +52,8 @@ struct decoder_options {
 MUST_CHECK struct err *decoder_create(const struct decoder_options *options, struct decoder **ret);
 void decoder_destroy(struct decoder *d); /* NULL is fine */
 
-/* Write one RECORD_EVENT, n_bytes long. time_ns: capture time. False if the record makes no sense
- * (it is then counted in n_bad and left out). */
+/* Write one RECORD_EVENT, n_bytes long. time_ns: capture time. False if the record is malformed (it
+ * is then counted in n_bad and left out). */
 bool decoder_event(struct decoder *d, const struct record *record, size_t n_bytes,
 		   uint64_t time_ns);
 

@@ -306,7 +306,7 @@ static uint64_t drain_round(struct recorder *r, bool rest, uint64_t *ret_until)
 	     taken < budget && !is_late && (first = lineup_first(&r->draining.lineup, limit));
 	     turn++) {
 		struct drain *d = &r->draining.drains.v[first->item];
-		/* the first native stack of a module takes long */
+		/* While it reads a native stack, the recorder beats itself (native.h). */
 		if (turn % 64 == 0) {
 			uint64_t now = monotonic_ns();
 			taps_beat(r, now);

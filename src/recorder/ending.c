@@ -4,10 +4,12 @@
 #include "recorder/ending.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/new_file.h"
 #include "base/strbuf.h"
@@ -129,14 +131,16 @@ static bool keep_older(struct recorder *r)
 	return true;
 }
 
-/* How many events are in the file. If the disk was full when it was begun, it has no head, or was
- * removed again: then there are none. */
-static struct err *count_file(const char *path, uint64_t *ret)
+/* How many events are in the file. If the disk was full when it was begun, it has no head: then
+ * there are none. A file without any name is lost. `fd` is taken over. */
+static struct err *count_file(int fd, const char *path, uint64_t *ret)
 {
 	struct stat st;
-	bool is_there = stat(path, &st) == 0;
-	if (is_there ? st.st_size >= (off_t)sizeof(struct superblock) : errno != ENOENT)
-		return capture_count(path, ret);
+	if (fd < 0)
+		return err_create(ERR_SYS, "cannot count what is in %s", path);
+	if (fstat(fd, &st) != 0 || (st.st_nlink && st.st_size >= (off_t)sizeof(struct superblock)))
+		return capture_count_fd(fd, path, ret);
+	close(fd);
 	*ret = 0;
 	return NULL;
 }
@@ -166,9 +170,10 @@ static void close_file(struct recorder *r)
 				       (e->is_loss_known ? 0 : GOODBYE_LOST_UNKNOWN) };
 	writer_note(r->writer, &note);
 	strbuf_fini(&text);
-	char *now_at = strdup(new_file_now_at(writer_file(r->writer)));
 	uint64_t n_before = writer_n_before(r->writer);
 	bool is_stream = new_file_is_stream(writer_file(r->writer));
+	/* by its name another file may be found then */
+	int fd = is_stream ? -1 : fcntl(new_file_fd(writer_file(r->writer)), F_DUPFD_CLOEXEC, 0);
 	struct err *err = writer_close(r->writer);
 	r->writer = NULL;
 	write_failed(r, err);
@@ -178,14 +183,14 @@ static void close_file(struct recorder *r)
 	if (e->is_file_whole == END_YES || is_stream) {
 		if (e->write_error[0]) /* how much the reader has is unknown */
 			e->is_counted = e->is_loss_known = false;
-		free(now_at);
+		if (fd >= 0)
+			close(fd);
 		return;
 	}
 	/* After a failed close(2) it is unknown how much of what was written before is in the file
 	 * (close(2), "Dealing with error returns"): count it. */
 	uint64_t n_events, n_handed = e->n_events + e->lost[LOSS_UNWRITTEN];
-	err = now_at ? count_file(now_at, &n_events) : err_no_memory();
-	free(now_at);
+	err = count_file(fd, r->options.path, &n_events);
 	if (!err) {
 		session_end_count(e, n_before + n_events);
 		n_events += n_before;

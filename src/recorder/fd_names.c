@@ -116,23 +116,17 @@ static bool is_there(struct recorder *r, const struct process *p)
 	return !p->ended && (p->pidfd >= 0 ? poll(&fd, 1, 0) == 0 : follow_has(r->follow, p->pid));
 }
 
-/* Of this thread, so that waiting for a processor does not count. */
-static uint64_t thread_cpu_ns(void)
-{
-	struct timespec t = { 0 };
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 /* The addresses of a socket, if there is time to look for them. `old`: the last answer. */
 static void name_socket(struct recorder *r, const struct process *p, const struct known *old,
 			uint64_t inode, char text[PATH_MAX])
 {
 	char name[DESCRIPTOR_SOCKET_BYTES];
 	uint64_t now = monotonic_ns();
-	/* a TCP connection never gets another peer */
-	if (old->text && old->inode == inode && !strncmp(old->text, "tcp ", 4) &&
-	    strstr(old->text, "->")) {
+	/* a connection of a stream never gets another peer; of a Unix socket, the process at the
+	 * other end may not have been found */
+	if (old->text && old->inode == inode && strstr(old->text, "->") &&
+	    (!strncmp(old->text, "tcp ", 4) ||
+	     (!strncmp(old->text, "unix ", 5) && strchr(old->text, '[')))) {
 		strcpy(text, old->text);
 		return;
 	}

@@ -3,15 +3,15 @@
  *
  * The number alone says little, and no event says which number open() returned. So the recorder
  * looks in /proc/PID/fd while it decodes the event. That is late: by then the descriptor may be
- * closed, and its number in use for something else. What is found is therefore shown as "was", and
- * nothing is said
+ * closed, and its number in use for something else. What is found is therefore shown as "was". The
+ * event gets no answer
  *
  *   - if there is no such descriptor any more,
  *   - if a socket was used and the number is no socket now,
- *   - if the process opened a file of that name (any socket, if a socket was found) between the event
- *     and the look: it may be the one that was found. Such an event is decoded after the answer was
- *     given, so answers are taken back (writer_event_doubt()) as long as they are not written.
- *     That works as far as the events of opening are recorded (option -e).
+ *   - if the process opened a file of that name (any socket, if a socket was found) between the
+ *     event and the look: it may be the one that was found. Such an event is decoded after the
+ *     answer was given, so answers are taken back (writer_event_doubt()) as long as they are not
+ *     written. That works as far as the events of opening are recorded (option -e).
  *
  * An answer serves all events that were raised before the look. So the cost is bounded by one look
  * per descriptor and round of the recorder, however many events a program raises.

@@ -4,9 +4,9 @@
  * A forked process shares the ring of its parent as long as there are slots for all. A ring has few
  * slots, because it takes address space of the target from the start, and a server may fork
  * hundreds of workers. So the recorder counts which processes have a ring. When more than half of
- * its slots are spoken for, the next child that is forked gets a ring of its own at its first stop,
+ * its slots are claimed, the next child that is forked gets a ring of its own at its first stop,
  * before it has run. Half, because threads that run side by side claim further slots, and because a
- * process whose fork nobody reports can only claim a slot of its parent's ring.
+ * process whose fork is not reported can only claim a slot of its parent's ring.
  *
  * The child's ring is a tap like any other: it is drained, left and taken over by itself.
  */
@@ -131,8 +131,8 @@ static bool give_ring(struct recorder *r, const struct heir *heir)
 		link_destroy(link);
 		err = err_no_memory();
 	}
-	/* If the child did not answer in time, it may still get the new ring later, and nobody
-	 * drains that. */
+	/* If the child did not answer in time, it may still get the new ring later, which is
+	 * then not drained. */
 	bool is_unsure = err && (is_out || err->code == ERR_TIMEOUT);
 	if (is_unsure && err->code != ERR_TARGET_GONE) {
 		unwatched_add(r, heir->pid, err);

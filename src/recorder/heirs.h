@@ -23,4 +23,4 @@ void heirs_add(struct recorder *r, struct tap *t, pid_t pid, uint64_t identity);
 void heirs_give_rings(struct recorder *r, pid_t pid);
 void heirs_forget(struct recorder *r, pid_t pid); /* it has ended, or runs another program */
 void heirs_forget_tap(struct recorder *r, const struct tap *t);
-void heirs_forget_ended(struct recorder *r); /* those whose end nobody reported */
+void heirs_forget_ended(struct recorder *r); /* those whose end was not reported */

@@ -2,7 +2,7 @@
  * holds: see holds.h.
  *
  * A thread waits by a place of the ring (abi.h, ring_hold). What stands there comes from the
- * target: it is compared with what the recorder knows, and a place that makes no sense is released.
+ * target: it is compared with what the recorder knows, and a malformed place is released.
  * So a target can only keep itself waiting, and not for long.
  */
 #include "recorder/holds.h"
@@ -20,17 +20,25 @@
 #include "base/monotonic.h"
 #include "recorder/asks.h"
 #include "recorder/client.h"
+#include "recorder/follow.h"
+#include "recorder/held_locals.h"
 #include "recorder/identity.h"
 #include "recorder/notes.h"
 #include "recorder/process.h"
 #include "recorder/recorder_private.h"
 #include "recorder/tap.h"
+#include "stacks/snapshot.h"
 #include "visit/probe_link.h"
 
 #define STALE_NS 5000000000ull /* then a place is freed: its thread was killed, or is not served */
+/* The most that counts between two looks at the places: while the machine stood still, or we were
+ * stopped, so did they. */
+#define LOOK_NS 200000000ull
 /* How closely the rings are watched: in the moments after a thread has begun to wait, others come.
- */
+ * A nap ends late: where an idle processor is halted, by 50 to 100 µs. So while threads come at
+ * least every GAP_NS, there are no naps until the next one is overdue. */
 #define SPIN_NS 2000000ull
+#define GAP_NS  8000000ull
 #define HOT_NS  1000000000ull
 enum { NAP_HOT_NS = 15 * 1000, NAP_NS = 1000 * 1000 };
 
@@ -83,6 +91,7 @@ bool holds_report(struct recorder *r, struct hold_list *ret)
 						  .tid = (int32_t)h->info.tid,
 						  .process = h->info.process,
 						  .hold = h->info.hold,
+						  .is_traced = follow_has(r->follow, h->info.pid),
 						  .seq = h->n_before ? UINT64_MAX : h->info.seq,
 						  .since_ns = h->since_ns };
 	}
@@ -122,6 +131,7 @@ static void say_held(const struct recorder *r, struct tap *t)
 static void forget(struct recorder *r, size_t i)
 {
 	struct held *h = &r->holds.v.v[i];
+	held_locals_end(r, h);
 	uint64_t took = monotonic_ns() - h->since_ns;
 	if (h->fd >= 0)
 		close(h->fd);
@@ -155,12 +165,25 @@ static void release(struct recorder *r, size_t i)
 	forget(r, i);
 }
 
+/* Go on with its variables. If nothing keeps it any more, it is released. */
+static void settle(struct recorder *r, size_t i)
+{
+	struct held *h = &r->holds.v.v[i];
+	held_locals_poll(r, h);
+	if (h->is_done && h->locals == HELD_LOCALS_DONE)
+		release(r, i);
+}
+
 /* The event does match. Hold its thread, unless that is not possible. */
 static void hold_thread(struct recorder *r, struct tap *t, uint32_t slot, uint32_t place,
 			struct ring_held *at, const struct hold_copy *copy, uint32_t hold)
 {
 	const struct client *c = t->clients[slot];
-	struct held h = { .tap = t, .place = place, .fd = -1, .since_ns = monotonic_ns() };
+	struct held h = { .tap = t,
+			  .place = place,
+			  .fd = -1,
+			  .locals = held_locals_are_kept(r) ? HELD_LOCALS_WANTED : HELD_LOCALS_DONE,
+			  .since_ns = monotonic_ns() };
 	pid_t tid = 0;
 	if (!asks_may_sleep(r, t, at->identity, at->tid, &tid)) {
 		r->end.n_not_held++;
@@ -197,7 +220,8 @@ static void hold_thread(struct recorder *r, struct tap *t, uint32_t slot, uint32
 	if (fd >= 0)
 		r->holds.v.v[r->holds.v.n - 1].fd = fd;
 	else if (fd == HOLD_CONTINUE)
-		release(r, r->holds.v.n - 1);
+		r->holds.v.v[r->holds.v.n - 1].is_done = true;
+	settle(r, r->holds.v.n - 1);
 	if (r->options.hold.has_changed(r->options.hold.ctx))
 		renew(r);
 }
@@ -261,7 +285,7 @@ static bool is_listed(const struct recorder *r, const struct tap *t, uint32_t pl
 	return false;
 }
 
-/* Check one place. Is it taken? */
+/* Check one place. Is it to be looked at again? */
 static bool look_at(struct recorder *r, struct tap *t, uint32_t place, uint64_t now)
 {
 	struct ring *ring = &t->link->ring;
@@ -281,7 +305,9 @@ static bool look_at(struct recorder *r, struct tap *t, uint32_t place, uint64_t 
 		break;
 	case HOLD_UNHEARD:
 	case HOLD_REFUSED: ring_held_set(ring, place, &at, HOLD_FREE); break;
-	case HOLD_TAKEN:
+	/* Its thread may be stopped while it writes, and would write over the fields of the thread
+	 * that took the place meanwhile. */
+	case HOLD_TAKEN: return false;
 	case HOLD_GO:
 	case HOLD_STATE_COUNT:
 		if (is_stale)
@@ -292,15 +318,19 @@ static bool look_at(struct recorder *r, struct tap *t, uint32_t place, uint64_t 
 }
 
 /* Has the action of a held thread ended? */
-static bool is_done(struct held *h)
+static void action_look(struct held *h)
 {
 	char bytes[256];
 	if (h->fd < 0)
-		return false;
+		return;
 	ssize_t n = read(h->fd, bytes, sizeof(bytes));
 	for (ssize_t i = 0; i < n; i++)
 		h->has_failed |= bytes[i] != 0;
-	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+		return;
+	h->is_done = true;
+	close(h->fd);
+	h->fd = -1;
 }
 
 static bool has_ended(struct recorder *r, const struct held *h)
@@ -330,7 +360,9 @@ void holds_poll(struct recorder *r)
 {
 	if (!r->holds.was_on)
 		return;
-	uint64_t now = monotonic_ns();
+	uint64_t now = monotonic_ns(), passed = now - r->holds.look_ns;
+	r->holds.look_ns = now;
+	r->holds.watched_ns += passed < LOOK_NS ? passed : LOOK_NS;
 	for (size_t i = r->holds.v.n; i-- > 0;) {
 		struct held *h = &r->holds.v.v[i];
 		struct ring_held at;
@@ -339,8 +371,9 @@ void holds_poll(struct recorder *r)
 		} else if (!is_waiting(h, &at)) {
 			note_own_end(r, h, &at);
 			forget(r, i);
-		} else if (is_done(h)) {
-			release(r, i);
+		} else {
+			action_look(h);
+			settle(r, i);
 		}
 	}
 	for (size_t i = 0; i < r->taps.n; i++) {
@@ -352,12 +385,14 @@ void holds_poll(struct recorder *r)
 			continue;
 		if (!t->holds && !(t->holds = calloc(RING_HOLDS, sizeof(*t->holds))))
 			continue;
-		if (!guest_is32(n, t->n_holds))
+		if (!guest_is32(n, t->n_holds)) {
+			r->holds.gap_ns = now - r->holds.hot_ns;
 			r->holds.hot_ns = now;
+		}
 		t->n_holds = guest_shown32(n);
 		t->has_holds = false;
 		for (uint32_t place = 0; place < RING_HOLDS; place++)
-			t->has_holds |= look_at(r, t, place, now);
+			t->has_holds |= look_at(r, t, place, r->holds.watched_ns);
 		uint32_t missed = guest_shown32(ring_n_holds_missed(&t->link->ring));
 		r->end.n_not_held += missed - t->n_holds_missed;
 		t->n_holds_missed = missed;
@@ -368,6 +403,11 @@ void holds_release(struct recorder *r)
 {
 	while (r->holds.v.n)
 		release(r, r->holds.v.n - 1);
+}
+
+bool holds_are_hot(const struct recorder *r)
+{
+	return r->holds.is_on && monotonic_ns() - r->holds.hot_ns < HOT_NS;
 }
 
 bool holds_are_acting(const struct recorder *r)
@@ -414,10 +454,13 @@ void holds_wait(struct recorder *r, int timeout_ms)
 	r->holds.has_slack = true;
 	if (r->holds.v.n && timeout_ms > 1) /* they ask whether they may sleep on */
 		until = now + 1000000;
+	uint64_t spin_ns = r->holds.gap_ns < GAP_NS && r->holds.gap_ns > SPIN_NS / 2
+			       ? 2 * r->holds.gap_ns
+			       : SPIN_NS;
 	while (!is_any_new(r) && now < until) {
 		uint64_t quiet = now - r->holds.hot_ns;
 		struct timespec nap = { .tv_nsec = quiet < HOT_NS ? NAP_HOT_NS : NAP_NS };
-		if (quiet < SPIN_NS)
+		if (quiet < spin_ns)
 			sched_yield();
 		else
 			nanosleep(&nap, NULL);
@@ -430,5 +473,6 @@ void holds_fini(struct recorder *r)
 	for (size_t i = 0; i < r->holds.v.n; i++)
 		if (r->holds.v.v[i].fd >= 0)
 			close(r->holds.v.v[i].fd);
+	snapshot_job_destroy(r->holds.job);
 	vec_fini(&r->holds.v);
 }

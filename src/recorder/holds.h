@@ -17,6 +17,7 @@
 #include "base/hold_list.h"
 
 struct recorder;
+struct snapshot_job;
 struct tap;
 
 /* A copy of the capture that can be read, up to the event in question. */
@@ -48,8 +49,8 @@ struct hold_options {
 	struct err *(*matches)(void *ctx, const struct hold_copy *copy, uint64_t seq,
 			       uint32_t *ret);
 	/* The thread is held from now on: do what is to be done. Returns HOLD_*, or a descriptor,
-	 * which the recorder takes over, and which does not block: the thread is released when it has
-	 * reached its end. A byte other than 0 says that the action failed. */
+	 * which the recorder takes over, and which does not block: the thread is released when it
+	 * has reached its end. A byte other than 0 says that the action failed. */
 	int (*begin)(void *ctx, const struct hold_copy *copy, const struct hold_info *info);
 	/* It is released. */
 	void (*end)(void *ctx, const struct hold_info *info, uint64_t held_ns);
@@ -70,6 +71,8 @@ struct held {
 	uint32_t place;
 	int fd;            /* an action is at work until its end; -1: none */
 	bool has_failed;   /* the action said so */
+	bool is_done;      /* it is released when its variables are read */
+	uint8_t locals;    /* enum held_locals_state */
 	uint64_t since_ns; /* monotonic */
 	uint64_t n_before; /* events of earlier files, which info.seq does not count */
 	struct hold_info info;
@@ -77,7 +80,7 @@ struct held {
 
 /* What one place of a ring was last seen to hold. */
 struct hold_seen {
-	uint64_t ticket, since_ns;
+	uint64_t ticket, since_ns; /* since_ns: of holds.watched_ns */
 };
 
 struct holds {
@@ -86,10 +89,17 @@ struct holds {
 	bool was_on;           /* … or was */
 	bool reads_names;      /* verdicts are read without any hold, too */
 	struct hold_list told; /* what the viewer was last told */
-	uint64_t hot_ns;       /* when a thread last began to wait */
+	uint64_t hot_ns;       /* when a thread last began to wait, and … */
+	uint64_t gap_ns;       /* how long after the one before */
+	uint64_t look_ns;      /* when the places were last looked at, and … */
+	uint64_t watched_ns;   /* for how long they have been, without the time of a stall */
 	bool has_slack;        /* naps are exact */
 	bool has_failed;       /* a match could not be decided, which was reported */
 	bool has_refused;      /* a thread may not sleep, which was reported */
+	bool has_no_locals;    /* variables could not be read, which was reported */
+	/* it reads the variables of the thread that is HELD_LOCALS_READING; NULL: none */
+	struct snapshot_job *job;
+	uint64_t job_ns; /* its begin */
 };
 
 /* Called once, before targets are attached to. */
@@ -107,6 +117,9 @@ void holds_decide(struct recorder *r, struct tap *t, uint32_t slot, uint64_t tai
 void holds_poll(struct recorder *r);
 /* Release all that are held now. */
 void holds_release(struct recorder *r);
+/* Has a thread begun to wait for a decision within the last second? Then others may, and what takes
+ * milliseconds keeps them waiting. */
+bool holds_are_hot(const struct recorder *r);
 /* Is an action of a held thread at work? */
 bool holds_are_acting(const struct recorder *r);
 /* Instead of sleeping in the poll loop: wait until a thread may need a decision, for at most

@@ -10,6 +10,7 @@
 #include "base/value_add.h"
 #include "base/vec.h"
 #include "capture/writer.h"
+#include "probe/abi.h"
 #include "recorder/redact.h"
 #include "system/proc_name.h"
 
@@ -76,17 +77,35 @@ static void add_str(struct strbuf *to, const char *bytes, size_t n)
 	add_head(to, bytes, n, n_points_of(bytes, n));
 }
 
-uint32_t intake_string(struct writer *w, struct redactor *r, const char *bytes, size_t n,
-		       bool is_cut)
+static uint32_t add_string(struct writer *w, struct redactor *r, const char *bytes, size_t n,
+			   bool is_cut, const char *end)
 {
 	struct strbuf clean = { 0 }, text = { 0 };
 	if (r && redact_text(r, NULL, bytes, n, is_cut, &clean))
 		bytes = strbuf_str(&clean), n = clean.n;
 	intake_text(&text, bytes, n);
+	strbuf_adds(&text, end);
 	uint32_t id = n && !text.failed && !clean.failed ? writer_string(w, text.s, text.n) : 0;
 	strbuf_fini(&clean);
 	strbuf_fini(&text);
 	return id;
+}
+
+uint32_t intake_string(struct writer *w, struct redactor *r, const char *bytes, size_t n,
+		       bool is_cut)
+{
+	return add_string(w, r, bytes, n, is_cut, "");
+}
+
+uint32_t intake_name(struct writer *w, struct redactor *r, const char *bytes, size_t n)
+{
+	bool is_cut = n >= RECORD_NAME_BYTES;
+	if (is_cut)
+		n = RECORD_NAME_BYTES - 1;
+	/* a character is cut as a whole */
+	for (int i = 0; is_cut && i < 3 && ((unsigned char)bytes[n] & 0xc0) == 0x80; i++)
+		n--;
+	return add_string(w, r, bytes, n, is_cut, is_cut ? "…" : "");
 }
 
 struct command {

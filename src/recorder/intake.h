@@ -16,6 +16,8 @@ struct writer;
 /* A string id; 0 for nothing. is_cut: there was more of it. */
 uint32_t intake_string(struct writer *w, struct redactor *r, const char *bytes, size_t n,
 		       bool is_cut);
+/* The name of an event: n bytes, at most RECORD_NAME_BYTES. One that may be longer ends with …. */
+uint32_t intake_name(struct writer *w, struct redactor *r, const char *bytes, size_t n);
 /* A command line, as in /proc/PID/cmdline: n bytes of words that each end with a NUL. Returns the
  * value id of a LIST of STR; 0 when there are none, or memory is short. Long words and long lists
  * are cut, and say how much there was. is_cut: there was more than these bytes. *ret_name: a string
@@ -29,9 +31,9 @@ uint32_t intake_words(struct writer *w, const char *words, size_t n, unsigned ma
  * Cut as a command line is. */
 uint32_t intake_environ(struct writer *w, struct redactor *r, const char *text, size_t n,
 			bool is_cut);
-/* A value id of a LIST of LISTs of STR: records of words that each end with a NUL, of which an empty
- * one ends the record. What is beyond 3 MiB is left out, and 0 returned if nothing is left. */
+/* A value id of a LIST of LISTs of STR: records of words that each end with a NUL, of which an
+ * empty one ends the record. What is beyond 3 MiB is left out. 0 if nothing is left. */
 uint32_t intake_records(struct writer *w, struct redactor *r, const char *words, size_t n);
-/* A value id of a LIST of texts that each end with a NUL: STR, or NONE for an empty one. 0 when memory
- * is short. */
+/* A value id of a LIST of texts that each end with a NUL: STR, or NONE for an empty one. 0 when
+ * memory is short. */
 uint32_t intake_texts(struct writer *w, struct redactor *r, const char *texts, size_t n);

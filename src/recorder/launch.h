@@ -2,10 +2,10 @@
  * launch: what a program that we launch is given: streams, terminal, user, and all that it would
  * have inherited without us.
  *
- * A program that runs as another user gets a session of its own, without our terminal: who shares a
- * terminal with a shell can type into it (TIOCSTI, tty_ioctl(4)), read what is typed, and send
- * signals to its foreground. If one of its streams is a terminal, it gets another in place of it,
- * and relay.h passes on what goes in and out.
+ * A program that runs as another user gets a session of its own, without our terminal: a program
+ * that shares a terminal with a shell can type into it (TIOCSTI, tty_ioctl(4)), read what is typed,
+ * and send signals to its foreground. If one of its streams is a terminal, it gets another in place
+ * of it, and relay.h passes on what goes in and out.
  */
 #pragma once
 #include <stdbool.h>

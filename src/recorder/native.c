@@ -63,6 +63,7 @@ struct err *native_context_create(const struct native_options *options, struct n
 		return err_no_memory();
 	n->o = *options;
 	n->o.parent = NULL; /* used here only */
+	n->o.alive(n->o.ctx);
 	err_destroy(remote_mem_open(options->pid, &n->mem));
 	n->reader = (struct mem_reader){ .read = read_memory, .ctx = n };
 	struct err *err = modules_create(options->pid, &n->reader, options->store, &n->modules);
@@ -80,6 +81,7 @@ struct err *native_context_create(const struct native_options *options, struct n
 	} else if (options->parent) {
 		modules_adopt_images(n->modules, options->parent->modules);
 	}
+	n->o.alive(n->o.ctx);
 	err_destroy(err); /* without maps every stack is cut after its first frame, and says so */
 	if (options->parent && options->parent->evaluator.n)
 		n->evaluator =
@@ -151,6 +153,7 @@ static void name_pc(struct native_context *n, const struct unwind_frame *frame,
 		    struct named_pc *ret)
 {
 	struct symbol_info s;
+	n->o.alive(n->o.ctx);
 	ret->class = 0;
 	if (evaluator_contains(&n->evaluator, frame->lookup))
 		ret->class |= MERGE_EVALUATOR;
@@ -268,6 +271,7 @@ uint32_t native_stack(struct native_context *n, const struct record_event *e, co
 			stack = writer_stack(n->o.writer, stack, python[i]);
 		return stack;
 	}
+	n->o.alive(n->o.ctx);
 	memcpy(&regs, bytes, sizeof(regs));
 	if (event_maps(e))
 		unwinder_maps_changed(n->unwinder);

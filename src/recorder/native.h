@@ -27,6 +27,12 @@ struct native_options {
 	uint64_t runtime;
 	/* --stack=both: merge; else (native) leave the Python frames out */
 	bool python_frames;
+	/* Called before each stack, each frame that is not known yet, and each step of
+	 * native_context_create(). To read the tables of a module takes milliseconds of CPU time,
+	 * and to name a frame may take a wait for another process (namer.h): on a loaded machine
+	 * tenths of a second each. */
+	void (*alive)(void *ctx);
+	void *ctx;
 	struct native_context *parent; /* of a forked child, for when it is gone before its maps
 					  were read; may be NULL */
 };
@@ -45,7 +51,7 @@ void native_context_turn(struct native_context *n);
 void native_context_refresh(struct native_context *n);
 
 /* `bytes` is what follows the frame stream: struct record_native, anchors, slice. `python`: frame
- * ids, innermost first. Returns a stack id; may add EVENT_NATIVE_CUT and EVENT_UNMERGED to *flags.
- */
+ * ids, innermost first. Returns a stack id; may add EVENT_NATIVE_CUT and EVENT_UNMERGED to
+ * *flags. */
 uint32_t native_stack(struct native_context *n, const struct record_event *e, const uint8_t *bytes,
 		      size_t n_bytes, const uint32_t *python, size_t n_python, uint32_t *flags);

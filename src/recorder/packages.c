@@ -25,8 +25,8 @@ enum {
 #define WAITED_NS 6000000000u /* for all: then no more is asked */
 
 /* In the confined process. The question: a folder from which a project is looked for, "" for none,
- * and folders with distributions, which all end with a NUL. The answer: the project's folder, or "",
- * and a NUL; for each folder the records, and one more NUL. */
+ * and folders with distributions, which all end with a NUL. The answer: the project's folder, or
+ * "", and a NUL; for each folder the records, and one more NUL. */
 static void answer(int root_fd, const char *question, size_t n_bytes, struct strbuf *to)
 {
 	uint64_t deadline_ns = monotonic_ns() + WAIT_NS - WAIT_NS / 5;

@@ -1,11 +1,12 @@
 /*
  * packages: which installed distributions the files of a process belong to.
  *
- * The capture says it by process, before the first event whose stack needs it. Asked is when the
- * first frame outside the standard library is seen: sys.path is complete by then. Each folder is
- * read once for all processes that have our files; those with a root of their own are read each.
- * A confined process reads (base/confine.h), and the recorder waits for it for a bounded time only,
- * during which its heart beats. Programs that only run the standard library cost nothing.
+ * The capture has a list for each process, before the first event whose stack needs it. The list is
+ * read when the first frame outside the standard library is seen, because sys.path is complete by
+ * then. Each folder is read once for all processes that have our files, and once for each process
+ * that has a root of its own. A confined process reads (base/confine.h). The recorder waits for it
+ * for a bounded time only, and its heart beats meanwhile. Programs that only run the standard
+ * library cost nothing.
  */
 #pragma once
 #include <stdbool.h>

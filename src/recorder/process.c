@@ -184,6 +184,11 @@ static bool has_our_files(pid_t pid)
 	       own_root.st_dev == other_root.st_dev && own_root.st_ino == other_root.st_ino;
 }
 
+bool process_may_read_tsc(const struct recorder *r, pid_t pid)
+{
+	return r->clock.use_tsc && follow_keeps(r->follow, pid);
+}
+
 struct process *process_add(struct recorder *r, pid_t pid, const struct python_runtime *rt,
 			    uint32_t flags)
 {
@@ -194,12 +199,14 @@ struct process *process_add(struct recorder *r, pid_t pid, const struct python_r
 	 * looked for twice a second. */
 	if (!follow_has(r->follow, pid))
 		p->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	p->info = (struct process_info){ .pid = (uint32_t)pid,
-					 .ns_pid = (uint32_t)pid,
-					 .start_ns = clock_time_now(&r->clock),
-					 .exit_status = -1,
-					 .flags = flags |
-						  (has_our_files(pid) ? 0 : PROCESS_OTHER_FILES) };
+	p->info = (struct process_info){
+		.pid = (uint32_t)pid,
+		.ns_pid = (uint32_t)pid,
+		.start_ns = clock_time_now(&r->clock),
+		.exit_status = -1,
+		.flags = flags | (has_our_files(pid) ? 0 : PROCESS_OTHER_FILES) |
+			 (process_may_read_tsc(r, pid) ? 0 : PROCESS_TICK_TIMES)
+	};
 	if (rt)
 		take_version(r, p, rt);
 	process_describe(r, p);
@@ -210,6 +217,21 @@ struct process *process_add(struct recorder *r, pid_t pid, const struct python_r
 void process_update(struct recorder *r, struct process *p)
 {
 	writer_process_update(r->writer, p->index, &p->info);
+}
+
+void process_set_times(struct recorder *r, pid_t pid, bool are_exact)
+{
+	struct process *p = process_find(r, pid);
+	if (!p || !(p->info.flags & PROCESS_TICK_TIMES) == are_exact)
+		return;
+	p->info.flags ^= PROCESS_TICK_TIMES;
+	process_update(r, p);
+}
+
+void process_count_child(struct recorder *r, struct process *p)
+{
+	r->n_children += !p->is_counted;
+	p->is_counted = true;
 }
 
 long process_sys_path(const struct process *p, const struct python_runtime *rt, char *to,

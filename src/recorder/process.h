@@ -34,6 +34,7 @@ struct process {
 	bool is_unwatched;     /* it is a Python that cannot be watched, and that was reported */
 	bool is_doubtful;      /* the last look found the same; reported if the next one does */
 	bool awaits_python;    /* it was attached to, and had no Python then */
+	bool is_counted;       /* among the children, though its fork was not reported */
 	/* Its Python could not be watched when it started, because of this, and it is tried again
 	 * (upkeep.c). Owned; NULL: no. */
 	struct err *late;
@@ -61,6 +62,13 @@ struct process *process_add_gone(struct recorder *r, pid_t pid, const struct pyt
 /* A Python was found in it. */
 void process_is_python(struct recorder *r, struct process *p, const struct python_runtime *rt);
 void process_update(struct recorder *r, struct process *p); /* p->info has changed */
+/* Is it traced, and will it be, so that its probe may read the processor's clock? False, too, if
+ * that cannot be trusted (probe/clock.h). */
+bool process_may_read_tsc(const struct recorder *r, pid_t pid);
+/* Its probe reads the processor's clock from now on, or no longer does (probe/clock.h). */
+void process_set_times(struct recorder *r, pid_t pid, bool are_exact);
+/* It is a child whose fork the follower did not report: count it, once. */
+void process_count_child(struct recorder *r, struct process *p);
 /* sys.path and the folder of the standard library, as python_sys_path_read() returns them. */
 long process_sys_path(const struct process *p, const struct python_runtime *rt, char *to,
 		      size_t cap);

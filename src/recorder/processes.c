@@ -58,10 +58,11 @@ bool processes_find_silent(struct recorder *r)
 			if (!process_find(r, pids[k])) {
 				struct process *p = process_add(
 				    r, pids[k], &r->taps.v[i]->link->runtime, PROCESS_FORKED);
-				if (p)
-					p->tap = r->taps.v[i];
 				found = p != NULL;
-				r->n_children++;
+				if (!p)
+					continue;
+				p->tap = r->taps.v[i];
+				process_count_child(r, p);
 			}
 		err_destroy(e);
 		free(pids);

@@ -10,8 +10,8 @@ struct recorder;
 /* Find the processes that have ended without a report of the follower: those that are neither
  * followed nor launched. What they wrote is drained before their end is noted. */
 void processes_notice_ends(struct recorder *r);
-/* Processes that have the ring of one that is known and have raised no event yet have no slot, so
- * nobody has heard of them. The kernel tells which processes map a ring: add them. Returns true if
+/* A process that was forked with the ring of a known one has no slot until its first event, so the
+ * ring does not show it. Ask the kernel which processes map a ring, and add them. Returns true if
  * there is one. */
 bool processes_find_silent(struct recorder *r);
 /* Free what is known of processes that have ended and are in the capture, so that a program which

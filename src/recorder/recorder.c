@@ -51,7 +51,7 @@
 
 enum {
 	FLUSH_NS = 200 * 1000 * 1000,
-	STREAM_FLUSH_NS = 50 * 1000 * 1000, /* into a pipe: somebody looks at it now */
+	STREAM_FLUSH_NS = 50 * 1000 * 1000, /* into a pipe: a reader waits for it */
 	/* Bytes that the reader of a pipe has not taken: then no more events are taken from the
 	 * rings, and the heart does not beat, as if a write to a slow disk had not returned. */
 	STALL_BYTES = 8 << 20,
@@ -306,7 +306,7 @@ static bool is_over(struct recorder *r, uint64_t now)
 		ending_stop(r, END_STOP_DURATION);
 	else if (writer_is_broken(r->writer)) {
 		ending_stop(r, END_STOP_WRITE_FAILED);
-		/* nobody counts what is raised from now on */
+		/* what is raised from now on is not counted */
 		r->end.is_loss_known &= !any_alive(r);
 	} else if (!any_alive(r) && !processes_find_silent(r))
 		ending_stop(r, END_STOP_TARGET_ENDED);
@@ -349,6 +349,8 @@ static void watch_on(struct recorder *r, int *idle_ms)
 	upkeep_relink(r, now);
 	upkeep_check(r, now);
 	counts_poll(r, now);
+	if (!r->draining.unflushed_since && writer_has_news(r->writer))
+		r->draining.unflushed_since = monotonic_ns();
 	/* unflushed_since may have been set after `now` was read */
 	uint64_t flush_ns = writer_stream_fd(r->writer) < 0 ? FLUSH_NS : STREAM_FLUSH_NS;
 	if (r->draining.unflushed_since && now > r->draining.unflushed_since + flush_ns) {

@@ -41,6 +41,8 @@ struct recorder_options {
 	bool (*wants)(void *ctx, const char *name, uint32_t n_bytes);
 	void *wants_ctx;
 	struct hold_options hold; /* needs probe.filter_on and known_name */
+	/* the most that is kept of the variables of a held thread's frames; 0: they are not */
+	uint32_t hold_locals_bytes;
 	/* probe.counts: how often what was counted is written to the capture */
 	uint64_t count_ns;
 	/* The names that wants() is asked for before any event comes, so that no such event that is

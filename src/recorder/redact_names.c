@@ -121,8 +121,13 @@ bool redact_is_open_value(const char *name, size_t n_name, const char *value, si
 {
 	static const char *const switches[] = { "***", "true", "false", "none", "null",
 						"nil", "yes",  "no",    "on",   "off" };
-	if (n_value == 0 || (n_value == 1 && isdigit((unsigned char)*value)))
+	size_t n_digits = 0;
+	while (n_digits < n_value && isdigit((unsigned char)value[n_digits]))
+		n_digits++;
+	if (n_value == 0 || (n_value == 1 && n_digits))
 		return true;
+	if (n_digits == n_value && n_name >= 6 && !strncasecmp(name + n_name - 6, "tokens", 6))
+		return true; /* how many of a language model */
 	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++)
 		if (strlen(switches[i]) == n_value && !strncasecmp(switches[i], value, n_value))
 			return true;

@@ -19,8 +19,8 @@ extern const char *const *const redact_lists[REDACT_WORDS_COUNT]; /* each ends w
 
 struct redact_rule {
 	const char *name, *pattern;
-	const char
-	    *events; /* names parted by a space: only in arguments of these; NULL = anywhere */
+	/* names separated by a space: only in arguments of these; NULL = anywhere */
+	const char *events;
 	unsigned long long needs[2]; /* bit set: an anchor of each line must be in the text */
 	unsigned least_bytes;        /* of the text */
 	bool is_argv;                /* matched against words with a NUL between them */

@@ -42,8 +42,8 @@ struct pump {
 static void set_raw(struct pump *p)
 {
 	struct termios raw;
-	/* In the background it is somebody else's, and to change it would stop us (tcsetattr(3),
-	 * SIGTTOU). */
+	/* In the background the terminal belongs to another job, and changing it would stop us
+	 * (tcsetattr(3), SIGTTOU). */
 	if (p->in < 0 || p->is_raw || tcgetpgrp(p->in) != getpgrp() ||
 	    tcgetattr(p->in, &p->saved) < 0)
 		return;
@@ -158,7 +158,7 @@ static size_t adapt_output(struct pump *p, char *text, size_t n)
 	return kept;
 }
 
-/* False: nobody has the program's terminal any more. */
+/* False: no process has the program's terminal any more. */
 static bool take_output(struct pump *p)
 {
 	char text[CHUNK];

@@ -5,11 +5,11 @@
  * The program's terminal is a pseudo-terminal. A child of ours holds its master: it copies the
  * output to our terminal and, where the program's standard input is one, puts ours into raw mode
  * and copies what is typed. So Ctrl-C and the like are made into signals by the program's own
- * terminal, for whatever is in its foreground. A second Ctrl-C means us as well. Ctrl-Z, if the
+ * terminal, for whatever is in its foreground. A second Ctrl-C is for us as well. Ctrl-Z, if the
  * program itself is in the foreground, stops the program and the shell's whole job.
  *
- * The relay outlives us if the program does: it then reads nothing any more, and throws the output
- * away, so that the program neither loses its terminal nor waits for it.
+ * If the program outlives us, the relay does too: it then stops reading our terminal and discards
+ * the output, so that the program neither loses its terminal nor waits for it.
  */
 #pragma once
 #include <stdbool.h>

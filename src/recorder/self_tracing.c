@@ -42,8 +42,8 @@ static const char *const leak_words[] = {
 	"libhwasan.so", "libclang_rt.asan", "libclang_rt.lsan", "libclang_rt.hwasan",
 };
 
-/* The dynamic symbols of a file. All of it is whatever somebody wrote: each place is checked before
- * it is read. */
+/* The dynamic symbols of a file. The file may hold anything: each place is checked before it is
+ * read. */
 struct strings {
 	char *text;
 	size_t n;

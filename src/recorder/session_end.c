@@ -90,7 +90,7 @@ static int exit_status_of(int status)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-/* There was nobody left to tell the facts. */
+/* The recorder has not told the facts. */
 static bool is_untold(const struct session_end *e)
 {
 	return e->stop == END_STOP_RECORDER_DIED || e->stop == END_STOP_RECORDER_SILENT;

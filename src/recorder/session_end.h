@@ -4,8 +4,8 @@
  *
  * Each fact comes from the part that knows it: the recorder says what it left and lost, the writer
  * says what the file holds. If the recorder died before it could say anything, the process that
- * started it says so (session_end_died()). A fact that nobody told is unknown: every zero means
- * "not known", and nothing is ever concluded from a zero.
+ * started it says so (session_end_died()). A fact that was not reported is unknown: every zero
+ * means "not known", and nothing is ever concluded from a zero.
  *
  * The struct has no pointers: it travels over the control socket as it is.
  */
@@ -44,7 +44,7 @@ enum end_loss {
 	LOSS_RING_FULL,
 	/* there was no part of the ring for its process, or no lane for its thread */
 	LOSS_NO_SLOT,
-	LOSS_MALFORMED, /* its record makes no sense: the target wrote over it */
+	LOSS_MALFORMED, /* its record is malformed: the target wrote over it */
 	LOSS_TORN,      /* its process was killed while it was being written down */
 	LOSS_UNWRITTEN, /* the file could not be written */
 	LOSS_NOT_READY, /* the probe was not mapped yet (visit/lazy_link.h) */
@@ -70,8 +70,7 @@ struct session_end {
 	uint8_t is_loss_known;
 	uint8_t is_file_whole;      /* enum end_answer; the capture was closed as it should be */
 	uint8_t are_children_known; /* n_children is known */
-	/* the capture went into a pipe, and who read it has seen enough: the rest is nobody's loss
-	 */
+	/* the capture went into a pipe whose reader has left: the rest is no loss */
 	uint8_t reader_left;
 	uint8_t target_execed;     /* it runs another program, which is not watched */
 	uint8_t has_action_failed; /* --do: a command failed, or could not be run */
@@ -91,26 +90,26 @@ struct session_end {
 	uint64_t n_children;       /* whose events are in the capture */
 	/* that were seen to be started, and whose events are not */
 	uint64_t n_children_not_followed;
-	/* --hold: threads that were held, and for how long at most; those that should have been, and
-	 * could not */
+	/* --hold: threads that were held, and for how long at most; those that should have been,
+	 * and could not */
 	uint64_t n_held, held_ns, n_not_held;
 	uint64_t pause_ns; /* longest that a thread of a target stood still for us */
 	/* processes that are not restored, or of which that is not known */
 	uint32_t n_left, n_left_unknown;
 	struct end_target targets[END_TARGETS_MAX];
-	char write_error[256]; /* why the file is not whole; "" if it is, or if nobody knows */
+	char write_error[256]; /* why the file is not whole; "" if it is, or if that is unknown */
 	char write_hint[160];
 	char unwatched[640]; /* which Pythons were not watched, and why: lines; "" none */
 };
 
 /* Nothing is known yet. */
 void session_end_init(struct session_end *e);
-/* One process was left, as the answer says; `left` tells what is left of us, or what could not be
- * looked at. All are to be told: of no target at all "yes" is said. */
+/* Add what became of one process; `left`: what is left of us in it, or what could not be checked.
+ * Called for every target: a session without any counts as restored. */
 void session_end_add_target(struct session_end *e, pid_t pid, enum end_answer restored,
 			    const char *left);
-/* The recorder said nothing: nothing that it would have told is known. It has died with that status
- * of wait(2), -1 not known; or, if silent_pid is not 0, it lives and does not answer. */
+/* The recorder has reported nothing, so everything that it knows is unknown. It has died with this
+ * status of wait(2), -1 unknown; or, if silent_pid is not 0, it lives and does not answer. */
 void session_end_died(struct session_end *e, int status, pid_t silent_pid);
 /* What the file really holds, as a reader counted it. */
 void session_end_count(struct session_end *e, uint64_t n_events);
@@ -119,18 +118,18 @@ uint64_t session_end_n_lost(const struct session_end *e); /* as far as known */
 /* "the ring was full", for notes and for the goodbye line. */
 const char *session_end_loss_text(enum end_loss loss);
 
-/* The goodbye line, without a newline. `path`: the capture, NULL: it is nobody's business.
+/* The goodbye line, without a newline. `path`: the capture, NULL: it is not named.
  * "1 204 311 events, 0 lost, 3 children, longest pause 0.3 ms, target restored: yes, FILE" */
 void session_end_add_line(const struct session_end *e, const char *path, struct strbuf *to);
-void session_end_add_restored(const struct session_end *e,
-			      struct strbuf *to); /* "target restored: …" of it */
-/* As it goes to standard error, every line beginning with "auditview: ": both, or, if is_quiet,
- * only what went wrong. */
+/* The part of it that begins with "target restored: ". */
+void session_end_add_restored(const struct session_end *e, struct strbuf *to);
+/* The text for standard error, in which every line begins with "auditview: ": all lines, or only
+ * what went wrong if is_quiet. */
 void session_end_add_all(const struct session_end *e, const char *path, bool is_quiet,
 			 struct strbuf *to);
 
-/* Exit status for main: of a launched program that has ended its own (128 + N for a signal), but
- * never 0 if we failed. Else 0 when all went well, 1 when something failed: the file is not whole,
- * a target is not restored or nobody knows, the recorder died. */
+/* Exit status for main. If a launched program has ended: its own (128 + N for a signal), but never
+ * 0 if we failed. Else 0 if all went well, 1 if something failed: the file is not whole, a target
+ * is not restored or that is unknown, the recorder died. */
 int session_end_status(const struct session_end *e);
 bool session_end_failed(const struct session_end *e);

@@ -20,7 +20,7 @@ struct recorder;
 struct tap {
 	struct link *link;
 	struct process *process; /* the one that was armed */
-	struct client **clients; /* [n_slots]; NULL: nobody writes there */
+	struct client **clients; /* [n_slots]; NULL: no client writes there */
 	uint32_t n_slots;
 	uint32_t seen_claims; /* ring_n_claims() when all slots were last seen */
 	uint32_t n_verdicts;  /* in the ring */
@@ -34,11 +34,11 @@ struct tap {
 	uint64_t n_false_claims; /* of slots */
 	struct ask_seen *asks;   /* [RING_ASKS] (asks.c); NULL: nothing was asked yet */
 	uint32_t n_asked;        /* ring_n_asked() when they were last read */
-	bool has_asks;           /* some place was taken then */
+	bool has_asks;           /* some place is to be looked at again */
 	struct hold_seen *holds; /* [RING_HOLDS] (recorder/holds.c); NULL: no thread waited yet */
 	uint32_t n_holds;        /* ring_n_holds() when they were last read */
 	uint32_t n_holds_missed;
-	bool has_holds;      /* some place was taken then */
+	bool has_holds;      /* some place is to be looked at again */
 	bool finalised;      /* its interpreter has ended: the hook may have to be put back */
 	bool gone;           /* its program is over, or it was left */
 	bool left;           /* the probe was taken out */
@@ -48,11 +48,11 @@ struct tap {
 /* Take a link over, whose ring is mapped. Returns NULL if memory is short; the link is the caller's
  * then. */
 struct tap *tap_add(struct recorder *r, struct link *link, struct process *p);
-/* Has somebody written over the head of the ring? Then it is written again, and what is lost is no
- * longer known. */
+/* If the target has written over the head of the ring, write it again; how many events are lost is
+ * then unknown. */
 void tap_check(struct recorder *r, struct tap *t);
-void tap_note_overwritten(struct recorder *r,
-			  struct tap *t); /* memory of the probe is not as it was */
-/* Say in the capture that it was attached to, and what the user should know of that. */
+/* The target has written over memory of the probe. */
+void tap_note_overwritten(struct recorder *r, struct tap *t);
+/* Note in the capture that it was attached to, and what the user should know about that. */
 void tap_announce(struct recorder *r, const struct tap *t);
 void tap_destroy(struct tap *t); /* with its link; NULL is ignored */

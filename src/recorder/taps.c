@@ -7,6 +7,7 @@
 #include "recorder/asks.h"
 #include "recorder/client.h"
 #include "recorder/notes.h"
+#include "recorder/process.h"
 #include "recorder/recorder_private.h"
 #include "visit/probe_link.h"
 #include "visit/link_presence.h"
@@ -39,6 +40,7 @@ void taps_set_clock(struct recorder *r, pid_t pid, bool is_traced)
 {
 	if (!r->clock.use_tsc)
 		return;
+	process_set_times(r, pid, is_traced);
 	for (size_t i = 0; i < r->taps.n; i++) {
 		const struct tap *t = r->taps.v[i];
 		struct err *err = t->gone ? NULL : link_set_clock(t->link, pid, is_traced);

@@ -14,8 +14,8 @@
 struct tracee {
 	pid_t tid, tgid;
 	uint64_t breakpoint; /* address where one is wanted; 0 none */
-	struct tripwire
-	    wire;      /* the breakpoint; unset if the kernel refused it: the thread is blind */
+	/* the breakpoint; unset if the kernel refused it: the thread is blind */
+	struct tripwire wire;
 	bool starting; /* it stops at every system call, until its loader is done */
 	struct loader loader;
 	uint64_t first_arg; /* of the system call that it has started */
@@ -30,7 +30,7 @@ struct tracee {
 	bool is_told;      /* its parent's event came before that, and has set `inherits` */
 	uint64_t inherits; /* address of the breakpoint that it gets then; 0 none */
 	bool stopped;      /* in a group stop (PTRACE_LISTEN) */
-	/* it is at the breakpoint, and its next event stop is the one that was waited for in vain */
+	/* it is at the breakpoint; its next event stop is the one that was waited for in vain */
 	bool is_settling;
 };
 

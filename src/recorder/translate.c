@@ -16,7 +16,7 @@
 
 struct cursor {
 	const uint8_t *p, *end;
-	struct writer *w;
+	struct writer *w; /* NULL: containers stay where they are */
 	struct strbuf *to;
 	struct translation *t;
 	struct redactor *redactor; /* NULL: nothing is left out */
@@ -343,7 +343,7 @@ static bool container(struct cursor *c, uint8_t tag, unsigned depth)
 	bool ok = tag == VALUE_DICT ? members(c, depth, kept) : elements(c, tag, depth, kept);
 	if (!ok)
 		return false;
-	if (depth > 0 && c->to->n - start >= REF_MIN_BYTES && !c->to->failed) {
+	if (c->w && depth > 0 && c->to->n - start >= REF_MIN_BYTES && !c->to->failed) {
 		uint32_t id = writer_value(c->w, c->to->s + start, c->to->n - start);
 		if (id) {
 			strbuf_cut(c->to, start);
@@ -409,6 +409,17 @@ bool translate_args(struct writer *w, struct redactor *redactor, const char *eve
 	struct cursor c = { bytes, bytes + n, w, to, ret, redactor, event, false };
 	ret->n_objects = 0;
 	if (n && bytes[0] == VALUE_TUPLE && value(&c, 0) && c.p == c.end && !to->failed)
+		return true;
+	strbuf_cut(to, start);
+	return false;
+}
+
+bool translate_locals(struct redactor *redactor, const uint8_t *bytes, size_t n, struct strbuf *to)
+{
+	size_t start = to->n;
+	struct cursor c = { .p = bytes, .end = bytes + n, .to = to, .redactor = redactor };
+	/* from this depth on, an object keeps its address */
+	if (n && bytes[0] == VALUE_DICT && value(&c, 2) && c.p == c.end && !to->failed)
 		return true;
 	strbuf_cut(to, start);
 	return false;

@@ -26,3 +26,8 @@ struct translation {
  * before. redactor: NULL keeps secrets in. */
 bool translate_args(struct writer *w, struct redactor *redactor, const char *event,
 		    const uint8_t *bytes, size_t n, struct strbuf *to, struct translation *ret);
+
+/* Check the one DICT value in bytes[0 … n), the local variables of a frame (python/locals.h), and
+ * append it without its secrets: what a name says of its value, and the form of a value, decide as
+ * for arguments. False: it is not well-formed, and `to` is as before. */
+bool translate_locals(struct redactor *redactor, const uint8_t *bytes, size_t n, struct strbuf *to);

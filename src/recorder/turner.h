@@ -33,8 +33,8 @@ struct turner_options {
 	 * other limits are not used then. */
 	uint64_t keep_bytes, keep_ns;
 	/* With --keep, in a process of its own: make the capture `path` of the pieces, oldest
-	 * first. It must not return an error to anybody, so it says what went wrong: to the viewer
-	 * on the control socket answer_fd, or, if that is -1, on standard error. */
+	 * first. It has no caller to return an error to, so it reports what went wrong: to the
+	 * viewer on the control socket answer_fd, or, if that is -1, on standard error. */
 	void (*snapshot)(const char *const *pieces, const int *fds, size_t n, const char *path,
 			 int answer_fd);
 };

@@ -76,7 +76,7 @@ void unwatched_add(struct recorder *r, pid_t pid, const struct err *err)
 	bool is_new = note_cause(r, pid, "is not watched", err);
 	bool is_child = pid != r->launched_pid && (!r->first || r->first->pid != pid);
 	r->end.n_children_not_followed += is_new && is_child;
-	r->end.is_loss_known = false; /* nobody counts its events */
+	r->end.is_loss_known = false; /* its events are not counted */
 	/* a Python that is not supported is no failure of ours */
 	r->end.is_launched_unwatched |= pid == r->launched_pid && err->code != ERR_UNSUPPORTED;
 }

@@ -8,11 +8,13 @@
 
 #include "base/descriptors.h"
 #include "base/log.h"
+#include "base/monotonic.h"
 #include "base/proc_status.h"
 #include "recorder/arm.h"
 #include "recorder/client.h"
 #include "recorder/drain.h"
 #include "recorder/heirs.h"
+#include "recorder/holds.h"
 #include "recorder/notes.h"
 #include "recorder/process.h"
 #include "recorder/processes.h"
@@ -36,7 +38,10 @@ enum {
 	MODULES_NS = 50 * 1000 * 1000,
 	MODULES_EACH_NS = 3 * 1000 * 1000,
 	LIBRARY_MIN_BYTES = 2 << 20,
-	LOOKS = 7
+	LOOKS = 7,
+	/* While threads wait for decisions (holds.h), a further look comes so many times the
+	 * duration of the last one later: then at most one event in some 400 waits for a look. */
+	LOOK_SHARE = 400
 };
 
 /* Py_Finalize() empties the list of hooks. Unless the probe could arrange to come back
@@ -164,7 +169,11 @@ static void modules_look(struct recorder *r, uint64_t now)
 		p->look_ns = now + ((uint64_t)MODULES_NS << p->n_looks++);
 		if (p->tap && p->tap->link->pid == p->pid && upkeep_notice_exec(r, p->tap))
 			continue;
+		uint64_t begun = monotonic_ns();
 		struct err *err = arm_process(r, p->pid, 0, 0, &any);
+		uint64_t rest = LOOK_SHARE * (monotonic_ns() - begun);
+		if (holds_are_hot(r) && p->look_ns < now + rest)
+			p->look_ns = now + rest;
 		if (err && err->code == ERR_UNSUPPORTED && !p->info.python_hex)
 			unwatched_add(r, p->pid, err);
 		if (err)
@@ -304,8 +313,8 @@ void upkeep_check(struct recorder *r, uint64_t now)
 			}
 		} else if (health == LINK_UNLINKED && !t->finalised) {
 			/* A hook that was being added to an empty list at that very moment, or
-			 * somebody raised the event of the end by hand. Not while the interpreter
-			 * ends. */
+			 * the program raised the event of the end by itself. Not while the
+			 * interpreter ends. */
 			struct python_runtime rt;
 			struct err *err = python_runtime_find(remote_mem_reader(t->link->mem),
 							      &t->link->runtime.module, &rt);

@@ -12,10 +12,9 @@ struct tap;
 
 /* now: as of monotonic_ns(). Both do nothing until their time has come: call them in every turn of
  * the loop. */
-void upkeep_relink(
-    struct recorder *r,
-    uint64_t now); /* every 4 ms: runtimes that were finalised or unloaded and may be back */
-/* Has a process that is not followed executed another program? Then what it had is left, and that is
- * said. */
+/* every 4 ms: runtimes that were finalised or unloaded and may be back */
+void upkeep_relink(struct recorder *r, uint64_t now);
+/* Has a process that is not followed executed another program? If so, what it had is over, and a
+ * note says so. */
 bool upkeep_notice_exec(struct recorder *r, struct tap *t);
 void upkeep_check(struct recorder *r, uint64_t now); /* twice a second: everything else */

@@ -41,7 +41,7 @@ void waiting_poll(struct recorder *r)
 		}
 		err = remote_io_explain(w.link->pid, err);
 		missed(r, &w);
-		if (err) /* nobody counts its events from here on */
+		if (err) /* its events are not counted from here on */
 			r->end.is_loss_known = false;
 		r->waiting.v[i] = r->waiting.v[--r->waiting.n];
 		struct tap *tap = err ? NULL : tap_add(r, w.link, w.process);

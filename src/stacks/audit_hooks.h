@@ -1,6 +1,6 @@
 /*
- * audit_hooks: list the audit hooks that a Python process already has, by name, without touching the
- * process.
+ * audit_hooks: list the audit hooks that a Python process already has, by name, without touching
+ * the process.
  *
  * CPython keeps two kinds: native hooks (PySys_AddAuditHook) in one list of the runtime, and Python
  * hooks (sys.addaudithook) in a list for each interpreter. CPython calls them in that order, and

@@ -173,37 +173,35 @@ static enum cfi_status run_def_cfa(struct machine *k, uint8_t op, struct bytes *
 	}
 }
 
+/* A register and an unsigned offset follow, in units of the data alignment. */
+static enum cfi_status take_offset(struct machine *k, struct bytes *b, uint8_t place, int sign)
+{
+	uint64_t reg = bytes_take_uleb(b), n = bytes_take_uleb(b);
+	return n > INT32_MAX ? CFI_CORRUPT : set_offset(k, reg, place, sign * (int64_t)n);
+}
+
+/* The same with a signed offset. */
+static enum cfi_status take_signed_offset(struct machine *k, struct bytes *b, uint8_t place)
+{
+	uint64_t reg = bytes_take_uleb(b);
+	return set_offset(k, reg, place, bytes_take_sleb(b));
+}
+
 /* The DW_CFA_* that take operands from the byte stream; run() handles the three packed ones. */
 static enum cfi_status run_extended(struct machine *k, uint8_t op, struct bytes *b)
 {
 	const struct cfi_machine *machine = k->fde->machine;
 	struct bytes block;
 	uint64_t reg, n;
-	int64_t s;
 	if (op && op == machine->sign_op) /* pc_bits says how it is handled */
 		return CFI_OK;
 	switch (op) {
 	case DW_CFA_nop: return CFI_OK;
-	case DW_CFA_offset_extended:
-		reg = bytes_take_uleb(b);
-		n = bytes_take_uleb(b);
-		return n > INT32_MAX ? CFI_CORRUPT : set_offset(k, reg, CFI_AT_CFA, (int64_t)n);
-	case DW_CFA_offset_extended_sf:
-		reg = bytes_take_uleb(b);
-		s = bytes_take_sleb(b);
-		return set_offset(k, reg, CFI_AT_CFA, s);
-	case DW_CFA_GNU_negative_offset_extended:
-		reg = bytes_take_uleb(b);
-		n = bytes_take_uleb(b);
-		return n > INT32_MAX ? CFI_CORRUPT : set_offset(k, reg, CFI_AT_CFA, -(int64_t)n);
-	case DW_CFA_val_offset:
-		reg = bytes_take_uleb(b);
-		n = bytes_take_uleb(b);
-		return n > INT32_MAX ? CFI_CORRUPT : set_offset(k, reg, CFI_IS_CFA, (int64_t)n);
-	case DW_CFA_val_offset_sf:
-		reg = bytes_take_uleb(b);
-		s = bytes_take_sleb(b);
-		return set_offset(k, reg, CFI_IS_CFA, s);
+	case DW_CFA_offset_extended: return take_offset(k, b, CFI_AT_CFA, 1);
+	case DW_CFA_offset_extended_sf: return take_signed_offset(k, b, CFI_AT_CFA);
+	case DW_CFA_GNU_negative_offset_extended: return take_offset(k, b, CFI_AT_CFA, -1);
+	case DW_CFA_val_offset: return take_offset(k, b, CFI_IS_CFA, 1);
+	case DW_CFA_val_offset_sf: return take_signed_offset(k, b, CFI_IS_CFA);
 	case DW_CFA_restore_extended:
 		reg = bytes_take_uleb(b);
 		restore(k, reg);

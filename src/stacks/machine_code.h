@@ -21,7 +21,8 @@ struct machine_code {
 /* NULL: no row */
 const struct machine_code *machine_code_of(uint16_t e_machine);
 
-/* The code behind the call in a trampoline of CPython's perf support shows the form of its frame. */
+/* The code behind the call in a trampoline of CPython's perf support shows the form of its
+ * frame. */
 #define MACHINE_TRAMPOLINE_BYTES 5u
 enum machine_trampoline {
 	MACHINE_NO_TRAMPOLINE,

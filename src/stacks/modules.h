@@ -55,8 +55,8 @@ MUST_CHECK struct err *modules_set_maps(struct modules *m, const struct maps *ma
  * read again. */
 MUST_CHECK struct err *modules_copy(struct modules *m, const struct modules *from);
 
-/* Share the images that are known of the process that this one was forked from, for the modules that
- * are still at the same place: this process may end before its own could be opened. */
+/* Share the images that are known of the process that this one was forked from, for the modules
+ * that are still at the same place: this process may end before its own could be opened. */
 void modules_adopt_images(struct modules *m, const struct modules *from);
 
 /* The module that covers pc; NULL if none does. Valid until the next refresh. */

@@ -19,8 +19,9 @@
 
 /*
  * The process ends itself when it has used its CPU time (namer_child.c); on a busy machine that
- * takes longer than on an idle one. The recorder does nothing else while it waits, not even its
- * heartbeat; the probe is patient for longer than this (probe.c).
+ * takes longer than on an idle one. The recorder does nothing else while it waits. Its heartbeat is
+ * due before each question (recorder/native.h), and the probe is patient for longer than one takes
+ * (probe/patience.c).
  */
 #define WAIT_MS      400
 #define LEAST_MS     50 /* with less credit no question is asked */

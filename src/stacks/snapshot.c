@@ -27,6 +27,7 @@
 #include "python/python.h"
 #include "python/stack_walk.h"
 #include "python/thread_list.h"
+#include "system/descriptor.h"
 #include "system/page_cache.h"
 #include "system/remote_io.h"
 #include "system/thread_rest.h"
@@ -40,12 +41,15 @@ enum {
 	SHOWN_INNER = 80,
 	SHOWN_OUTER = 20,         /* of a stack that has more than both */
 	TRIES_MAX = 3000,         /* for one thread */
+	COMPARES_MAX = 8,         /* with one read */
 	THREAD_CPU_NS = 60000000, /* the same, of the child's own processor time */
 	CPU_NS = 1500000000,      /* for all */
 	ANSWER_MS = 3000,
 	LOOK_MS = 50,
 	STARVED_MS = 60000, /* if it only lacks a processor */
 	TID_SEARCH_BYTES = 1024,
+	NAME_TRIES = 20,
+	SOCKETS_MAX = 32, /* whose addresses are looked up */
 };
 
 /* What the child hands over. Texts are offsets, because the memory is elsewhere in the child. */
@@ -86,6 +90,7 @@ struct work {
 	bool lists_are_whole; /* a thread without a pair is none of Python */
 	int cpu;
 	bool with_locals;
+	pid_t only; /* this thread; 0: all */
 	struct stack_frame raw[RAW_MAX];
 };
 
@@ -150,8 +155,8 @@ static const struct task *task_of(const struct work *w, uint64_t ns_tid)
 
 /*
  * Before 3.11 a thread state has only what pthread_self() returned: the address of struct pthread,
- * which holds the tid at an offset that depends on the C library (glibc nptl/descr.h). The offset is
- * the one at which most thread states have the tid of a thread that exists.
+ * which holds the tid at an offset that depends on the C library (glibc nptl/descr.h). The offset
+ * is the one at which most thread states have the tid of a thread that exists.
  */
 static void tids_find(struct work *w, size_t first)
 {
@@ -251,26 +256,40 @@ static bool frames_add(struct work *w, const struct mem_reader *mem,
 	return true;
 }
 
-static void gil_look(const struct mem_reader *mem, const struct pair *p, const char *syscall,
-		     struct snapshot_thread *t)
+/* Whether the thread is the holder of `gil`, or waits for it in the call that it sleeps in. */
+static void gil_compare(const struct python_gil *gil, const struct pair *p, const char *syscall,
+			struct snapshot_thread *t)
 {
-	struct python_gil gil;
 	struct thread_call call;
 	uint64_t at;
-	t->holds_gil = t->waits_for_gil = false;
-	if (!thread_list_gil(mem, p->rt, &p->thread, &gil))
-		return;
-	t->holds_gil = gil.holder == p->thread.tstate;
+	t->holds_gil = gil->holder == p->thread.tstate;
 	t->waits_for_gil = !t->holds_gil && thread_call_parse(syscall, &call) &&
-			   thread_call_futex(&call, &at) && at - gil.at < gil.n_bytes;
+			   thread_call_futex(&call, &at) && at - gil->at < gil->n_bytes;
 }
 
-/* One read of a stack, between two moments at which the thread was at rest. False: it ran, or what
+/* The thread ran while it was read. Is it at rest again, and is everything that was read the same
+ * now? To compare takes a small part of the time that it took to read and to describe, so this
+ * succeeds for a thread that wakes up often and sleeps at the same place again. */
+static bool rests_as_read(struct thread_rest *rest, struct page_cache *pages)
+{
+	for (unsigned i = 0; i < COMPARES_MAX; i++)
+		if (thread_rest_begin(rest)) {
+			if (!page_cache_is_same(pages))
+				return false;
+			if (thread_rest_end(rest))
+				return true;
+		}
+	return false;
+}
+
+/* One read of a stack as it is at a moment at which the thread is at rest. False: it ran, or what
  * was read is not whole. */
 static bool stack_try(struct work *w, const struct pair *p, struct thread_rest *rest, bool is_last,
 		      struct snapshot_thread *t, uint32_t first)
 {
 	size_t n = 0, n_text = w->answer->n_text;
+	struct python_gil gil;
+	bool has_gil = false;
 	if (!thread_rest_begin(rest))
 		return false;
 	struct page_cache *pages = page_cache_create(&w->mem);
@@ -285,10 +304,14 @@ static bool stack_try(struct work *w, const struct pair *p, struct thread_rest *
 		/* Of a sleeping thread no second look will show more. */
 		ok = (end != STACK_BROKEN || (is_last && rest->state != 'R')) &&
 		     frames_add(w, &mem, p->rt, t, first);
-		gil_look(&mem, p, rest->syscall, t);
+		has_gil = thread_list_gil(&mem, p->rt, &p->thread, &gil);
 	}
+	ok = ok && (thread_rest_end(rest) || rests_as_read(rest, pages));
 	page_cache_destroy(pages);
-	if (ok && thread_rest_end(rest)) {
+	t->holds_gil = t->waits_for_gil = false;
+	if (ok) {
+		if (has_gil)
+			gil_compare(&gil, p, rest->syscall, t);
 		w->answer->n_frames = first + t->n_shown;
 		return true;
 	}
@@ -329,9 +352,15 @@ static void thread_read(struct work *w, const struct task *task, const struct pa
 		return;
 	uint32_t first = (uint32_t)w->answer->n_frames;
 	uint64_t active = 0, begin = cpu_ns();
-	if (p && python_thread_name(&w->mem, p->rt, p->thread.ident, &active, name, sizeof(name)) &&
-	    name[0])
-		snprintf(t->name, sizeof(t->name), "%s", name);
+	/* It is in a dict of all threads. Other threads write it meanwhile; a thread that begins is
+	 * not in it yet. */
+	for (unsigned i = 0; p && i < NAME_TRIES; i++)
+		if (python_thread_name(&w->mem, p->rt, p->thread.ident, &active, name,
+				       sizeof(name)) &&
+		    name[0]) {
+			snprintf(t->name, sizeof(t->name), "%s", name);
+			break;
+		}
 	t->kind = p || !w->lists_are_whole ? SNAPSHOT_RUNS : SNAPSHOT_NATIVE;
 	if (!thread_rest_open(&rest, w->pid, task->tid)) {
 		t->kind = SNAPSHOT_ENDED;
@@ -377,6 +406,8 @@ static void work_do(struct work *w)
 	pairs_read(w);
 	for (size_t i = 0; i < w->n_tasks; i++) {
 		bool is_python = false;
+		if (w->only && w->tasks[i].tid != w->only)
+			continue;
 		for (size_t k = 0; k < w->n_pairs; k++)
 			if (w->pairs[k].task == &w->tasks[i]) {
 				thread_read(w, &w->tasks[i], &w->pairs[k]);
@@ -392,11 +423,12 @@ static void work_do(struct work *w)
 /* ---- the owner's side ---- */
 
 /* Set before the child is forked, which inherits it. Not for several threads. */
-static struct {
+static struct question {
 	pid_t pid;
 	const struct python_runtime *runtimes;
 	size_t n_runtimes;
 	bool with_locals;
+	pid_t only;
 } question;
 
 static void serve(int fd, pid_t owner, void *shared)
@@ -408,6 +440,7 @@ static void serve(int fd, pid_t owner, void *shared)
 		w->runtimes = question.runtimes;
 		w->n_runtimes = question.n_runtimes;
 		w->with_locals = question.with_locals;
+		w->only = question.only;
 		w->answer = shared;
 		w->answer->n_text = 1; /* offset 0 is the empty text */
 		work_do(w);
@@ -417,7 +450,7 @@ static void serve(int fd, pid_t owner, void *shared)
 }
 
 /* Wait for the child's answer. False: it did not come in time. A child that waits for a read which
- * never ends is never seen runnable; one that only lacks a processor is, between its short waits. */
+ * never ends is never seen runnable; one that lacks a processor is, between its short waits. */
 static bool answer_wait(const struct worker *worker)
 {
 	uint64_t end = monotonic_ns() + STARVED_MS * 1000000ull;
@@ -477,19 +510,40 @@ static struct err *answer_copy(const struct answer *a, struct snapshot **ret)
 	return NULL;
 }
 
+/* Name a socket by its addresses in the words for where a thread waits. Returns whether it waits
+ * for one. */
+static bool socket_name(pid_t pid, struct snapshot_thread *t)
+{
+	char name[DESCRIPTOR_SOCKET_BYTES];
+	char *at = strstr(t->wait, "socket:[");
+	uint64_t inode;
+	if (at && descriptor_is_socket(at, &inode) && descriptor_socket(pid, inode, name))
+		snprintf(at, sizeof(t->wait) - (size_t)(at - t->wait), "%s", name);
+	return at != NULL;
+}
+
+/* Start the process that reads. */
+static struct err *reader_start(struct worker *w, unsigned n_abandoned_max, struct question q)
+{
+	if (remote_io_is_stuck(q.pid))
+		return remote_io_stuck_error(q.pid);
+	question = q;
+	if (!worker_start(w, sizeof(struct answer), n_abandoned_max, serve))
+		return err_sys(errno, "cannot start a process that reads stacks");
+	return NULL;
+}
+
 struct err *snapshot_take(pid_t pid, const struct python_runtime *runtimes, size_t n_runtimes,
 			  bool with_locals, struct snapshot **ret)
 {
 	static struct worker worker = WORKER_NONE; /* it reaps those of earlier calls */
-	struct err *err = NULL;
-	if (remote_io_is_stuck(pid))
-		return remote_io_stuck_error(pid);
-	question.pid = pid;
-	question.runtimes = runtimes;
-	question.n_runtimes = n_runtimes;
-	question.with_locals = with_locals;
-	if (!worker_start(&worker, sizeof(struct answer), WORKER_ABANDONED_MAX, serve))
-		return err_sys(errno, "cannot start a process that reads stacks");
+	struct err *err = reader_start(&worker, WORKER_ABANDONED_MAX,
+				       (struct question){ .pid = pid,
+							  .runtimes = runtimes,
+							  .n_runtimes = n_runtimes,
+							  .with_locals = with_locals });
+	if (err)
+		return err;
 	bool is_answered = answer_wait(&worker);
 	const struct answer *a = worker.shared;
 	if (!is_answered)
@@ -497,10 +551,57 @@ struct err *snapshot_take(pid_t pid, const struct python_runtime *runtimes, size
 				 (int)pid);
 	else if (!a->is_done)
 		err = err_create(ERR_TARGET_GONE, "process %d has ended", (int)pid);
-	else
-		err = answer_copy(a, ret);
+	else if (!(err = answer_copy(a, ret)))
+		for (size_t i = 0, n = 0; i < (*ret)->n_threads && n < SOCKETS_MAX; i++)
+			n += socket_name(pid, &(*ret)->threads[i]);
 	worker_abandon(&worker, true);
 	return err;
+}
+
+/* ---- of one thread, without waiting ---- */
+
+struct snapshot_job {
+	struct worker worker;
+};
+
+struct err *snapshot_begin(pid_t pid, pid_t tid, const struct python_runtime *runtime,
+			   struct snapshot_job **ret)
+{
+	struct snapshot_job *job = calloc(1, sizeof(*job));
+	if (!job)
+		return err_no_memory();
+	job->worker = (struct worker)WORKER_NONE;
+	struct err *err = reader_start(&job->worker, 1,
+				       (struct question){ .pid = pid,
+							  .runtimes = runtime,
+							  .n_runtimes = 1,
+							  .with_locals = true,
+							  .only = tid });
+	if (err)
+		free(job);
+	else
+		*ret = job;
+	return err;
+}
+
+bool snapshot_is_done(struct snapshot_job *job, struct snapshot **ret)
+{
+	struct pollfd p = { .fd = job->worker.fd, .events = POLLIN };
+	const struct answer *a = job->worker.shared;
+	if (poll(&p, 1, 0) <= 0)
+		return false;
+	*ret = NULL;
+	if (a->is_done)
+		err_destroy(answer_copy(a, ret));
+	return true;
+}
+
+void snapshot_job_destroy(struct snapshot_job *job)
+{
+	if (!job)
+		return;
+	worker_abandon(&job->worker, true);
+	free(job);
 }
 
 void snapshot_destroy(struct snapshot *s)

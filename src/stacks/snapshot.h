@@ -3,8 +3,10 @@
  * waits.
  *
  * Nothing is stopped. A stack is shown only if its thread provably did not run while the stack was
- * read (system/thread_rest.h); otherwise the read is repeated, and at last the snapshot says that no
- * stack could be read. Threads are read one after the other, so two stacks may be of two moments.
+ * read (system/thread_rest.h), or if all that was read is found the same while the thread provably
+ * does not run. Otherwise the read is repeated, and at last the snapshot says that no stack could
+ * be read. Threads are read one after the other, so two stacks may be of two
+ * moments.
  *
  * All reads are made by a child process with a deadline, because a read of a process that is not
  * trusted may never end, and because the child moves to the CPU of each thread.
@@ -61,5 +63,14 @@ struct snapshot {
  * ERR_TARGET_GONE; ERR_TIMEOUT: a read was not answered; ERR_NO_MEMORY, ERR_SYS. */
 MUST_CHECK struct err *snapshot_take(pid_t pid, const struct python_runtime *runtimes,
 				     size_t n_runtimes, bool with_locals, struct snapshot **ret);
+/* The same of one thread, which is known by its tid here and sleeps, while the caller does other
+ * things. */
+struct snapshot_job;
+MUST_CHECK struct err *snapshot_begin(pid_t pid, pid_t tid, const struct python_runtime *runtime,
+				      struct snapshot_job **ret);
+/* True: it is done, with the snapshot in *ret, or NULL if it cannot be read. */
+bool snapshot_is_done(struct snapshot_job *job, struct snapshot **ret);
+void snapshot_job_destroy(struct snapshot_job *job); /* NULL is fine */
+DEFINE_CLEANUP(snapshot_job);
 void snapshot_destroy(struct snapshot *s); /* NULL is fine */
 DEFINE_CLEANUP(snapshot);

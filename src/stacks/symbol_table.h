@@ -40,8 +40,8 @@ struct symbol_table {
 
 /*
  * Debug files are searched below `debug_folder`, first below the root of process `pid`
- * (0: none), then in our own file system, and next to the image's file. NULL only if out of memory; a table
- * without symbols is an ordinary result.
+ * (0: none), then in our own file system, and next to the image's file. NULL only if out of memory;
+ * a table without symbols is an ordinary result.
  */
 struct symbol_table *symbol_table_create(const struct image *i, pid_t pid,
 					 const char *debug_folder);

@@ -31,8 +31,8 @@ enum unwind_stop {
 	UNWIND_LIMIT,     /* there is no room for more frames */
 	UNWIND_STOP_COUNT
 };
-const char *unwinder_stop_text(
-    enum unwind_stop stop); /* "complete", "the copied part of the stack ends here", … */
+/* "complete", "the copied part of the stack ends here", … */
+const char *unwinder_stop_text(enum unwind_stop stop);
 
 struct unwind_frame {
 	uint64_t pc;

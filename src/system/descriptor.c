@@ -11,6 +11,7 @@
 
 #include "base/attr.h"
 #include "system/proc_file.h"
+#include "system/unix_socket.h"
 
 enum { TABLE_BYTES = 1 << 20 }; /* read of one list: some 7,000 sockets */
 
@@ -96,7 +97,7 @@ bool descriptor_socket(pid_t pid, uint64_t inode, char to[DESCRIPTOR_SOCKET_BYTE
 {
 	static const char *const names[] = { "tcp", "tcp6", "udp", "udp6" };
 	char *text = malloc(TABLE_BYTES);
-	bool is_found = false;
+	bool is_found = unix_socket_name(pid, inode, to, DESCRIPTOR_SOCKET_BYTES);
 	for (size_t i = 0; text && i < ARRAY_LEN(names) && !is_found; i++) {
 		char path[16];
 		snprintf(path, sizeof(path), "net/%s", names[i]);

@@ -19,8 +19,8 @@ struct mapping {
 	uint64_t dev, inode; /* dev as makedev(3) makes it; inode 0: no file */
 	bool read, write, exec, shared;
 	bool deleted; /* the file was unlinked; path has no " (deleted)" */
-	const char
-	    *path; /* "" if none; "[heap]", "[vdso]"…; \012 is decoded. Borrowed from the maps */
+	/* "" if none; "[heap]", "[vdso]"…; \012 is decoded. Borrowed from the maps */
+	const char *path;
 };
 
 struct maps {

@@ -24,6 +24,7 @@ struct set {
 struct page_cache {
 	const struct mem_reader *under;
 	struct set sets[SETS];
+	bool is_partial; /* something was read that is not kept */
 };
 
 struct page_cache *page_cache_create(const struct mem_reader *under)
@@ -58,6 +59,7 @@ static const struct page *page_get(struct page_cache *c, uint64_t number)
 		if (set->ways[i].bytes && set->ways[i].number == number)
 			return &set->ways[i];
 	struct page *p = &set->ways[set->next];
+	c->is_partial |= p->bytes != NULL;
 	if (!p->bytes && !(p->bytes = malloc(PAGE)))
 		return NULL;
 	set->next = (set->next + 1) % WAYS;
@@ -66,20 +68,44 @@ static const struct page *page_get(struct page_cache *c, uint64_t number)
 	return p;
 }
 
+static bool read_past(struct page_cache *c, raddr from, void *to, size_t n_bytes)
+{
+	c->is_partial = true;
+	return mem_read(c->under, from, to, n_bytes);
+}
+
 bool page_cache_read(struct page_cache *c, raddr from, void *to, size_t n_bytes)
 {
 	if (n_bytes > PAGE || from.v + n_bytes < from.v)
-		return mem_read(c->under, from, to, n_bytes);
+		return read_past(c, from, to, n_bytes);
 	for (size_t done = 0; done < n_bytes;) {
 		uint64_t at = from.v + done, off = at % PAGE;
 		size_t n = n_bytes - done < PAGE - off ? n_bytes - done : PAGE - off;
 		const struct page *p = page_get(c, at / PAGE);
 		if (!p)
-			return mem_read(c->under, from, to, n_bytes);
+			return read_past(c, from, to, n_bytes);
 		if (!p->is_readable)
 			return false;
 		memcpy((uint8_t *)to + done, p->bytes + off, n);
 		done += n;
 	}
+	return true;
+}
+
+static bool is_same(const struct page_cache *c, const struct page *p)
+{
+	uint8_t now[PAGE];
+	bool is_readable = mem_read(c->under, RADDR(p->number * PAGE), now, PAGE);
+	return is_readable == p->is_readable && (!is_readable || memcmp(now, p->bytes, PAGE) == 0);
+}
+
+bool page_cache_is_same(struct page_cache *c)
+{
+	if (c->is_partial)
+		return false;
+	for (size_t i = 0; i < SETS; i++)
+		for (size_t k = 0; k < WAYS; k++)
+			if (c->sets[i].ways[k].bytes && !is_same(c, &c->sets[i].ways[k]))
+				return false;
 	return true;
 }

@@ -43,5 +43,5 @@ bool proc_reads_file(pid_t pid, const char *path);
  * (personality(2), ADDR_NO_RANDOMIZE): where the kernel placed the program and its 16 random bytes
  * (getauxval(3), AT_ENTRY, AT_RANDOM). 0: its auxiliary vector cannot be read. */
 uint64_t proc_program_mark(pid_t pid);
-/* Has it called exec since it was forked? Everybody may read this */
+/* Has it called exec since it was forked? Any user may read this. */
 bool proc_has_execed(pid_t pid);

@@ -19,7 +19,7 @@ struct maps;
 struct remote_mem;
 /* What an examination of a process begins with: its mappings with their modules, and its memory,
  * which is read at most EXAMINATION_READS times. The caller frees both, also after an error; they
- * are NULL if they could not be had. */
+ * are NULL if they could not be read. */
 MUST_CHECK struct err *proc_examine(pid_t pid, struct maps **ret_maps, struct remote_mem **ret_mem);
 
 /* All descendants of pid at this moment, parents before children, in a malloc'ed array; *ret_n may
@@ -45,8 +45,8 @@ struct proc {
 	char cwd[256]; /* "" if it cannot be read */
 	/* "gunicorn worker", "django runserver"; "" if it is of no framework that is known */
 	char framework[48];
-	char
-	    venv[128]; /* the folder of its virtual environment, as its command line names it; "" */
+	/* the folder of its virtual environment, as its command line names it; "" */
+	char venv[128];
 };
 
 struct procs;

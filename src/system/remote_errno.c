@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/io.h"
@@ -175,6 +176,21 @@ static bool is_system_files(struct facts *f)
 	return true;
 }
 
+/* To follow /proc/PID/fd of a process is to read it as a tracer may, and for that a process in a
+ * user namespace below ours has no capability, whoever it runs as (Linux v6.1 security/commoncap.c,
+ * cap_ptrace_access_check()). */
+static bool is_user_namespace(struct facts *f)
+{
+	char own[64] = "", its[64] = "";
+	if (!f->by_path || proc_link_read(getpid(), "ns/user", own, sizeof(own)) <= 0 ||
+	    proc_link_read(f->pid, "ns/user", its, sizeof(its)) <= 0 || strcmp(own, its) == 0)
+		return false;
+	why(f, "it is in a user namespace of its own, from which it cannot open our shared memory "
+	       "by its path in /proc");
+	cure(f, "as root no path is needed");
+	return true;
+}
+
 static bool is_unreachable(struct facts *f)
 {
 	if (!f->by_path)
@@ -209,6 +225,8 @@ static const struct {
 	{ ENOMEM, is_locked },
 	{ EMFILE, is_descriptors },
 	{ ENFILE, is_system_files },
+	{ EACCES, is_user_namespace },
+	{ EPERM, is_user_namespace },
 	{ ENOENT, is_unreachable },
 	{ EACCES, is_unreachable },
 	{ EACCES, is_executable_forbidden },
@@ -246,7 +264,7 @@ bool remote_errno_foresee(const struct proc_status *status, size_t n_mappings, u
 			   .status = *status,
 			   .n_mappings = n_mappings };
 	if (!is_map_count(&f) && !is_address_space(&f) && !is_data(&f) && !is_overcommit(&f) &&
-	    !(by_path && is_descriptors(&f)))
+	    !(by_path && is_descriptors(&f)) && !is_user_namespace(&f))
 		return false;
 	*ret = f.found;
 	return true;

@@ -448,7 +448,7 @@ static ssize_t ask(pid_t pid, enum kind kind, int pass, int *ret_fd)
 			return -1;
 		}
 	}
-	if (n == 0) { /* somebody has killed it */
+	if (n == 0) { /* it was killed */
 		worker_abandon(&state.reader, false);
 		errno = EIO;
 		return -1;

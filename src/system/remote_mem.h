@@ -3,8 +3,8 @@
  *
  * Reading uses process_vm_readv and falls back to /proc/PID/mem; writing goes through
  * /proc/PID/mem, which may also write to mappings the process itself cannot write (FOLL_FORCE; the
- * kernel makes a private copy of the page). Memory of a process that is not trusted is accessed with
- * a deadline (remote_io.h).
+ * kernel makes a private copy of the page). Memory of a process that is not trusted is accessed
+ * with a deadline (remote_io.h).
  */
 #pragma once
 #include <stdbool.h>
@@ -17,8 +17,8 @@
 struct err;
 struct remote_mem;
 
-/* ERR_TARGET_GONE, ERR_TIMEOUT, or ERR_DENIED with a hint. Open it again after the process has called exec: this
- * one still writes to the old address space. */
+/* ERR_TARGET_GONE, ERR_TIMEOUT, or ERR_DENIED with a hint. Open it again after the process has
+ * called exec: this one still writes to the old address space. */
 MUST_CHECK struct err *remote_mem_open(pid_t pid, struct remote_mem **ret);
 /* The same memory, opened without its name: also if the process has called exec since. ERR_SYS,
  * ERR_NO_MEMORY. */
@@ -40,8 +40,8 @@ bool remote_mem_is_stuck(const struct remote_mem *m);
 /* Borrowed until close. */
 const struct mem_reader *remote_mem_reader(const struct remote_mem *m);
 bool remote_mem_read(struct remote_mem *m, raddr from, void *to, size_t n_bytes);
-/* Writes everything or returns an error: ERR_TARGET_GONE, ERR_SYS, ERR_TIMEOUT, ERR_DENIED (the kernel forbids
- * it). An 8-aligned write of 8 bytes is one store. */
+/* Writes everything or returns an error: ERR_TARGET_GONE, ERR_SYS, ERR_TIMEOUT, ERR_DENIED (the
+ * kernel forbids it). An 8-aligned write of 8 bytes is one store. */
 MUST_CHECK struct err *remote_mem_write(struct remote_mem *m, raddr to, const void *from,
 					size_t n_bytes);
 void remote_mem_close(struct remote_mem *m); /* NULL is fine */

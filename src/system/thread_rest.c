@@ -107,7 +107,8 @@ static bool sleeps_in(const struct thread_rest *r, char *to, size_t cap)
 bool thread_rest_begin(struct thread_rest *r)
 {
 	r->syscall[0] = 0;
-	/* The counters come first: a switch between them and the first moment only costs an attempt. */
+	/* The counters come first: a switch between them and the first moment only costs an
+	 * attempt. */
 	if (!status_read(r, &r->state, &r->n_switches))
 		return false;
 	if (r->state != 'R')

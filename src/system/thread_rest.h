@@ -4,8 +4,8 @@
  * What a thread alone writes, such as its stack, is a consistent whole as long as the thread does
  * not run. The kernel tells enough to know that it did not:
  *
- *   A thread that sleeps has left the CPU when /proc/PID/task/TID/syscall shows its registers (Linux
- *   6.1 lib/syscall.c, collect_syscall(), which calls wait_task_inactive()).
+ *   A thread that sleeps has left the CPU when /proc/PID/task/TID/syscall shows its registers
+ *   (Linux 6.1 lib/syscall.c, collect_syscall(), which calls wait_task_inactive()).
  *   A thread that is ready to run does not run while this process runs on the CPU that
  *   /proc/PID/task/TID/stat names for it. This process therefore moves to that CPU; only its own
  *   affinity changes.
@@ -13,8 +13,8 @@
  * If both were so at a first and at a second moment, and the thread was not switched out in between
  * (the two counters at the end of /proc/PID/task/TID/status), it did not run in between.
  *
- * Some of these files wait for an exec of the process (remote_io.h), so the caller is a process that
- * may be abandoned, with a deadline. Its affinity stays changed.
+ * Some of these files wait for an exec of the process (remote_io.h), so the caller is a process
+ * that may be abandoned, with a deadline. Its affinity stays changed.
  */
 #pragma once
 #include <stdbool.h>

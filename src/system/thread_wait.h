@@ -17,6 +17,6 @@ bool thread_call_parse(const char *line, struct thread_call *ret);
 
 /* Is it a wait for a lock in memory, and at which address? */
 bool thread_call_futex(const struct thread_call *c, uint64_t *ret_address);
-/* The words, at most cap - 1 bytes. Descriptors are looked up in /proc/PID/fd, which waits for an exec
- * of the process; what they name may hold any byte. */
+/* The words, at most cap - 1 bytes. Descriptors are looked up in /proc/PID/fd, which waits for an
+ * exec of the process; what they name may hold any byte. */
 void thread_call_describe(const struct thread_call *c, pid_t pid, char *to, size_t cap);

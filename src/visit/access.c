@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "base/monotonic.h"
+#include "base/tr.h"
 #include "probe/abi.h"
 #include "python/hook_list.h"
 #include "system/maps.h"
@@ -410,7 +411,7 @@ static void judge_denied(const struct access_facts *f, struct access *a)
 	}
 }
 
-/* Another auditview has it, and holds threads: what the target's memory says of that is only shown. */
+/* Another auditview has it and holds threads: what the target's memory says of it is only shown. */
 static void say_held(struct access *a, const struct access_facts *f)
 {
 	uint64_t now = monotonic_ns();
@@ -422,8 +423,11 @@ static void say_held(struct access *a, const struct access_facts *f)
 				   : 0ull);
 	cure(a,
 	     "continue it: kill -USR2 %d, or C on its screen; under a GIL the "
-	     "other Python threads wait for it",
-	     a->other_pid);
+	     "other Python threads wait for it; %s",
+	     a->other_pid,
+	     f->status.tracer_pid == a->other_pid
+		 ? "gdb cannot attach, because this auditview follows it (--no-follow allows it)"
+		 : "gdb can attach meanwhile");
 }
 
 static void say_attached(struct access *a, const struct access_facts *f, int recorder_pid)
@@ -610,10 +614,10 @@ struct err *access_check(pid_t pid, struct access *ret)
 /* ---- names ---- */
 
 static const char *const verdict_names[] = {
-	[ACCESS_READY] = "ready",
-	[ACCESS_BUSY] = "busy",
-	[ACCESS_DENIED] = "denied",
-	[ACCESS_UNSUPPORTED] = "unsupported",
+	[ACCESS_READY] = N_("ready"),
+	[ACCESS_BUSY] = N_("busy"),
+	[ACCESS_DENIED] = N_("denied"),
+	[ACCESS_UNSUPPORTED] = N_("unsupported"),
 };
 _Static_assert(ARRAY_LEN(verdict_names) == ACCESS_VERDICT_COUNT, "a verdict without a name");
 

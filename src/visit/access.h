@@ -148,6 +148,7 @@ MUST_CHECK struct err *access_examine(pid_t pid, struct access *ret,
 /* The verdict as an error for the person at the keyboard: "cannot attach to 977: …", with the cure
  * as hint; NULL if ready. */
 MUST_CHECK struct err *access_to_err(const struct access *a);
-const char *
-access_verdict_name(enum access_verdict v);         /* "ready", "busy", "denied", "unsupported" */
-const char *access_cause_name(enum access_cause c); /* "yama", "not-python" …: for JSON and tests */
+/* "ready", "busy", "denied", "unsupported" */
+const char *access_verdict_name(enum access_verdict v);
+/* "yama", "not-python" …: for JSON and tests */
+const char *access_cause_name(enum access_cause c);

@@ -34,9 +34,9 @@ MUST_CHECK struct err *all_stop_write(const struct remote_target *t,
 MUST_CHECK struct err *all_stop_do(const struct remote_target *t, struct err *(*f)(void *ctx),
 				   void *ctx);
 
-/* Run a program: carrier_run(). A program without system calls
- * is a list of stores. Otherwise, before the thread continues, it is back where it was, and the
- * place of the code is cleared. */
+/* Run a program: carrier_run(). A program without system calls is a list of stores. With system
+ * calls, the thread is back where it was and the place of the code is cleared before it
+ * continues. */
 MUST_CHECK struct err *all_stop_run(const struct remote_target *t,
 				    const struct remote_program *program, uint64_t avoid_start,
 				    uint64_t avoid_end, uint64_t timeout_ns,

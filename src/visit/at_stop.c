@@ -136,13 +136,14 @@ struct err *at_stop_run(pid_t tid, const struct remote_target *t,
 	struct limits limits = { begin, begin + timeout_ns, begin + timeout_ns + STARVED_NS };
 	struct arch_regs back;
 	struct ended ended = { .failed = 0 };
-	bool is_filtered, group_stopped = false;
+	struct seccomp_found found;
+	bool group_stopped = false;
 	unsigned long options = t->attached ? ptrace_options(tid) : PTRACE_O_TRACESYSGOOD;
-	struct err *err = seccomp_suspend(t, tid, -1, options, &is_filtered);
+	struct err *err = seccomp_suspend(t, tid, -1, options, &found);
 	if (err)
 		return err;
-	if (!is_filtered)
-		seccomp_suspend_later_one(tid, options);
+	if (!found.has_one)
+		(void)seccomp_suspend_later_one(tid, options);
 	err = stub_set_up(t, tid, program, stats, &at, &back);
 	stats->tid = tid;
 	if (err) {
@@ -158,7 +159,7 @@ struct err *at_stop_run(pid_t tid, const struct remote_target *t,
 	/* It continues with the list when it can. Nobody knows when: a filter that it gets
 	 * meanwhile must work. */
 	if (err && err->code == ERR_TIMEOUT && !stopped && !is_back) {
-		if (!is_filtered)
+		if (!found.has_one)
 			seccomp_restore(t, tid);
 		stopped = ptrace_continue(tid, 0);
 	}
@@ -182,7 +183,7 @@ struct err *at_stop_run(pid_t tid, const struct remote_target *t,
 	do
 		err = err ? err : ptrace_set_regs(tid, &back);
 	while (again(&err, &ended.n_tries));
-	if (!err || !is_filtered)
+	if (!err || !found.has_one)
 		seccomp_restore(t, tid);
 	if (!err && ended.was_stopped)
 		ptrace_stop_again(tid);

@@ -213,7 +213,7 @@ static struct err *run_steps(struct attach *a, const struct attach_step *steps, 
 static struct err *look(struct attach *a)
 {
 	struct err *err = attach_prepare(a);
-	if (!err && a->l->place.is_left) /* its answer may be on its way to the mailbox */
+	if (!err && a->l->place.is_left) /* its answer may still come */
 		err = remote_place_wait(&a->target, CALL_TIMEOUT_NS);
 	if (!err)
 		err = check_earlier(a->l, &a->target, &a->has_orphan);

@@ -17,7 +17,7 @@ struct probe_options;
 struct python_runtime;
 struct target_facts;
 
-/* One attach. Fields that nobody has set are zero; memfd is -1. */
+/* One attach. Fields that are not set yet are zero; memfd is -1. */
 struct attach {
 	/* what is to be done: set by the caller */
 	struct target_facts *facts;

@@ -35,7 +35,8 @@ void interrupted_note(pid_t tid)
 	if (!ARCH_EINTR_LOSES_ARGUMENT || !thread_place_read(tid, tid, &at))
 		return;
 	struct note *note = find(tid);
-	/* A thread that has stopped already is in no call any more: what was noted before is right. */
+	/* A thread that has stopped already is in no call any more: what was noted before is
+	 * right. */
 	if (at.state == 't' && note)
 		return;
 	if (!note)

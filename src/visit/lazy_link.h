@@ -53,10 +53,10 @@ MUST_CHECK struct err *link_poll(struct link *l, bool (*is_attached)(void *ctx, 
  * as in link_detach(). */
 void lazy_link_cancel(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void *ctx,
 		      struct detach_report *report);
-/* Hold the thread of the next event, unmap the reservation by its calls, and unlink. If the entry is
- * not linked any more, it is linked again for that. *ret_done: it
- * is unmapped; otherwise it was only unlinked, because no thread could be stopped until `deadline`
- * (monotonic). *pause_ns is raised to the longest stop. */
+/* Hold the thread of the next event, unmap the reservation by its calls, and unlink. If the entry
+ * is not linked any more, it is linked again for that. *ret_done: it is unmapped; otherwise it was
+ * only unlinked, because no thread could be stopped until `deadline` (monotonic). *pause_ns is
+ * raised to the longest stop. */
 MUST_CHECK struct err *lazy_link_leave(struct link *l, const struct remote_target *t,
 				       uint64_t deadline, uint64_t *pause_ns, bool *ret_done);
 /* Is the entry's function in our code behind the text? If so, that code must stay. */

@@ -96,6 +96,10 @@ static struct err *run_calls(struct leave *v, const struct remote_program *progr
 {
 	uint64_t one, blob = v->l->base.v + v->l->blob_off;
 	v->stats = (struct remote_call_stats){ 0 };
+	/* The steps before may have used up the time, or we were kept from running ourselves: what
+	 * has been begun is tried all the same. */
+	if (timeout_ns < CALL_GRACE_NS)
+		timeout_ns = CALL_GRACE_NS;
 	struct err *err = carrier_run(&v->t, program, blob, blob + v->l->blob_bytes, timeout_ns,
 				      &v->stats, &one);
 	if (v->stats.pause_ns > v->pause_ns)
@@ -241,8 +245,8 @@ static struct err *unlink_by_call(struct leave *v)
 		err_destroy(err);
 		err = carrier_act(&v->t, unlink_by_stores, v);
 	}
-	/* From here on the entry tells nobody of the reservation: the mailbox must, should we be
-	 * killed. (The answer of a call that failed stands there.) */
+	/* From here on the entry no longer names the reservation: if we are killed, the mailbox
+	 * must. (It holds the answer of a call that failed.) */
 	uint64_t pending = mailbox_word_pending(l->base.v);
 	const uint64_t neutral[2] = { l->runtime.layout.fn_neutral, 0 };
 	const struct remote_store stores[] = {
@@ -295,7 +299,7 @@ static struct err *unmap(struct leave *v)
 	v->is_unmapped = !err;
 	if (v->found == ENTRY_GONE || !do_all_wait_now(v, err))
 		return err;
-	/* Nothing is linked any more, so the hook is linked again, by stores: no thread adds one. */
+	/* Nothing is linked any more, so the hook is linked by stores: no thread adds one. */
 	log_debug("unmapping at the next event: %s", err->message);
 	struct err *lazy = unlink_lazily(v);
 	err_destroy(v->is_unmapped ? err : lazy);

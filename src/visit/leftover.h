@@ -13,7 +13,7 @@
  *                                If the probe is not ours, the process's own context must say the
  *                                same, its code must be that of the first process, byte by byte,
  *                                and it must run the same program with the same credentials:
- *                                whoever can write to the first could write to it anyway.
+ *                                a user who can write to the first can write to it anyway.
  *
  * What cannot be proved is left alone and reported.
  */

@@ -14,8 +14,9 @@
 
 struct link;
 
-/* Possible offsets of tid in struct pthread, from the thread pointer; a negative number is one modulo
- * 2^32. An offset is checked before it is used. All C libraries update tid in a forked child. */
+/* Possible offsets of tid in struct pthread, from the thread pointer; a negative number is one
+ * modulo 2^32. An offset is checked before it is used. All C libraries update tid in a forked
+ * child. */
 extern const int32_t link_tid_offs[ARCH_N_TID_OFFS];
 
 /* For a process that was forked and has not run since. If its parent has the probe, the process has

@@ -11,10 +11,12 @@
 #include <unistd.h>
 
 #include "arch/arch.h"
+#include "base/log.h"
 #include "base/monotonic.h"
 #include "base/proc_status.h"
 #include "system/fault.h"
 #include "system/remote_mem.h"
+#include "visit/at_stop.h"
 #include "visit/blocked.h"
 #include "visit/hold.h"
 #include "visit/interrupted.h"
@@ -81,10 +83,57 @@ static pid_t straggler(const struct remote_target *t)
 	return is_known && !way_back_place_holds(t->place, at.pc) ? 0 : tid;
 }
 
+/* What came of sending a thread into the stub. */
+struct sent {
+	struct arch_regs back; /* that it will have afterwards */
+	bool is_answered;      /* the list has come to its end, `answer` or an error */
+	bool is_taken;         /* it stays in the stub, and cannot be taken back */
+	uint64_t answer;
+};
+
+static bool is_calls(const struct remote_program *program)
+{
+	const uint64_t no_calls = REMOTE_FLAG(REMOTE_LINK) | REMOTE_FLAG(REMOTE_UNLINK) |
+				  REMOTE_FLAG(REMOTE_STORE);
+	for (size_t i = 0; i < program->n_ops; i++)
+		if (program->ops[i].op & no_calls)
+			return false;
+	return program->n_ops > 0;
+}
+
+/* Run the list in a thread that stays held until its last call has ended, because another thread
+ * may give it a filter meanwhile (seccomp.c). Releases the thread. */
+static struct err *run_while_held(const struct remote_target *t, pid_t tid,
+				  const struct remote_program *program, uint64_t timeout_ns,
+				  struct remote_call_stats *stats, struct sent *ret)
+{
+	struct err *err = at_stop_run(tid, t, program, timeout_ns, stats, &ret->answer);
+	if (err &&
+	    err->code == ERR_TIMEOUT) { /* it is running, and completes the list when it can */
+		ret->is_taken = true;
+		t->place->last_tid = tid;
+		if (!t->attached && !hold_add_pending(tid))
+			log_debug("thread %d stays seized until we end", (int)tid);
+		return err;
+	}
+	if (err && err->code == ERR_BUSY) { /* it is where it was: later, or another thread */
+		struct err *later = err_create(ERR_TIMEOUT, "%s", err->message);
+		err_destroy(err);
+		err = later;
+	} else if (err && stub_is_running(t, tid)) { /* a request failed: it is on its own now */
+		ret->is_taken = true;
+		t->place->last_tid = tid;
+	} else {
+		ret->is_answered = !err || err->code != ERR_TARGET_GONE;
+	}
+	err_destroy(hold_end(t, tid, false));
+	return err;
+}
+
 /* Send a thread into the stub. status_fd: seccomp_status_open(). */
 static struct err *run_in_thread(const struct remote_target *t, pid_t tid, int status_fd,
 				 const struct remote_program *program, uint64_t timeout_ns,
-				 struct remote_call_stats *stats, struct arch_regs *ret_back)
+				 struct remote_call_stats *stats, struct sent *ret)
 {
 	uint64_t start = monotonic_ns();
 	bool group_stopped;
@@ -98,7 +147,7 @@ static struct err *run_in_thread(const struct remote_target *t, pid_t tid, int s
 					"thread %d has not come back from an earlier call",
 					(int)tid);
 	}
-	bool is_filtered = false;
+	struct seccomp_found found = { .has_one = false };
 	unsigned long options = t->attached ? ptrace_options(tid) : 0;
 	err = interrupted_settle(tid, remote_mem_reader(t->mem), options, timeout_ns,
 				 &group_stopped);
@@ -106,16 +155,21 @@ static struct err *run_in_thread(const struct remote_target *t, pid_t tid, int s
 		err = remote_target_check(t);
 	uint64_t data;
 	if (!err)
-		err = seccomp_suspend(t, tid, status_fd, t->attached ? ptrace_options(tid) : 0,
-				      &is_filtered);
+		err = seccomp_suspend(t, tid, status_fd, options, &found);
+	if (!err && found.may_come && !group_stopped && is_calls(program) &&
+	    seccomp_suspend_later_one(tid, options | PTRACE_O_TRACESYSGOOD)) {
+		err = run_while_held(t, tid, program, timeout_ns, stats, ret);
+		stats->pause_ns = monotonic_ns() - start;
+		return err;
+	}
 	if (!err)
-		err = stub_set_up(t, tid, program, stats, &data, ret_back);
+		err = stub_set_up(t, tid, program, stats, &data, &ret->back);
 	/* A job-control stop would keep the thread from running its list: continue it now; it stops
 	 * again when we release it. A seccomp filter is suspended only while we are attached: stay
 	 * until the list is done. */
-	bool stay = !err && (is_filtered || group_stopped);
-	if (stay && !is_filtered)
-		seccomp_suspend_later_one(tid, options);
+	bool stay = !err && (found.has_one || group_stopped);
+	if (stay && !found.has_one)
+		(void)seccomp_suspend_later_one(tid, options);
 	struct err *go = stay ? ptrace_continue(tid, 0) : hold_end(t, tid, group_stopped);
 	stats->pause_ns = monotonic_ns() - start;
 	stats->tid = tid;
@@ -157,9 +211,8 @@ static void run_inside_stop(const struct remote_target *t, pid_t tid, uint64_t d
 	uint64_t now = monotonic_ns();
 	struct err *err = hold_begin(t, tid, deadline > now ? deadline - now : 0, &group_stopped);
 	if (!err && group_stopped) {
-		bool is_filtered;
-		err = seccomp_suspend(t, tid, -1, t->attached ? ptrace_options(tid) : 0,
-				      &is_filtered);
+		struct seccomp_found found;
+		err = seccomp_suspend(t, tid, -1, t->attached ? ptrace_options(tid) : 0, &found);
 		if (!err)
 			err = ptrace_continue(tid, 0);
 		if (!err)
@@ -227,25 +280,31 @@ static struct err *no_thread(const struct remote_target *t, struct err *last, bo
 }
 
 /* The thread is in the stub, and on its own: wait for its answer. `back`: the registers that it
- * will have afterwards. */
+ * will have afterwards; NULL: it cannot be taken back. */
 static struct err *wait_for_result(const struct remote_target *t, uint64_t deadline,
 				   uint64_t patient_until, const struct arch_regs *back,
 				   const struct remote_call_stats *stats, uint64_t *ret_value)
 {
 	/* a call takes 20 to 300 µs; sleeping would double that */
-	uint64_t awake_until = monotonic_ns() + 500000;
+	uint64_t sent_ns = monotonic_ns(), awake_until = sent_ns + 500000;
+	/* it goes on only now, however long we were kept from running while we held it */
+	if (deadline < sent_ns + CALL_GRACE_NS)
+		deadline = sent_ns + CALL_GRACE_NS;
 	for (unsigned spins = 0;; spins++) {
-		struct err *err = answer(t, ret_value);
+		/* before the answer: if we do not run in between, that answer is not the last */
 		uint64_t now = monotonic_ns();
+		struct err *err = answer(t, ret_value);
 		if (err && now >= deadline && now < patient_until && threads_any_starved(t->pid))
 			deadline = now + CALL_GRACE_NS;
-		if (err && err->code == ERR_TIMEOUT && now >= deadline &&
+		if (err && err->code == ERR_TIMEOUT && now >= deadline && back &&
 		    is_taken_back(t, stats->tid, back))
 			return explain_timeout(t, err);
 		if (!err || err->code != ERR_TIMEOUT || now >= deadline)
 			return err;
 		err_destroy(err);
 		ptrace_serve();
+		if (!back)
+			hold_poll_pending(); /* it may have stopped on its way */
 		if (monotonic_ns() < awake_until)
 			sched_yield();
 		else
@@ -263,14 +322,15 @@ struct err *one_thread_run(const struct remote_target *t, const struct remote_pr
 	uint64_t deadline = monotonic_ns() + timeout_ns,
 		 patient_until = deadline + (t->attached ? 0 : STARVED_NS);
 	struct err *last = NULL;
-	struct arch_regs back;
+	struct sent sent = { .is_answered = false };
 	bool started = false;
 	struct err *busy = remote_place_wait_if_left(t, timeout_ns);
 	if (busy)
 		return busy;
-	while (!started) {
+	for (unsigned round = 0; !started; round++) {
 		struct thread_place *threads;
 		size_t n;
+		uint64_t begin = monotonic_ns();
 		struct err *err = threads_list(t->pid, &threads, &n);
 		if (err) {
 			err_destroy(last);
@@ -282,6 +342,11 @@ struct err *one_thread_run(const struct remote_target *t, const struct remote_pr
 			return err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
 		}
 		threads_sort(t, threads, n);
+		/* Reading thousands of threads, or not running ourselves, may take all the time
+		 * before one thread was tried. */
+		uint64_t took = round ? 0 : monotonic_ns() - begin;
+		deadline += took;
+		patient_until += took;
 		bool has_unfiltered = t->filtered && any_unfiltered(threads, n);
 		pid_t last_one = straggler(t), only = last_one ? last_one : t->only;
 		bool all_show = threads[0].rank >= THREAD_SHOWS;
@@ -299,12 +364,18 @@ struct err *one_thread_run(const struct remote_target *t, const struct remote_pr
 			err_destroy(last);
 			int status_fd = seccomp_status_open(threads[i].tid);
 			last = run_in_thread(t, threads[i].tid, status_fd, program, left, stats,
-					     &back);
+					     &sent);
 			if (status_fd >= 0)
 				close(status_fd);
-			started = !last;
-			if (last && (last->code == ERR_DENIED || last->code == ERR_BUSY ||
-				     last->sys == ESTALE)) {
+			if (sent.is_answered) {
+				free(threads);
+				*ret_value = sent.answer;
+				return last;
+			}
+			started = !last || sent.is_taken;
+			if (last && !started &&
+			    (last->code == ERR_DENIED || last->code == ERR_BUSY ||
+			     last->sys == ESTALE)) {
 				free(threads);
 				return last;
 			}
@@ -320,11 +391,13 @@ struct err *one_thread_run(const struct remote_target *t, const struct remote_pr
 		if (!started)
 			poll(NULL, 0, 1);
 	}
+	err_destroy(last); /* of one that is on its way all the same */
 	if (!t->place->mailbox.v) {
 		*ret_value = 1;
 		return NULL;
 	}
-	return wait_for_result(t, deadline, patient_until, &back, stats, ret_value);
+	return wait_for_result(t, deadline, patient_until, sent.is_taken ? NULL : &sent.back, stats,
+			       ret_value);
 }
 
 struct err *one_thread_write(const struct remote_target *t, raddr to, const void *bytes,

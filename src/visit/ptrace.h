@@ -25,8 +25,8 @@ MUST_CHECK struct err *ptrace_interrupt(pid_t tid);
 /* Wait until tid stops: *ret_status is the wait status. ERR_TIMEOUT after the deadline; the thread
  * is then still seized and running. */
 MUST_CHECK struct err *ptrace_wait_stop(pid_t tid, uint64_t timeout_ns, int *ret_status);
-/* The same for one of several waits that have a deadline together (monotonic_ns()). The message says
- * how long that was, and not what was left of it. */
+/* The same for one of several waits that have a deadline together (monotonic_ns()). The message
+ * says how long that was, and not what was left of it. */
 MUST_CHECK struct err *ptrace_wait_stop_until(pid_t tid, uint64_t begin_ns, uint64_t deadline_ns,
 					      int *ret_status);
 struct arch_regs;
@@ -99,8 +99,8 @@ static inline void ptrace_stop_again(pid_t tid)
 	err_destroy(ptrace_interrupt(tid));
 }
 
-/* Wait for the event stop of a thread that was asked to stop; signals that come first are delivered.
- * ERR_TIMEOUT. */
+/* Wait for the event stop of a thread that was asked to stop; signals that come first are
+ * delivered. ERR_TIMEOUT. */
 MUST_CHECK struct err *ptrace_wait_event_stop(pid_t tid, uint64_t timeout_ns,
 					      bool *ret_group_stopped);
 /* Bring a seized thread to a stop in which registers may be changed, before DETACH. Interrupts it,

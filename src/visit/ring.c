@@ -329,8 +329,8 @@ static uint64_t verdict_word(uint64_t hash, uint32_t verdict)
 }
 
 /* Where the verdict on a name is, or the free place where it belongs; VERDICT_COUNT: neither.
- * *ret_is: what stands there, which is ours, or was overwritten: it only decides what is shown of the
- * target. */
+ * *ret_is: what stands there, which is ours, or was overwritten: it only decides what is shown of
+ * the target. */
 static uint32_t verdict_place(const struct ring *r, uint64_t hash, uint64_t *ret_is)
 {
 	for (uint32_t k = 0; k < VERDICT_COUNT; k++) {
@@ -370,8 +370,8 @@ bool ring_set_verdict(struct ring *r, uint64_t hash, uint32_t verdict, bool may_
  * A thread reads filter_on, then verdicts, both without an order. It may see the new filter_on with
  * old verdicts: then it takes a wanted event as before, or waits for an event that cannot match,
  * and the recorder, which decides about every event that waits, releases it. It may see new
- * verdicts with the old filter_on: then the change is not made yet for this event. x86_64 shows both
- * in the order of the stores; on arm64 the wait for nothing can happen.
+ * verdicts with the old filter_on: then the change is not made yet for this event. x86_64 shows
+ * both in the order of the stores; on arm64 the wait for nothing can happen.
  */
 void ring_set_filter(struct ring *r, uint32_t filter)
 {
@@ -416,9 +416,12 @@ void ring_slot_free(struct ring *r, uint32_t slot)
 	madvise((uint8_t *)s + PROBE_PAGE, ring_slot_size(r, slot), MADV_REMOVE);
 	if (r->counts_off)
 		madvise(counts_at(r, slot), COUNTS_BYTES, MADV_REMOVE);
-	uint32_t generation = s->generation + 1; /* for debuggers */
-	memset(s, 0, sizeof(*s));
-	s->generation = generation;
+	/* `state` keeps its value until all else is cleared: as soon as it is SLOT_FREE, a process
+	 * may claim the slot and write to it. */
+	const size_t behind = offsetof(struct ring_slot, state) + sizeof(s->state);
+	s->head = 0;
+	memset((uint8_t *)s + behind, 0, offsetof(struct ring_slot, generation) - behind);
+	s->generation++; /* for debuggers */
 	__atomic_store_n(&s->state, SLOT_FREE, __ATOMIC_RELEASE);
 	__atomic_fetch_add(&r->shared->slots_freed, 1, __ATOMIC_SEQ_CST);
 	/* a process has waited at some time, so one may be waiting */

@@ -99,8 +99,8 @@ void ring_beat(struct ring *r);
  * point. */
 void ring_tick(struct ring *r, const struct ring_tick *tick, uint64_t ticks_per_ns);
 /* Tell the probes the verdict on a name, VERDICT_*. False: it is there already, or there is no
- * room.
- * *ret_place: where it is; of an event that is counted, that is also the number of the counter. */
+ * room. *ret_place: where it is; of an event that is counted, that is also the number of the
+ * counter. */
 bool ring_add_verdict(struct ring *r, uint64_t hash, uint32_t verdict, uint32_t *ret_place);
 /* The same, and if the name has another verdict, replace it. An event that is raised meanwhile has
  * one or the other. A name without a verdict is added if may_add; returns whether it was. */

@@ -42,8 +42,7 @@ int seccomp_status_open(pid_t tid)
 	return io_open_now(path, O_RDONLY);
 }
 
-/* *ret: may the thread have a filter? */
-static struct err *find_filter(pid_t tid, int status_fd, bool *ret)
+static struct err *find_filter(pid_t tid, int status_fd, struct seccomp_found *ret)
 {
 	char text[8192];
 	struct proc_status status;
@@ -54,7 +53,8 @@ static struct err *find_filter(pid_t tid, int status_fd, bool *ret)
 		return err;
 	/* A thread in thousands of groups has more text before that line. */
 	bool is_cut = n == sizeof(text) - 1 && status.seccomp < 0;
-	*ret = status.seccomp > 0 || is_cut;
+	ret->has_one = status.seccomp > 0 || is_cut;
+	ret->may_come = !ret->has_one && status.n_threads != 1;
 	return NULL;
 }
 
@@ -64,24 +64,24 @@ static struct err *find_filter(pid_t tid, int status_fd, bool *ret)
  * (that takes CAP_SYS_ADMIN, and that we have no filter ourselves), our calls are made only under
  * filters that we have too: in a container whose filter all its processes inherit.
  *
- * One risk remains: another thread, which is not stopped, installs a filter for all threads
+ * Another thread, which is not stopped, may install a filter for all threads
  * (SECCOMP_FILTER_FLAG_TSYNC; kernel v6.1 kernel/seccomp.c, seccomp_sync_threads()) between this
- * check and our last call, some 100 µs later, and it kills for one of our calls.
+ * check and our last call.
  *
- *   - A thread that stays traced until its list is done (at_stop.c, and one_thread.c if the thread has
- *     a filter or is in a group-stop) has filters suspended from the beginning, so a later one does
- *     not see our calls (__secure_computing() checks PT_SUSPEND_SECCOMP at each call).
+ *   - A thread that stays traced until its list is done has filters suspended from the beginning,
+ *     so a later one does not see our calls (__secure_computing() checks PT_SUSPEND_SECCOMP at each
+ *     call). one_thread.c therefore keeps the thread if the process has another one, and takes it
+ *     back at the end of its last call (at_stop.c): no call of the program is interrupted.
  *   - If every thread is stopped (all_stop.c, where the module can be unloaded), no thread is left
  *     that could install one.
- *   - one_thread.c detaches from a thread without a filter before it makes our calls. To stay would
- *     stop that thread a second time in every visit of a program with threads.
- *   - Without CAP_SYS_ADMIN nothing is suspended, and only the second holds.
+ *   - Without CAP_SYS_ADMIN nothing is suspended, and only the second holds. Then the thread is not
+ *     kept either: it would gain nothing.
  */
 struct err *seccomp_suspend(const struct remote_target *t, pid_t tid, int status_fd,
-			    unsigned long other_options, bool *ret_has_one)
+			    unsigned long other_options, struct seccomp_found *ret)
 {
-	struct err *err = find_filter(tid, status_fd, ret_has_one);
-	if (err || !*ret_has_one)
+	struct err *err = find_filter(tid, status_fd, ret);
+	if (err || !ret->has_one)
 		return err;
 	err = ptrace_set_options(tid, other_options | PTRACE_O_SUSPEND_SECCOMP);
 	if (!err || err->code == ERR_TARGET_GONE)
@@ -97,10 +97,12 @@ struct err *seccomp_suspend(const struct remote_target *t, pid_t tid, int status
 	    err, "that takes CAP_SYS_ADMIN, and a kernel with CONFIG_CHECKPOINT_RESTORE");
 }
 
-void seccomp_suspend_later_one(pid_t tid, unsigned long other_options)
+bool seccomp_suspend_later_one(pid_t tid, unsigned long other_options)
 {
-	/* if it is refused, the options are as they were */
-	err_destroy(ptrace_set_options(tid, other_options | PTRACE_O_SUSPEND_SECCOMP));
+	struct err *err = ptrace_set_options(tid, other_options | PTRACE_O_SUSPEND_SECCOMP);
+	bool is_suspended = !err;
+	err_destroy(err);
+	return is_suspended;
 }
 
 /* For a followed thread that is stopped. A thread that is not followed gets its filter back when we

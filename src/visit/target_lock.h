@@ -34,6 +34,6 @@ void target_unlock(pid_t pid);
 MUST_CHECK struct err *target_own(pid_t pid);
 void target_disown(pid_t pid);
 bool target_is_others(pid_t pid); /* another auditview owns it */
-/* The other auditview that owns it; 0: none, or it is not known. Takes no lock, so that a look keeps
- * nobody from attaching. */
+/* The other auditview that owns it; 0: none, or it is not known. Takes no lock, so that asking
+ * keeps no other auditview from attaching. */
 pid_t target_owner(pid_t pid);

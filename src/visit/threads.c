@@ -113,7 +113,6 @@ static uint64_t n_sleeps_of(pid_t pid, pid_t tid)
 pid_t threads_find_busy(pid_t pid, uint64_t timeout_ns)
 {
 	enum { BUSY_NS = 200 * 1000 };
-	uint64_t deadline = monotonic_ns() + timeout_ns;
 	struct thread_place *threads = NULL, again;
 	size_t n = 0, n_running = 0;
 	pid_t found = 0;
@@ -126,6 +125,7 @@ pid_t threads_find_busy(pid_t pid, uint64_t timeout_ns)
 		before[n_running][0] = cpu_time_of(pid, threads[i].tid);
 		before[n_running++][1] = n_sleeps_of(pid, threads[i].tid);
 	}
+	uint64_t deadline = monotonic_ns() + timeout_ns; /* reading them takes time of its own */
 	while (n_running && !found && monotonic_ns() < deadline) {
 		poll(NULL, 0, 1);
 		for (size_t i = 0; i < n_running && !found; i++) {

@@ -71,7 +71,7 @@ static int try_map_files(pid_t child, const char *page, size_t n_bytes)
 {
 	char path[96];
 	snprintf(path, sizeof(path), "/proc/%d/map_files/%lx-%lx", child, (unsigned long)page,
-		 (unsigned long)page + n_bytes);
+		 (unsigned long)(page + n_bytes));
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return errno;

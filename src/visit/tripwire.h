@@ -23,7 +23,8 @@ struct tripwire {
 };
 
 /* Set it for this one thread; new threads and forked children do not inherit it. ERR_DENIED and
- * others: the kernel does not allow it (perf_event_paranoid, a container's filter). */
+ * others: the kernel does not allow it (perf_event_paranoid, a container's filter); with ENODEV the
+ * machine would not report that it is reached. */
 MUST_CHECK struct err *tripwire_set(pid_t tid, uint64_t address, struct tripwire *ret);
 void tripwire_clear(struct tripwire *w); /* does nothing if there is none */
 /* The thread has stopped with this wait status: did it hit the breakpoint? If so, its pc is the

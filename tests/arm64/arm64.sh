@@ -1,7 +1,11 @@
 #!/bin/sh
 # arm64.sh: an arm64 Linux to test in, on an x86-64 Debian, from Debian packages alone. Nothing is installed; no root needed.
 #
-#   arm64.sh fetch [--16k] [--sid]   download and unpack: qemu, cross compiler, sysroot, kernel, root file system (once; cached)
+#   arm64.sh fetch [OPTION]…         download and unpack: qemu, cross compiler, sysroot, kernel, root file system (once; cached)
+#       --16k          a kernel with pages of 16 KiB
+#       --dbg, --trixie, --sid, --nogil   further Pythons: 3.11-dbg; Debian 13's 3.13, also -dbg; sid's 3.13 to 3.15, also -dbg; a
+#                      free-threaded 3.13, built here
+#       --cc           a compiler in the guest, which some end-to-end tests need
 #   arm64.sh cross                   print the options of `meson setup` for a cross build with it
 #   arm64.sh run [OPTION]… FOLDER    boot, copy FOLDER to /job, run /job/run there as root, return its status
 #       --16k          the kernel with pages of 16 KiB (fetched before)
@@ -178,21 +182,66 @@ fetch_root() {
 	rm -f "$cache/root.ext4"
 }
 
-# Debian sid's 3.13 to 3.15, run with that suite's own libc, as pythons.sh does.
-fetch_sid() {
-	[ ! -e "$cache/sid.done" ] || return 0
-	apt_configure "$cache/apt-sid" sid arm64
+# The Pythons of another suite, run with that suite's own libc, as pythons.sh does. $1: suite; $2: their versions, of which a "d"
+# at the end is a debug build.
+fetch_suite() {
+	[ ! -e "$cache/$1.done" ] || return 0
+	apt_configure "$cache/apt-$1" "$1" arm64
 	packages='libc6 zlib1g libexpat1 libffi8 libssl3t64 libbz2-1.0 liblzma5 libsqlite3-0 libuuid1 libzstd1 libgcc-s1'
-	for v in 3.13 3.14 3.15; do packages="$packages python$v-minimal libpython$v-minimal libpython$v-stdlib"; done
-	download "$cache/debs/sid" "$cache/apt-sid/apt.conf" $packages
-	root=$cache/root/opt/sid
-	unpack "$cache/debs/sid" "$root" --exclude='*.a'
-	ln -sf ../lib/$TRIPLET "$root/usr/bin/l"
-	for v in 3.13 3.14 3.15; do
-		python3 "$here/../relink_interp.py" "$root/usr/bin/python$v" "$root/usr/bin/relinked-python$v" /opt/sid/usr/lib/ld-linux-aarch64.so.1 '$ORIGIN/l' ||
-			note "python$v of sid: its interpreter could not be changed"
+	for v in $2; do
+		case $v in
+		*d) packages="$packages python${v%d}-dbg libpython${v%d}-dbg" ;;
+		*) packages="$packages python$v-minimal libpython$v-minimal libpython$v-stdlib" ;;
+		esac
 	done
-	: >"$cache/sid.done"
+	download "$cache/debs/$1" "$cache/apt-$1/apt.conf" $packages
+	root=$cache/root/opt/$1
+	unpack "$cache/debs/$1" "$root" --exclude='*.a' --exclude='./usr/lib/debug'
+	ln -sf ../lib/$TRIPLET "$root/usr/bin/l"
+	for v in $2; do
+		python3 "$here/../relink_interp.py" "$root/usr/bin/python$v" "$root/usr/bin/relinked-python$v" "/opt/$1/usr/lib/ld-linux-aarch64.so.1" \
+			'$ORIGIN/l' || note "python$v of $1: its interpreter could not be changed"
+	done
+	: >"$cache/$1.done"
+	rm -f "$cache/root.ext4"
+}
+
+# What the root file system can have besides. $1: name; the rest: packages.
+fetch_more() {
+	[ ! -e "$cache/$1.done" ] || return 0
+	apt_configure "$cache/apt-$SUITE" "$SUITE" arm64
+	more=$1
+	shift
+	list=$(closure "$cache/apt-$SUITE/apt.conf" "$@" | grep -v -E '^(lib)?perl|^debconf|^dpkg$|^tar$|^media-types')
+	[ -n "$list" ] || skip "no packages $*"
+	download "$cache/debs/$more" "$cache/apt-$SUITE/apt.conf" $list
+	unpack "$cache/debs/$more" "$cache/root" --exclude='./usr/lib/debug' --exclude='*/lto1' --exclude='*/libasan.*' --exclude='*/libtsan.*' \
+		--exclude='*/liblsan.*' --exclude='*/libhwasan.*' --exclude='*/libubsan.*'
+	: >"$cache/$more.done"
+	rm -f "$cache/root.ext4"
+}
+
+# A free-threaded 3.13, of which there is no package: built from the source, and by the program, that pythons.sh --nogil keeps.
+# It takes minutes.
+fetch_nogil() {
+	[ ! -e "$cache/nogil.done" ] || return 0
+	native=${cache%/arm64}/nogil/bin/python3.13t
+	sh "$here/../pythons.sh" --nogil >/dev/null
+	[ -x "$native" ] || skip "no free-threaded Python of this machine: tests/pythons.sh --nogil"
+	rm -rf "$cache/nogil-build"
+	mkdir -p "$cache/nogil-build"
+	tar -x -C "$cache/nogil-build" --strip-components=1 -f "${cache%/arm64}"/nogil-build/python3.13_*.orig.tar.xz ||
+		skip "no source of the free-threaded Python"
+	(
+		cd "$cache/nogil-build" &&
+			printf 'ac_cv_file__dev_ptmx=yes\nac_cv_file__dev_ptc=no\n' >config.site &&
+			PATH=$cache/tools:$PATH CONFIG_SITE=$PWD/config.site PKG_CONFIG_LIBDIR=$cache/sysroot/usr/lib/$TRIPLET/pkgconfig \
+				nice ./configure -q --host=$TRIPLET --build=x86_64-linux-gnu --with-build-python="$native" --disable-gil --prefix=/opt/nogil \
+				--without-ensurepip --disable-test-modules CFLAGS=-O2 CC=$TRIPLET-gcc AR=$TRIPLET-ar READELF=$TRIPLET-readelf &&
+			PATH=$cache/tools:$PATH nice make -s -j2 && PATH=$cache/tools:$PATH make -s install DESTDIR="$cache/root"
+	) >"$cache/nogil.log" 2>&1 || skip "the free-threaded Python could not be built: $cache/nogil.log"
+	rm -rf "$cache/nogil-build"
+	: >"$cache/nogil.done"
 	rm -f "$cache/root.ext4"
 }
 
@@ -223,7 +272,11 @@ fetch() {
 	for argument; do
 		case $argument in
 		--16k) fetch_kernel arm64-16k ;;
-		--sid) fetch_sid ;;
+		--sid) fetch_suite sid '3.13 3.14 3.14d 3.15' ;;
+		--trixie) fetch_suite trixie '3.13 3.13d' ;;
+		--dbg) fetch_more dbg python3.11-dbg ;;
+		--cc) fetch_more cc gcc libc6-dev && ln -sf gcc "$cache/root/usr/bin/cc" ;; # the link is made by a maintainer script
+		--nogil) fetch_nogil ;;
 		*) note "unknown: $argument"; exit 2 ;;
 		esac
 	done

@@ -5,8 +5,9 @@ tests/bench/cost.py [--build DIR] [--python REGEX] [--visits N] [--events N] [--
                     [--rounds N] [--readme FILE]
 
 One process per Python measures itself under each condition in turn, so the columns of one row can be compared: no hook;
-auditview (stack off, depth 5, depth 30, an event that is not wanted, one that is only counted); no hook again; a C hook that
-does nothing (the minimum: CPython's own making of the argument tuple); strace -f; bpftrace; a Python hook that writes JSON.
+auditview (stack off, the same in an asyncio task, depth 5, the same by code of a distribution, depth 30, an event that is not wanted,
+one that is only counted); no hook again; a C hook that does nothing (the minimum: CPython's own making of the argument tuple);
+strace -f; bpftrace; a Python hook that writes JSON.
 Each condition is measured with events in a loop, and with sparse events: one after each 20 µs of other work, when neither the
 probe nor the ring is in the processor's first cache. Both are shown as ns and as a multiple of the minimum, because ns of two
 machines cannot be compared; what the clock and a cache line that moves between two processors cost stands above the table.
@@ -96,13 +97,27 @@ def tool(command, seconds=1.0):
     return process
 
 
+def make_package(folder):
+    """Put the target's functions into a module that a distribution has installed. Return its folder."""
+    packages = os.path.join(folder, "packages")
+    info = os.path.join(packages, "costbench-1.0.dist-info")
+    os.makedirs(info, exist_ok=True)
+    shutil.copy(os.path.join(HERE, "cost_target.py"), os.path.join(packages, "costbench.py"))
+    for name, text in (("METADATA", "Metadata-Version: 2.1\nName: costbench\nVersion: 1.0\n"),
+                       ("RECORD", "costbench.py,,\ncostbench-1.0.dist-info/METADATA,,\ncostbench-1.0.dist-info/RECORD,,\n")):
+        with open(os.path.join(info, name), "w", encoding="utf-8") as f:
+            f.write(text)
+    return packages
+
+
 def costs(ctx, python, folder, rounds, with_tools):
     """Return [(condition, ns of sys.audit, ns of a sparse sys.audit, ns of os.open+close)]; None: not measured."""
     target = Target(python)
+    package = make_package(folder)
     lowest = {}
 
-    def measure(name, depth=2):
-        seen = [target.ask(f"{what} {depth}") for what in ("audit", "sparse", "open")]
+    def measure(name, depth=2, where=""):
+        seen = [target.ask(f"{where}{what} {depth}") for what in ("audit", "sparse", "open")]
         lowest[name] = [min(pair) for pair in zip(seen, lowest.get(name, seen))]
 
     try:
@@ -110,8 +125,10 @@ def costs(ctx, python, folder, rounds, with_tools):
             measure("no hook")
             with Visit(ctx, target.pid, "--stack=off"):
                 measure("probe, no stack")
+                measure("probe, no stack, in a task", where="task ")
             with Visit(ctx, target.pid, "--stack=python"):
                 measure("probe, depth 5", 5)
+                measure("probe, depth 5, of a package", 5, f"package {package} ")
                 measure("probe, depth 30", 30)
             with Visit(ctx, target.pid, "-e", "no.such.event"):
                 measure("probe, not wanted")

@@ -3,6 +3,9 @@
 audit DEPTH      ns per sys.audit("x.y", 1, "abc") at that depth of the Python stack, each frame a function of its own
 sparse DEPTH     ns of wall-clock time of one such sys.audit after 20 µs of other work, the clock's own cost subtracted
 open DEPTH       ns per os.open + os.close of /dev/null (one audit event, two system calls)
+task COMMAND …   one of these three, raised in an asyncio task for which another task waits
+package FOLDER COMMAND …   one of these three, raised by the code of the module costbench in that folder, which belongs to a
+                 distribution and has a copy of this file's functions
 floor            from now on a C hook that returns at once (the address of Py_IsInitialized: it ignores its arguments)
 json FILE        from now on sys.addaudithook with a function that writes each event as a JSON line
 storm N          N events as fast as possible; answers with ns per event
@@ -13,6 +16,7 @@ A cost is the CPU time of the thread in short bursts, the lower decile of many, 
 have the least effect; of sparse events, which are measured one by one, it is the median; a storm is measured by wall-clock
 time.
 """
+import asyncio
 import ctypes
 import json
 import os
@@ -110,6 +114,33 @@ def threads_at_once(n_threads, n):
     return (time.process_time_ns() - before) / n / n_threads
 
 
+def in_task(function):
+    """Call it in a task for which another task waits."""
+    async def job():
+        return function()
+
+    async def main():
+        return await asyncio.get_running_loop().create_task(job())
+
+    return asyncio.run(main())
+
+
+def module_of(folder):
+    """A copy of this program's functions, in a file that belongs to a distribution."""
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    import costbench
+    return costbench
+
+
+def measure(command, depth):
+    """Frames of the stack: <module>, main(), measure(), least() or sparse(), the batch; nested() and its functions."""
+    if command == "sparse":
+        return nested(depth - 5, sparse) if depth > 7 else sparse()
+    batch = audit_batch if command == "audit" else open_batch
+    return nested(depth - 6, lambda: least(batch)) if depth > 7 else least(batch)
+
+
 def json_hook(path):
     out = open(path, "w")
 
@@ -124,12 +155,14 @@ def main():
     for line in sys.stdin:
         command, _, argument = line.strip().partition(" ")
         answer = True
-        if command in ("audit", "open"):
-            batch = audit_batch if command == "audit" else open_batch
-            # main() and <module> are two frames, least() and the batch two more; nested() and the lambda the last two.
-            answer = nested(int(argument) - 4, lambda: least(batch)) if int(argument) > 5 else least(batch)
-        elif command == "sparse":
-            answer = nested(int(argument) - 4, sparse) if int(argument) > 5 else sparse()
+        if command == "task":
+            command, _, argument = argument.partition(" ")
+            answer = in_task(lambda: measure(command, int(argument)))
+        elif command == "package":
+            folder, command, argument = argument.split(" ")
+            answer = module_of(folder).measure(command, int(argument))
+        elif command in ("audit", "open", "sparse"):
+            answer = measure(command, int(argument))
         elif command == "floor":
             ctypes.pythonapi.PySys_AddAuditHook.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
             answer = ctypes.pythonapi.PySys_AddAuditHook(ctypes.cast(ctypes.pythonapi.Py_IsInitialized, ctypes.c_void_p), None) == 0
@@ -144,4 +177,5 @@ def main():
         print(json.dumps({"answer": answer}), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

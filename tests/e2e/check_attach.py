@@ -12,7 +12,7 @@ import sys
 import time
 
 import harness
-from harness import Recorder, Victim, expect, expect_goodbye, expect_same_maps, foreign_maps, maps_of, status_of, wait_for
+from harness import Launch, Recorder, Victim, expect, expect_goodbye, expect_same_maps, foreign_maps, maps_of, status_of, wait_for
 
 # Victim, its arguments, whether its own mappings stay the same meanwhile.
 QUICK = [("busy", [], False), ("sleeping", [], True), ("in_select", [], True), ("in_epoll", [], True), ("in_futex", [], True),
@@ -123,11 +123,15 @@ def recorder_sleeps(ctx, python):
         with Recorder(ctx, v.pid, "--stack=off", "--ring-size", "1M", "-e", "victim.thread") as recorder:
             recorder.wait_attached()
             time.sleep(0.3)
-            recorder.process.send_signal(signal.SIGSTOP)
-            time.sleep(4)
-            held = recorder.count_events() or 0
-            recorder.process.send_signal(signal.SIGCONT)
-            recorder.wait_events(held + 20000)  # what the ring held, and more
+            # How long it takes to fill the ring, and to find that nothing empties it, depends on the load.
+            for seconds in (4, 8, 16, 32):
+                recorder.process.send_signal(signal.SIGSTOP)
+                time.sleep(seconds)
+                held = recorder.count_events() or 0
+                recorder.process.send_signal(signal.SIGCONT)
+                recorder.wait_events(held + 20000)  # what the ring held, and more
+                if recorder.count("lost"):
+                    break
             said = recorder.stop()
             lost = int(re.sub(r"\D", "", harness.GOODBYE.search(said).group(2)))
             expect(lost > 0, "nothing was lost: either the ring is too large for this test, or losses are not counted")
@@ -206,6 +210,28 @@ def starved(ctx, python):
                     expect(not left, lambda: f"left behind: {left}")
             open(stop, "w").close()
             expect(target.wait(harness.GUARD) == 5, lambda: f"the target ended with {target.returncode}")
+        finally:
+            harness.kill(target)
+
+
+STORM = "import json, math, sys\nn = 0\nprint(flush=True)\nwhile True:\n    sys.audit('starved.mark', n); n += 1\n    json.dumps([n]); math.sqrt(n)"
+
+
+def starved_recorder(ctx, python):
+    """A recorder that gets 6 of 100 ms: to read the tables of the modules that are on the first native stacks takes it more than a
+    second. The target, whose ring is full meanwhile, waits for it, and nothing is lost."""
+    with subprocess.Popen([*python.command, "-S", "-c", STORM], stdout=subprocess.PIPE) as target:
+        try:
+            target.stdout.readline()
+            with Recorder(ctx, target.pid, "--stack", "both") as recorder:
+                recorder.wait_linked()
+                until = time.monotonic() + 8
+                while time.monotonic() < until and recorder.process.poll() is None:
+                    time.sleep(0.006)
+                    recorder.process.send_signal(signal.SIGSTOP)
+                    time.sleep(0.094)
+                    recorder.process.send_signal(signal.SIGCONT)
+                expect_goodbye(recorder.stop(), min_events=1000)
         finally:
             harness.kill(target)
 
@@ -306,6 +332,30 @@ def clock_set_back(ctx, python):
         v.stop()
 
 
+def times(ctx, python):
+    """A capture says whose times advance with the kernel's tick, and doctor says on which machines that is so."""
+    is_trusted, words = harness.doctor_finding(ctx, "clock")
+    expect(re.search(r"tick of \d+ ms", words), lambda: f"doctor says of the clock: {words}")
+
+    def is_exact(events):
+        flags = [e["process"]["flags"] for e in events if e.get("process")]
+        expect(flags, lambda: "no process")
+        return {not f & 256 for f in flags}
+    exact = {is_trusted}
+    with Victim(ctx, python, "busy") as v:
+        for options, wanted in (([], {False}), (["-f"], exact)):
+            with Recorder(ctx, v.pid, *options) as recorder:
+                recorder.wait_linked()
+                recorder.wait_events(1)
+                recorder.stop()
+            expect(is_exact(recorder.capture.events()) == wanted, lambda: f"{options}: exact {is_exact(recorder.capture.events())}")
+        v.stop()
+    for options, wanted in (([], exact), (["--no-follow"], {False})):
+        run = Launch(ctx, python, ["-S", "-c", "pass"], options=options)
+        run.expect_status(0)
+        expect(is_exact(run.capture.events()) == wanted, lambda: f"launched {options}: exact {is_exact(run.capture.events())}")
+
+
 def cells(ctx):
     for python in ctx.some_pythons(8, 11, 13):
         for victim, arguments, keeps_maps in QUICK + (FULL if ctx.full else []):
@@ -316,10 +366,14 @@ def cells(ctx):
         yield "recorder sleeps", python, lambda p=python: recorder_sleeps(ctx, p)
     for python in ctx.some_pythons(12):
         yield "starved target", python, lambda p=python: starved(ctx, p)
+        function = lambda p=python: starved_recorder(ctx, p)  # noqa: E731
+        function.alone = True  # beside others, it would get still less
+        yield "starved recorder", python, function
         clear = ["cpython._PySys_ClearAuditHooks"]
         for how, status, more in (("status", 42, clear), ("exception", 1, clear), ("_exit", 43, []), ("SIGKILL", -9, []), ("SIGTERM", -15, []),
                                   ("exec", 44, [])):
             yield "target ends by " + how, python, lambda p=python, h=how, s=status, m=more: target_exits(ctx, p, h, s, m)
+        yield "times", python, lambda p=python: times(ctx, p)
         yield "stopped target", python, lambda p=python: stopped_target(ctx, p)
         yield "recorder sleeps", python, lambda p=python: recorder_sleeps(ctx, p)
         if ctx.full:  # what it waits for takes seconds

@@ -336,8 +336,6 @@ def brood(ctx, python, steps, step):
 def crowd(ctx, python, *how, n=90):
     """More processes at a time than a ring has slots: the recorder gives rings to those that are reported to it. The
     others that have no slot continue, and their events are counted as lost."""
-    if how and os.uname().machine != "x86_64":
-        raise harness.Skip("the number of clone(2) is that of another CPU")
     alone = by_itself(python, "crowd", str(n), *how, cwd=ctx.new_folder("alone"))
     status, out, err, capture = launch(ctx, python, "crowd", str(n), *how, timeout=harness.GUARD)
     expect((status, out) == alone, lambda: f"status {status}, by itself {alone[0]}: {out!r} is not {alone[1]!r}; {err[-300:]}")

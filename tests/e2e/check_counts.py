@@ -68,7 +68,7 @@ def by_name(ctx, python):
     differences = {n: (wanted[n], got[n]) for n in wanted | got if wanted[n] != got[n]}
     expect(not differences, lambda: f"(raised, counted): {dict(list(differences.items())[:6])}")
     for name, n in truth.items():
-        got = sum(v for k, v in found.items() if k == name or (len(name) > 2000 and k == name[:2047]))
+        got = sum(v for k, v in found.items() if k == name or (len(name) > 2000 and k == name[:2047] + "…"))
         expect(got == n, lambda: f"{name[:40]!r}: {n} raised, {got} counted")
 
 
@@ -110,7 +110,7 @@ def many_names(ctx, python):
 
 
 def many_threads(ctx, python):
-    """200 threads at once, and names of 64 KiB, which are known by their first 2,047 bytes."""
+    """200 threads at once, and names of 64 KiB, which are known by their first 2,047 bytes, and say so."""
     code = ("import sys, threading\ngo = threading.Event()\n"
             "def work(i):\n go.wait()\n for k in range(500): sys.audit('side.%d' % (i % 7)); sys.audit('by' * 32768 + str(i))\n"
             "threads = [threading.Thread(target=work, args=(i,)) for i in range(200)]\n"
@@ -118,7 +118,7 @@ def many_threads(ctx, python):
     status, text, stderr = stat(ctx, "-e", "/^(side|by)/", "--", *python.command, "-S", "-c", code)
     expect(status == 0 and " 0 lost" in stderr, lambda: stderr[-300:])
     _, found = rows(text)
-    wanted = {f"side.{i}": 500 * len(range(i, 200, 7)) for i in range(7)} | {("by" * 1024)[:2047]: 500 * 200}
+    wanted = {f"side.{i}": 500 * len(range(i, 200, 7)) for i in range(7)} | {("by" * 1024)[:2047] + "…": 500 * 200}
     expect(found == wanted, lambda: f"{ {k[:20]: v for k, v in found.items()} }")
 
 

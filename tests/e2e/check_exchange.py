@@ -223,7 +223,7 @@ DATA = os.path.join(harness.ROOT, "data")
 
 
 def sample(ctx, python, folder):
-    """Lines of real processes, of two hosts, with native stacks, and with hostile names."""
+    """Lines of real processes, of two hosts, with native stacks, with a held event, and with hostile names."""
     code = "import json, os, subprocess, threading; open('/etc/hosts').close(); subprocess.run(['true']); os.fork() or os._exit(0)"
     site = os.path.join(folder, "site-packages")
     for name, text in (("alpha/__init__.py", "open('/etc/hosts').close()\n"), ("alpha-1.0.dist-info/RECORD", "alpha/__init__.py,,\n"),
@@ -233,7 +233,7 @@ def sample(ctx, python, folder):
             f.write(text)
     a = record(ctx, python, folder, "a.avc", f"import sys; sys.path.append({site!r}); import alpha; {code}")
     b = os.path.join(folder, "b.avc")
-    run(ctx, "record", "-q", "--stack", "both", "-o", b, "--", *python.command, "-S", "-c", code)
+    run(ctx, "record", "-q", "--stack", "both", "--hold", "event == \"os.fork\"", "--do", "continue", "-o", b, "--", *python.command, "-S", "-c", code)
     sys.path.insert(0, os.path.join(harness.ROOT, "tests", "filter"))
     import hostile_names
     c = imported(ctx, folder, "c.avc", hostile_names.lines())
@@ -259,7 +259,7 @@ def schema(ctx, python):
             wrong = next(validator.iter_errors(event), None)
             expect(wrong is None, lambda: f"{wrong.message[:200]} at {list(wrong.absolute_path)}")
             seen |= event.keys()
-    missing = rules["properties"].keys() - seen - {"ns_tid", "unnumbered", "flags", "descriptors"}
+    missing = rules["properties"].keys() - seen - {"ns_tid", "unnumbered", "flags", "descriptors", "task"}
     expect(not missing, f"members that never occur: {missing}")
     expect(not validator.is_valid({**event, "surprise": 1}) and not validator.is_valid({**event, "pid": "1"}), "the schema takes anything")
 

@@ -93,6 +93,27 @@ def attached(ctx, python, mode, n, *options, stop_recorder=False):
             harness.kill(process)
 
 
+def while_visited(ctx, python, mode):
+    """Another thread puts a filter on all threads while one of them makes our calls, or is about to. It kills for new executable
+    memory, which the program never asks for. Whether it comes between two of the calls is chance: the cell tries several times."""
+    folder = ctx.new_folder("filters")
+    go = os.path.join(folder, "go")
+    with subprocess.Popen(victim(python, go, mode, FEW), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True) as process:
+        try:
+            expect(process.stdout.readline() == "READY\n", "it is not ready")
+            with Recorder(ctx, process.pid) as recorder:
+                said = process.stdout.readline()
+                expect(said == "FILTERED\n", lambda: f"status {process.wait(harness.GUARD)}: {said!r} {recorder.stderr()[-300:]}")
+                recorder.wait_events(1, "victim.mark")
+                open(go, "w").close()
+                said = process.stdout.read()
+                expect(process.wait(harness.GUARD) == 5 and said == "DONE\n", lambda: f"status {process.returncode}: {said!r}")
+                recorder.wait()
+        finally:
+            harness.kill(process)
+
+
 def left(ctx, python, mode):
     """Some threads have a filter when the recorder detaches: other threads make our calls, or the filter is
     suspended."""
@@ -133,7 +154,7 @@ def late(ctx, python, mode, *options, prefix=(), then=None):
                           stderr=subprocess.STDOUT) as process:
         try:
             expect(process.stdout.readline() == b"READY\n", "it is not ready")
-            wait_for(lambda: open(f"/proc/{process.pid}/syscall").read().startswith("232 "), 10, "the wait")
+            wait_for(lambda: harness.is_in_call(process.pid, "epoll_wait", "epoll_pwait"), 10, "the wait")
             before = code_digest(process.pid, harness.maps_of(process.pid))
             with Recorder(ctx, process.pid, *options, prefix=prefix) as recorder:
                 wait_for(lambda: code_digest(process.pid, harness.maps_of(process.pid)) != before or recorder.process.poll() is not None, 20,
@@ -195,5 +216,8 @@ def cells(ctx):
         yield "small ring, launched, dispatch", python, lambda p=python: launched(ctx, p, "dispatch", MANY // 4, "--ring-size", "1M")
         yield "native stacks, kill", python, lambda p=python: launched(ctx, p, "kill", FEW, "--stack", "both")
         yield "native stacks, tsc", python, lambda p=python: launched(ctx, p, "tsc", FEW, "--stack", "both")
+        if os.getuid() == 0:  # an ordinary user may not suspend filters
+            for mode in ("tsync-traced", "tsync-let-go"):
+                yield f"while visited, {mode}", python, lambda p=python, m=mode: [while_visited(ctx, p, m) for _ in range(4)]
         for mode in ("one-stays", "leader"):
             yield f"left, {mode}", python, lambda p=python, m=mode: left(ctx, p, m)

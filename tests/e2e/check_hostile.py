@@ -497,7 +497,8 @@ def unread_source(ctx, python):
         with Screen(ctx, f"{command}; echo it ended with $?; sleep 100") as screen:
             for columns, lines in ((200, 60), (80, 24)):
                 screen.tmux("resize-window", "-x", str(columns), "-y", str(lines))
-                wait_for(lambda c=columns: c - 4 < max(map(len, screen.tmux("capture-pane", "-p").splitlines())) <= c, 20, "the size")
+                wait_for(lambda c=columns: c - 4 < max(map(len, screen.tmux("capture-pane", "-p").splitlines())) <= c, 20,
+                         lambda c=columns, n=lines: f"the size of {c} × {n}: " + screen.tmux("capture-pane", "-p"))
                 wait_for(lambda: "its file system does not answer" in screen.tmux("capture-pane", "-p"), 20,
                          lambda c=columns, n=lines: f"the reason at {c} × {n}: " + screen.tmux("capture-pane", "-p"))
             screen.tmux("send-keys", "Q")

@@ -1,10 +1,12 @@
 """identity: which process and thread an event belongs to: in namespaces of their own, without a first thread, with long
 command lines."""
 import os
+import signal
 import subprocess
 import time
 
 import harness
+from check_moments import state_of
 from harness import Recorder, expect, expect_goodbye, wait_for
 
 
@@ -176,6 +178,52 @@ def counted(ctx, python):
     expect([e["args"]["0"] for e in run.capture.named("five.mark")] == [0, 1, 2, 9, 9], "not all is recorded")
 
 
+FORKS = """
+import os, sys
+print("ready", flush=True)
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        sys.audit("forks.mark", line.strip())
+        os._exit(3)
+    print(os.waitpid(child, 0)[1] >> 8, flush=True)
+"""
+
+
+def fork_at_request(ctx, python, n):
+    """Attach with -f. When the recorder stops after its ptrace request n, the target forks, if it is linked and nothing
+    of it is traced. Returns the goodbye line and the capture; None if the request was another one."""
+    target = subprocess.Popen([*python.command, "-S", "-c", FORKS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        expect(target.stdout.readline() == "ready\n", "it did not start")
+        with Recorder(ctx, target.pid, "-f", env=dict(os.environ, AUDITVIEW_FAULT=f"ptrace:{n}:stop")) as recorder:
+            wait_for(lambda: state_of(recorder.process.pid) in "TZ", harness.GUARD, f"request {n}")
+            if harness.status_of(target.pid, "TracerPid") != "0" or not harness.hooks_of(ctx, target.pid):
+                recorder.process.kill()
+                return None
+            target.stdin.write("early\n")
+            target.stdin.flush()
+            expect(target.stdout.readline() == "3\n", "the child's status is another one")
+            recorder.process.send_signal(signal.SIGCONT)
+            recorder.wait_events(1, "forks.mark")
+            return recorder.stop(), recorder.capture
+    finally:
+        harness.kill(target)
+        target.stdin.close()
+        target.stdout.close()
+
+
+def forked_before_followed(ctx, python):
+    """A child that is forked after its parent was linked and before it is followed, and has ended when the children that
+    are there are looked for, is recorded, so it is counted."""
+    found = next(filter(None, (fork_at_request(ctx, python, n) for n in range(2, 40))), None)
+    expect(found, "there was no step between linking and following: the test is broken")
+    said, capture = found
+    expect_goodbye(said)
+    expect([e["args"]["0"] for e in capture.named("forks.mark")] == ["early"], "the child is not recorded")
+    expect(", 1 child," in said, lambda: said[-200:])
+
+
 ALONE = """
 import os, sys, time
 n = 0
@@ -218,6 +266,7 @@ def cells(ctx):
         yield "clones, launched", python, lambda p=python: clones(ctx, p, False)
         yield "clones, attached", python, lambda p=python: clones(ctx, p, True)
         yield "children counted", python, lambda p=python: counted(ctx, p)
+        yield "forked before it is followed", python, lambda p=python: forked_before_followed(ctx, p)
         yield "children not followed", python, lambda p=python: not_followed(ctx, p)
     for python in ctx.some_pythons(11):
         yield "long command lines", python, lambda p=python: words(ctx, p)

@@ -69,7 +69,8 @@ def imports(ctx, python):
     for name, parent in expected.items():
         expect(seen[name].get("imported_by") == parent, lambda: f"{name} is imported by {parent}, not by {seen[name].get('imported_by')}")
     for name, least_ms in (("slow_a", 60), ("slow_c", 90)):
-        expect(seen[name]["self_ns"] >= least_ms * 1e6 * 0.99, lambda: f"{name} took {seen[name]['self_ns']} ns of its own")
+        # where times advance with the kernel's tick, they are right to 10 ms
+        expect(seen[name]["self_ns"] >= (least_ms - 10) * 1e6, lambda: f"{name} took {seen[name]['self_ns']} ns of its own")
     for row in rows:
         below = sum(r["total_ns"] for r in rows if r.get("imported_by") == row["module"])
         if sum(r["module"] == row["module"] for r in rows) == 1:

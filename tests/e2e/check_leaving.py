@@ -23,7 +23,8 @@ import time
 import harness
 from harness import BECOME_NOBODY, Capture, Fail, Recorder, Skip, Victim, expect, foreign_maps, kill, maps_of, wait_for
 
-MANY = "import sys\nfor i in range(%d): sys.audit('victim.mark', i, 'x' * (i %% 50))\nsys.exit(5)"
+# Each has a word of its own, because what is alike is compressed: also the times, where they advance with the kernel's tick.
+MANY = "import sys\nfor i in range(%d): sys.audit('victim.mark', i, 'x' * (i %% 50) + str(hash(str(i))))\nsys.exit(5)"
 # The program ends by itself, whatever happens to us.
 TICKS = """
 import os, sys, time
@@ -784,6 +785,40 @@ def unknown_terminal(ctx, python):
             expect(not os.listdir(folder), lambda: f"TERM={term}: {os.listdir(folder)}")
 
 
+def odd_terminals(ctx, _python):
+    """A terminal of 65,535 × 65,535 cells is drawn on in part, at the start and later. A paste without an end does not keep the keys for
+    itself."""
+    folder = ctx.new_folder("odd")
+    path = os.path.join(folder, "x.avc")
+    with open(path + ".jsonl", "w", encoding="ascii") as f:
+        f.write('{"event":"an.event","args":[1]}\n' * 50)
+    run(ctx, "import", path + ".jsonl", "-o", path)
+    home = {"HOME": folder, "XDG_CACHE_HOME": folder}
+    for sizes in ([(65535, 65535), (24, 80)], [(24, 80), (1, 65535), (65535, 1), (65535, 65535), (24, 80)]):
+        with Screen([ctx.auditview, "--no-config", path], home) as s:
+            for lines, columns in sizes:
+                fcntl.ioctl(s.master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+                if s.out:
+                    s.pump(2)
+                else:
+                    s.wait(b"an.event")
+            s.send(b"Q")
+            status, text = s.wait_end()
+            expect(status == 0, lambda: f"sizes {sizes}: status {status}: {text[-300:]!r}")
+    with Screen([ctx.auditview, "--no-config", path], home) as s:
+        s.wait(b"an.event")
+        s.send(b"\x1b[200~QQ" + b"\xff\xfe" * 500)
+        end = time.monotonic() + harness.GUARD
+        while s.status is None and time.monotonic() < end:  # it is drawn before Escape comes; how long that takes is not said
+            s.pump(1.5)
+            s.send(b"\x1b")
+            s.pump(1.5)
+            s.send(b"Q")
+            with contextlib.suppress(Fail):
+                s.wait_end(2)
+        expect(s.status == 0, lambda: f"status {s.status}: {s.out[-300:]!r}")
+
+
 def other_processes(ctx, python):
     """To leave, every process of the machine is asked whether it has the ring: that takes few system calls for each."""
     if not shutil.which("strace"):
@@ -832,7 +867,7 @@ def cells(ctx):
     python = ctx.some_pythons(12)[0]
     for function in (full_disk, write_fails, always_full, reader_leaves, hang_up, recorder_killed, recorder_with_same_pid, recorder_of_try_killed, recorder_stopped,
                      killed_in_an_event, viewer_killed, exec_unfollowed, unreadable, signals, interrupted_at_terminal,
-                     try_interrupted, lives_on, on_exit, unknown_terminal, signal_as_screen_opens,
+                     try_interrupted, lives_on, on_exit, unknown_terminal, odd_terminals, signal_as_screen_opens,
                      other_processes):
         yield function.__name__.replace("_", " "), python, lambda f=function: f(ctx, python)
     for blocks in (50, 600):

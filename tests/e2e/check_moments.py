@@ -19,7 +19,7 @@ import harness
 from check_embed import libraries
 from harness import Capture, Fail, Recorder, Skip, Victim, expect, foreign_maps, maps_of, status_of, wait_for
 
-EXECVE = {"x86_64": "59", "aarch64": "221"}.get(os.uname().machine)
+EXECVE = str(harness.calls.NR["execve"])
 KILL_LOADS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs", "kill_loads.py")
 
 
@@ -96,6 +96,26 @@ def stopped_meanwhile(ctx, python, steps):
             out, err = held.process.communicate(timeout=harness.GUARD)
             expect(held.process.returncode == 0 and out == b"fine\n", lambda: f"{step}: {held.process.returncode}, {out!r}, {err[-300:]!r}")
     expect(n_stopped, "not once was there a target to stop: the test is broken")
+
+
+def recorder_does_not_run(ctx, python):
+    """The recorder gets no processor for longer than any of its deadlines, while it holds a thread: what it has begun is
+    done afterwards, and it does not say that the target is to blame."""
+    for step in ("write:2", "leave-ptrace:2"):
+        with Victim(ctx, python, "busy") as v:
+            with Recorder(ctx, v.pid, env=dict(os.environ, AUDITVIEW_FAULT=step + ":stop")) as recorder:
+                if step.startswith("leave"):
+                    recorder.wait_linked()
+                    recorder.process.send_signal(signal.SIGINT)
+                wait_for(lambda: state_of(recorder.process.pid) in "TZ", 60, "the step")
+                expect(state_of(recorder.process.pid) == "T", lambda: f"{step}: {recorder.stderr()}")
+                time.sleep(3.5)  # leaving has 3 s, a call 2 s
+                recorder.process.send_signal(signal.SIGCONT)
+                if not step.startswith("leave"):
+                    recorder.wait_linked()
+                    recorder.process.send_signal(signal.SIGINT)
+                harness.expect_goodbye(recorder.wait())
+            expect(not foreign_maps(v.maps()), lambda: f"{step}: left behind: {foreign_maps(v.maps())}")
 
 
 def interrupted_meanwhile(ctx, python):
@@ -245,12 +265,18 @@ def exec_meanwhile(held):
         return program_of(held.pid) != loads or EXECVE in calls
 
     def cannot():
-        """It has no second thread yet, or the thread is a stopped tracee."""
+        """The second thread is a stopped tracee, or the first one is before it made the second. The first one may run while the
+        recorder holds only the second."""
         tids = [int(tid) for tid in os.listdir(f"/proc/{held.pid}/task")]
         others = [tid for tid in tids if tid != held.pid]
-        return all(state_of(f"{held.pid}/task/{tid}") in "tTXZ" for tid in others) and program_of(held.pid) == loads and state_of(held.pid) in "tT"
+        holders = others or [held.pid]
+        return all(state_of(f"{held.pid}/task/{tid}") in "tTXZ" for tid in holders) and program_of(held.pid) == loads
 
-    wait_for(lambda: has_called() or state_of(held.pid) == "Z" or cannot(), 60, "the exec")
+    def seen():
+        threads = {tid: state_of(f"{held.pid}/task/{tid}") for tid in os.listdir(f"/proc/{held.pid}/task")}
+        return f"the exec: process {held.pid} with threads {threads}"
+
+    wait_for(lambda: has_called() or state_of(held.pid) == "Z" or cannot(), 60, seen)
     return has_called()
 
 
@@ -367,6 +393,7 @@ def cells(ctx):
         yield "stopped meanwhile", python, lambda p=python: stopped_meanwhile(ctx, p, steps(8 if full else 5, 500, 200 if full else 3))
     for python in ctx.some_pythons(12):
         yield "left, and gone back", python, lambda p=python: left_and_gone_back(ctx, p)
+        yield "recorder does not run", python, lambda p=python: recorder_does_not_run(ctx, p)
         yield "interrupted, and it ends meanwhile", python, lambda p=python: interrupted_meanwhile(ctx, p)
         yield "waits meanwhile", python, lambda p=python: waits_meanwhile(ctx, p)
         yield "waits while it is left", python, lambda p=python: waits_while_left(ctx, p, range(1, 16) if full else (2, 3))

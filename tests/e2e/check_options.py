@@ -15,7 +15,7 @@ from harness import Skip, expect, wait_for
 MARK = "import sys; sys.audit('victim.mark', 'm' * 300, {'password': 'hunter22'}); "
 VALUES = {"pid": "1", "user": "root", "python": "3.12", "on-exit": "kill", "events": "open", "stack": "off", "stack-bytes": "8k",
           "string-bytes": "10", "bulk-bytes": "10", "duration": "1s", "limit": "5", "until": "event == \"open\"", "ring-size": "2M",
-          "hold": "event == \"open\"", "do": "stacks", "hold-ignore": "3", "keep": "1M", "interval": "1s", "rotate-size": "1", "rotate-time": "1s", "rotate-count": "3",
+          "hold": "event == \"open\"", "do": "stacks", "hold-ignore": "3", "hold-locals": "1k", "keep": "1M", "interval": "1s", "rotate-size": "1", "rotate-time": "1s", "rotate-count": "3",
           "filter": "event == \"open\"", "mine": "/nowhere", "format": "csv", "output": "/dev/null", "by": "event", "sort": "key", "rows": "3",
           "category": "open", "theme": "filesystem", "code": "1", "offset": "1=1s", "host": "1=web", "from": "0s", "to": "1h", "schema": "json", "color": "never", "completion": "bash"}
 LIVE = ("record", "print", "-")
@@ -307,7 +307,8 @@ def live_may_drop(ctx, python, command):
 
 def live_rotate(ctx, python, command):
     """check_rotate.py has the rest."""
-    code = MARK + "import time\nfor i in range(6):\n for k in range(2000): sys.audit('victim.mark', i, k)\n time.sleep(.25)"
+    # Random words, because what is alike is compressed: also the times, where they advance with the kernel's tick.
+    code = MARK + "import random, time\nfor i in range(6):\n for k in range(2000): sys.audit('victim.mark', i, '%x' % random.getrandbits(64))\n time.sleep(.25)"
     for options, least, most in ((["-C", "10k"], 3, 99), (["-G", "200ms"], 3, 99), (["-C", "10k", "-W", "2"], 2, 2)):
         place = Place(ctx, python, "rotate")
         done = run(ctx, command, "-o", place.path("run.avc"), *options, "--", *python.command, "-S", "-c", code)
@@ -327,7 +328,7 @@ def live_hold(ctx, python, command):
     code = "import sys\nfor i in range(9): sys.audit('victim.n', i)\n"
     hold = ["--hold", "event == \"victim.n\" and args[0] > 3", "--do"]
     live = Live(ctx, python, command, [*hold, "stacks", "--hold-ignore", "2"], code)
-    shown = re.findall(r"victim.n\((\d)\).*\n +<module> ", live.done.stderr)
+    shown = re.findall(r"(?s)victim.n\((\d)\).*?\n +0  <module> +<string>:2\n", live.done.stderr)
     expect(shown == ["6", "7", "8"] and ", held 3 times (" in live.done.stderr, lambda: f"{shown}: {live.done.stderr!r}")
     log = Place(ctx, python, "hold").path("log")
     live = Live(ctx, python, command, [*hold, f"echo {{pid}} {{tid}} {{seq}} >> {log}; exit $(({{seq}} % 2))"], code)
@@ -335,6 +336,18 @@ def live_hold(ctx, python, command):
     ticks = [e for e in live.events if e["event"] == "victim.n"][4:]
     expect([[e["pid"], e["tid"], e["seq"]] for e in ticks] == [[int(n) for n in line] for line in lines], lambda: f"{ticks} {lines}")
     expect("of --do ended with status 1" in live.done.stderr and live.done.returncode == 1, lambda: f"{live.done.returncode}: {live.done.stderr!r}")
+
+
+def live_hold_locals(ctx, python, command):
+    """check_hold.py has the rest."""
+    code = "import sys\ndef f(n, text):\n    f(n - 1, text) if n else sys.audit('victim.n')\nf(30, 'y' * 200)\n"
+    hold = ["--hold", "event == \"victim.n\"", "--do", "continue", "--hold-locals"]
+    sizes = []
+    for size in ("0", "1k", "64k"):
+        live = Live(ctx, python, command, [*hold, size], code)
+        event = next(e for e in live.events if e["event"] == "victim.n")
+        sizes.append(len(json.dumps(event.get("locals", ""))))
+    expect(sizes[0] == 2 < sizes[1] < sizes[2], lambda: f"bytes of variables: {sizes}")
 
 
 def live_ring_size(ctx, python, command):
@@ -701,17 +714,47 @@ def check_live(*options):
     return proof
 
 
+def doctor_redact(ctx, python, command):
+    """A variable of this function, whose name says that it is a secret."""
+    password = "b6ecret44"
+    for options, there in (([], False), (["--redact"], False), (["--no-redact"], True)):
+        done = run(ctx, "doctor", str(os.getpid()), "--locals", *options)
+        expect(done.returncode == 0 and (f'password = "{password}"' in done.stdout) == there and "password = " in done.stdout,
+               lambda: f"{options}: {done.returncode} {done.stdout[:2000]!r} {done.stderr!r}")
+
+
+def export_async(ctx, python, command):
+    """The frames of a task stand under those that wait for it, equal chains are one; names cannot forge frames or lines."""
+    place = Place(ctx, python, "async")
+    line = {"time": "2026-11-22T07:00:00Z", "pid": 41, "tid": 41, "event": "open", "args": {},
+            "stack": [{"func": "f", "file": "/srv/a.py", "line": 3}]}
+    tasks = [{"name": "job-1", "id": 1, "awaited_by": ["job-2", "main"]}, {"name": "job-1", "id": 2, "awaited_by": ["job-2", "main"]},
+             {"name": "a;b\nc\u001b[2J", "id": 3, "awaited_by": [], "more": 9}, {"name": "x", "awaited_by": [f"w{i}" for i in range(10000)]}, None]
+    with open(place.path("in.jsonl"), "w", encoding="utf-8") as f:
+        f.writelines(json.dumps({**line, **({"task": t} if t else {})}) + "\n" for t in tasks)
+    done = run(ctx, "import", "-q", place.path("in.jsonl"), "-o", place.path("in.avc"))
+    expect(done.returncode == 0, lambda: done.stderr)
+    rows = run(ctx, command, place.path("in.avc"), "-F", "folded", "--async").stdout.split("\n")
+    chain = ";".join(f"w{i}" for i in reversed(range(10000)))
+    want = ["main;job-2;job-1;f (a.py);open 2", r"…;a_b\nc\x1b[2J;f (a.py);open 1", chain + ";x;f (a.py);open 1", "f (a.py);open 1", ""]
+    expect(rows == want, lambda: f"{[r[:200] for r in rows]}")
+    expect(run(ctx, command, place.path("in.avc"), "-F", "folded").stdout == "f (a.py);open 5\n", "tasks are there without --async")
+    for other in ("speedscope", "csv", "jsonl"):
+        done = run(ctx, command, place.path("in.avc"), "-F", other, "--async")
+        expect(done.returncode == 2 and not done.stdout and "--async" in done.stderr, lambda: f"{other}: {done.returncode} {done.stderr!r}")
+
+
 PROOFS = {
     "live": {"pid": live_pid, "user": live_user, "python": live_python, "on-exit": live_on_exit, "events": live_events,
              "stack": live_stack, "stack-bytes": live_stack_bytes, "string-bytes": live_string_bytes, "bulk-bytes": live_bulk_bytes,
              "follow": live_follow, "duration": live_duration, "limit": live_limit, "until": live_until, "may-drop": live_may_drop,
              "rotate-size": live_rotate, "rotate-time": live_rotate, "rotate-count": live_rotate,
-             "keep": live_keep, "hold": live_hold, "do": live_hold, "hold-ignore": live_hold,
+             "keep": live_keep, "hold": live_hold, "do": live_hold, "hold-ignore": live_hold, "hold-locals": live_hold_locals,
              "ring-size": live_ring_size, "redact": live_redact, "output": live_output, "quiet": live_quiet, "filter": live_filter, "mine": live_mine,
              "format": live_format, "wide": live_wide, "color": live_color},
     "-": {"list-fields": only_tells(["--list-fields"], "stack"), "no-tty": screen_no_tty, "no-config": screen_no_config,
           "keep": screen_keep},
-    "export": {"filter": ONLY_MARK, "mine": shows("-F", "csv", "-Y", "event == \"victim.mark\" and caller", "--mine", "/nowhere", has_not="victim"), "format": shows("-F", "csv", want="(?m)^seq,"), "output": shows("-o", "{out}", check=written),
+    "export": {"async": export_async, "filter": ONLY_MARK, "mine": shows("-F", "csv", "-Y", "event == \"victim.mark\" and caller", "--mine", "/nowhere", has_not="victim"), "format": shows("-F", "csv", want="(?m)^seq,"), "output": shows("-o", "{out}", check=written),
                "schema": shows("--schema", "clickhouse", line=["export"], want="CREATE TABLE.*\n.*\n *`v` UInt8"), "quiet": shows("-q", check=is_quiet)},
     "import": {"output": shows("-o", "{out}", check=imported), "quiet": shows("-q", check=is_quiet)},
     "merge": {"output": shows("-o", "{out}", check=imported), "quiet": shows("-q", check=is_quiet),
@@ -750,6 +793,7 @@ PROOFS = {
                "color": screen_color, "no-config": screen_no_config, "filter": None, "quiet": shows("-q", line=["lesson"], check=is_quiet)},
     "doctor": {"json": shows("--json", check=is_json, status=None), "color": shows("--color", "always", want=r"\x1b\[", status=None),
                "stacks": shows("--stacks", want=r"(?m)^thread \d+ .*\n +0  "), "locals": shows("--locals", want=r"(?m)^ {10}\w+ = "),
+               "redact": doctor_redact,
                "quiet": shows("-q", check=is_quiet, status=None)},
 }
 
@@ -799,10 +843,133 @@ def of_a_file(ctx, python):
     expect(done.returncode == 2 and not done.stdout, lambda: f"{done.returncode} {done.stderr!r}")
 
 
+# ---- pairs ----
+
+# Values of which each changes what is printed of Place.capture by itself, or is refused.
+EFFECT = {"filter": ["-Y", 'event == "open" or caller'], "mine": ["--mine", "/nowhere"], "format": ["-F", "csv"], "output": ["-o", "{out}"],
+          "limit": ["--limit", "30"], "until": ["--until", 'event == "victim.mark"'], "wide": ["-w"], "color": ["--color", "always"],
+          "by": ["--by", "caller"], "sort": ["--sort", "key"], "rows": ["-n", "2"], "coverage": ["--coverage"], "json": ["--json"],
+          "async": ["--async"], "schema": ["--schema", "json"], "from": ["--from", "1ms"], "to": ["--to", "1h"],
+          "offset": ["--offset", "2=1h"], "host": ["--host", "1=web"], "exit-code": ["--exit-code"], "python": ["--python", "3.8"],
+          "category": ["--category", "os"], "theme": ["--theme", "filesystem"], "redact": ["--no-redact"], "stacks": ["--stacks"],
+          "locals": ["--locals"], "list-fields": ["--list-fields"]}
+# Options that change nothing of the output of these command lines, and why.
+UNSEEN = {"quiet": "leaves out messages only", "follow": "the capture is finished", "async": "the capture has no tasks", "wide": "no terminal, nothing is cut",
+          "exit-code": "only the status", "redact": "needs --locals"}
+# (option, other option): what the first says is done already by the second.
+COVERED = {("until", "limit"): "whichever comes first", ("limit", "until"): "whichever comes first", ("stacks", "locals"): "the same with variables",
+           ("to", "from"): "the end of the capture", ("mine", "limit"): "the first events have no caller", ("mine", "until"): "the first events have no caller"}
+ALWAYS_REFUSED = {"help", "version", "completion"}  # they print something else and end, as is usual
+PAIRED = {"stat": ["stat", "{capture}"], "print": ["print", "{capture}"], "-": ["{capture}"], "export": ["export", "{capture}"], "cut": ["cut", "{capture}"],
+          "merge": ["merge", "{capture}", "{other}"], "profile": ["profile", "{capture}"], "check": ["check", "{profile}", "{capture}"],
+          "diff": ["diff", "{capture}", "{other}"], "events": ["events"], "explain": ["explain", "open"]}
+
+
+def printed(ctx, place, command, options):
+    """Return (status, standard output, the file of -o) of the command with these options."""
+    effect = {**EFFECT, "filter": ["-Y", 'event == "open"']} if command == "check" else EFFECT
+    words = PAIRED[command] + [w for o in options for w in effect.get(o, ["--" + o])]
+    if command in ("cut", "merge") and "output" not in options:
+        words += ["-o", "-"]
+    if command == "export" and "format" not in options and "schema" not in options:
+        words += ["-F", "text"]
+    fields = {"out": place.out, "capture": place.capture, "other": place.path("b.avc"), "profile": place.profile}
+    words = [w[1:-1] in fields and fields[w[1:-1]] or w for w in words]
+    done = subprocess.run([ctx.auditview, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=place.folder,
+                          timeout=harness.GUARD)
+    file = None
+    if os.path.exists(place.out):
+        with open(place.out, "rb") as f:
+            file = f.read()
+        os.unlink(place.out)
+    return done.returncode, done.stdout, file
+
+
+def pairs(ctx, python, command):
+    """Each two options that a command takes together on a capture: both are obeyed, or they are refused. An option is
+    obeyed if the output differs from that without it."""
+    place, taken = Place(ctx, python, "pairs"), table(ctx)[command]
+    with open(place.script, "a", encoding="utf-8") as f:
+        f.write("open('/etc/passwd').close(); open('/etc/hosts').close()\n")
+    run(ctx, "record", "-q", "-o", place.path("b.avc"), "--", *python.command, "-S", place.script)
+    with open(place.script, "a", encoding="utf-8") as f:
+        f.write("import json, socket; exec(compile('1', 'x', 'exec'))\nfor i in range(9): sys.audit('victim.n', i)\n")
+    run(ctx, "record", "-q", "-o", place.capture, "--", *python.command, "-S", place.script)
+    run(ctx, "profile", place.path("b.avc"), "-o", place.profile)
+    options = [o for o, (screen, _, _) in taken.items() if not screen and o not in ALWAYS_REFUSED and (o in EFFECT or o in UNSEEN)]
+    alone = {o: printed(ctx, place, command, [o]) for o in options}
+    nothing = printed(ctx, place, command, [])
+    expect(nothing[0] in (0, 3) and nothing[1], lambda: f"{command}: status {nothing[0]}")
+    for o in options:
+        expect(o in UNSEEN or alone[o][0] == 2 or alone[o] != nothing, f"{command} --{o} is accepted and ignored")
+    n_refused = 0
+    for i, a in enumerate(options):
+        for b in options[i + 1:]:
+            if alone[a][0] == 2 or alone[b][0] == 2:
+                continue
+            both = printed(ctx, place, command, [a, b])
+            n_refused += both[0] == 2
+            for one, other in ((a, b), (b, a)):
+                expect(both[0] == 2 or both != alone[other] or one in UNSEEN or (one, other) in COVERED,
+                       f"{command}: --{one} is accepted and ignored next to --{other}")
+    return n_refused
+
+
+COUNT_REFUSES = (["--may-drop"], ["--ring-size", "2M"], ["--no-redact"], ["--mine", "/nowhere"], ["--stack", "both"], ["-s", "9"], ["--bulk-bytes", "9"],
+                 ["--limit", "3"], ["--until", "event == \"open\""], ["--by", "caller"], ["--by", "import"], ["--by", "tid"], ["--sort", "first"])
+LIVE_REFUSES = [("stat", ["--count", *words]) for words in COUNT_REFUSES] + [
+    ("stat", words) for words in (["--sort", "nonsense"], ["--by", "import", "--sort", "first-of-all"], ["--stack", "off", "--by", "caller"],
+                                  ["--stack", "native", "--by", "my-code"], ["--stack", "off", "--by", "stack"], ["--stack", "off", "--by", "package"],
+                                  ["--stack", "off", "--mine", "/nowhere"], ["--by", "depth", "--mine", "/nowhere"], ["--stack", "off", "--by", "top"], ["--coverage", "--json"])] + [
+    ("print", words) for words in (["--stack", "off", "--mine", "/nowhere", "-Y", "caller"], ["-F", "json", "--mine", "/nowhere"], ["-F", "csv", "--color", "always"],
+                                   ["-F", "csv", "-w"], ["--hold", "event == \"open\"", "--may-drop"])] + [
+    ("record", words) for words in (["--keep", "1M", "--rotate-size", "1"], ["--rotate-count", "3"], ["--hold", "event == \"open\"", "--may-drop"])] + [
+    ("-", words) for words in (["--list-fields", "-F", "csv"], ["--list-fields", "--stack", "off"])]
+
+
+def live_pairs(ctx, python):
+    """Options that contradict one another are refused with status 2 before the program is started."""
+    place = Place(ctx, python, "pairs")
+    for command, words in LIVE_REFUSES:
+        head = {"record": ["record", "-o", place.out], "-": []}.get(command, [command])
+        done = run(ctx, *head, *words, "--", *python.command, "-S", place.script)
+        what = " ".join([command, *words])
+        expect(done.returncode == 2 and done.stderr, lambda: f"{what}: status {done.returncode}, expected 2: {done.stderr[-300:]}")
+        expect(not os.path.exists(place.witness), f"{what}: the program was started")
+        expect(not os.path.exists(place.out), f"{what}: a file was made")
+
+
+def same_twice(ctx, python):
+    """merge and cut: a setting of one capture that would replace another, and times in the wrong order."""
+    place = Place(ctx, python, "twice").fill()
+    for words in (["merge", place.capture, place.capture, "--host", "1=a", "--host", "1=b"], ["merge", place.capture, place.capture, "--offset", "1=1s,1=2s"],
+                  ["cut", place.capture, "--from", "2s", "--to", "1s"], ["cut", place.capture, "--from", "1s", "--to", "1s"]):
+        done = run(ctx, *words, "-o", place.out)
+        expect(done.returncode == 2 and not os.path.exists(place.out), lambda: f"{words}: {done.returncode} {done.stderr!r}")
+    done = run(ctx, "doctor", str(os.getpid()), "--no-redact")
+    expect(done.returncode == 2 and not done.stdout, lambda: f"doctor --no-redact: {done.returncode} {done.stderr!r}")
+
+
+def odd_words(ctx, python):
+    """A version with something behind it is no version; a dash needs a standard input."""
+    for words in (["events"], ["explain", "open"], ["lesson", "1"], ["try", "-c", "1"]):
+        for version in ("3.12.junk", "3.12.", "3.12x", "3.12.1.", "3.12.0rc", "12.x"):
+            done = run(ctx, *words, "--python", version)
+            expect(done.returncode in (1, 2) and not done.stdout and version in done.stderr, lambda: f"{words} {version}: {done.returncode} {done.stderr!r}")
+    for version in ("3.12", "12", "3.12.1", "3.12.0rc2"):
+        expect(run(ctx, "events", "--python", version).returncode == 0, f"events --python {version}")
+    for words in (["print"], ["stat"], ["export", "-F", "csv"], ["import", "-o", os.path.join(ctx.folder, "no.avc")]):
+        done = subprocess.run(["sh", "-c", '"$@" <&-', "sh", ctx.auditview, *words, "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        expect(done.returncode == 2 and "standard input: it is closed" in done.stderr, lambda: f"{words} - <&-: {done.returncode} {done.stderr!r}")
+
+
 def cells(ctx):
     python = ctx.some_pythons(12)[0]
     yield "a proof for each", None, lambda: complete(ctx)
-    for function in (refused, needs, wrong_values, of_a_file):
+    for command in PAIRED:
+        if ctx.full or command != "-":  # without a screen it is print
+            yield f"pairs, {command}", python, lambda c=command: pairs(ctx, python, c)
+    for function in (refused, needs, wrong_values, of_a_file, live_pairs, same_twice, odd_words):
         yield function.__name__.replace("_", " "), python, lambda f=function: f(ctx, python)
     quick = {("-", option) for option in PROOFS["live"]} | {("print", option) for option in PROOFS["live"]}
     quick -= {("print", "until"), ("print", "filter"), ("print", "format"), ("print", "wide")}

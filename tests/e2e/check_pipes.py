@@ -242,7 +242,11 @@ def several(ctx, python):
         recorder.stdin.close()
         shown(b"several.recorded()")
         rest, text = reader.communicate(timeout=GUARD)
-        expect(reader.returncode == 0 and not rest and not text, lambda: f"{reader.returncode} {rest} {text}")
+        # How the recording ended follows, in the same read or in another one, and nothing else.
+        after = (bytes(seen) + rest).partition(b"several.recorded()")[2]
+        is_end = re.fullmatch(rb"[^\n]*\n[^\n]* \+\+\+ the interpreter has ended \+\+\+\n[^\n]* \+\+\+ exited with 0 \+\+\+\n"
+                              rb"[^\n]* \+\+\+ \d+ events, 0 lost, [^\n]* \+\+\+\n", after)
+        expect(reader.returncode == 0 and is_end and not text, lambda: f"{reader.returncode} {after} {text}")
         expect(recorder.wait(GUARD) == 0, lambda: f"record: {recorder.returncode}")
     finally:
         kill(reader)

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 
+import packages
 from harness import GUARD, expect, victim_path
 
 DISTRIBUTION = {"METADATA": "Metadata-Version: 2.1\nName: greeter\nVersion: {version}\n", "top_level.txt": "greeter\n",
@@ -99,6 +100,97 @@ def same(ctx, python, times):
         expect(out.startswith("0 new, "), lambda: f"a false alarm: {out}")
 
 
+POOL = """import multiprocessing, os, sys, tempfile
+def work(n):
+    with tempfile.NamedTemporaryFile() as f:
+        f.write(b"x" * n)
+    return os.getpid()
+if __name__ == "__main__":
+    multiprocessing.set_start_method(sys.argv[1])
+    pool = multiprocessing.Pool(2)
+    pool.map(work, range(8))
+    pool.close()
+    pool.join()
+    queue = multiprocessing.SimpleQueue()
+    worker = multiprocessing.Process(target=queue.put, args=("a",))
+    worker.start()
+    queue.get()
+    worker.join()
+"""
+SERVER = """import http.server, os, tempfile, threading, urllib.request
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        with tempfile.TemporaryDirectory() as folder:
+            open(os.path.join(folder, "answer"), "w").close()
+        self.send_response(200)
+        self.end_headers()
+    def log_message(self, *words): pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+server.daemon_threads = False
+thread = threading.Thread(target=server.serve_forever)
+thread.start()
+get = lambda: urllib.request.urlopen("http://127.0.0.1:%d/%d" % (server.server_port, os.getpid())).read()
+clients = [threading.Thread(target=get) for _ in range(4)]
+for each in clients: each.start()
+for each in clients: each.join()
+server.shutdown()
+thread.join()
+server.server_close()
+"""
+SUITE = """import os, subprocess, sys, tempfile, unittest
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+    def tearDown(self):
+        self.folder.cleanup()
+    def test_file(self):
+        open(os.path.join(self.folder.name, "data%d" % os.getpid()), "w").close()
+    def test_child(self):
+        subprocess.run([sys.executable, "-S", "-c", "import json"], check=True, cwd=self.folder.name)
+    @unittest.expectedFailure
+    def test_failure(self):
+        self.assertEqual({"a", "b"}, {os.getpid()})
+"""
+PYTEST = """import os, subprocess, sys
+def test_file(tmp_path):
+    (tmp_path / ("data%d" % os.getpid())).write_text("x")
+def test_child(tmp_path):
+    subprocess.run([sys.executable, "-S", "-c", "import json"], check=True, cwd=tmp_path)
+def test_failure():
+    assert {"a", "b"} == {os.getpid()}
+"""
+KINDS = {"workers, forked": (POOL, "fork"), "workers, spawned": (POOL, "spawn"), "workers of a server": (POOL, "forkserver"),
+         "a server and clients": (SERVER,), "tests": (SUITE, "-m", "unittest", "-q", "program"),
+         "tests of pytest": (PYTEST, "-m", "pytest", "-q", "program.py")}
+
+
+def kind(ctx, python, name, times):
+    """Runs of a program of this kind differ in pids, ports, temporary names and in the order of what runs side by side."""
+    code, *arguments = KINDS[name]
+    folder = ctx.new_folder("kind")
+    with open(os.path.join(folder, "program.py"), "w", encoding="utf-8") as f:
+        f.write(code)
+    command = [*python.command, *(arguments if "-m" in arguments else [os.path.join(folder, "program.py"), *arguments])]
+    capture, profile = os.path.join(folder, "a.avc"), os.path.join(folder, "profile")
+    want = 1 if name == "tests of pytest" else 0  # of the program: a test fails
+    if want and subprocess.run([*python.command, "-c", "import pytest"], stderr=subprocess.DEVNULL, check=False).returncode:
+        packages.need(ctx, "python3-pytest")
+
+    def tool(number, *words):
+        temporary = os.path.join(folder, f"temporary-{number}-{'ab' * number}")
+        os.makedirs(temporary, exist_ok=True)
+        done = subprocess.run([ctx.auditview, *words], env=dict(os.environ, PYTHONHASHSEED=str(number), TMPDIR=temporary), cwd=folder,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=GUARD)
+        runs = words[0] != "profile"
+        expect(done.returncode == runs * want, lambda: f"{words}: {done.returncode}: {done.stdout} {done.stderr}")
+        expect(words[0] != "check" or "0 new, " in done.stdout, lambda: f"{words}: {done.stdout} {done.stderr}")
+        expect(not runs or not want or "1 failed, 2 passed" in done.stdout + done.stderr, lambda: f"{words}: {done.stdout} {done.stderr}")
+    tool(0, "record", "-q", "-o", capture, "--", *command)
+    tool(0, "profile", capture, "-o", profile)
+    for number in range(1, times):
+        tool(number, "check", "-q", profile, "--", *command)
+
+
 def found(ctx, python):
     """The release that phones home."""
     with Case(ctx, python) as case:
@@ -137,6 +229,9 @@ def refused(ctx, python):
 def cells(ctx):
     for python in ctx.pythons if ctx.full else ctx.some_pythons(8, 14):
         yield "no false alarm", python, lambda p=python: same(ctx, p, 10 if ctx.full else 2)
+    for python in ctx.some_pythons(11):
+        for name in KINDS:
+            yield f"no false alarm: {name}", python, lambda p=python, n=name: kind(ctx, p, n, 10 if ctx.full else 3)
     for python in ctx.pythons if ctx.full else ctx.some_pythons(11):
         yield "a release that phones home", python, lambda p=python: found(ctx, p)
     yield "what is no profile", None, lambda: refused(ctx, ctx.pythons[0])

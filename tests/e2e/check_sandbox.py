@@ -132,6 +132,19 @@ def memlock(ctx, python):
     refused(ctx, python, "memlock 1", ["cannot map memory", "RLIMIT_MEMLOCK"], prefix=AS_NOBODY)
 
 
+def user_namespace(ctx, python):
+    """A target in a user namespace cannot open our memory by its path: record and doctor say so, and name the cure."""
+    command = as_nobody(ctx)
+    for_everybody(python)
+    prefix = [*AS_NOBODY, "unshare", "-U"]
+    if subprocess.run([*prefix, "true"], stderr=subprocess.DEVNULL).returncode:
+        raise Skip("no user namespaces here")
+    refused(ctx, python, "plain", ["user namespace", "as root"], prefix=prefix, command=command)
+    with Victim(ctx, python, "sandbox", "plain", prefix=prefix) as v:
+        done = subprocess.run([*command, "doctor", str(v.pid)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        expect(done.returncode == 1 and "user namespace" in done.stdout, lambda: f"{done.returncode}: {done.stdout}")
+
+
 def memory_cgroup(ctx, python):
     """A memory limit with little room: the ring's pages are charged to the recorder, not to the target."""
     base = "/sys/fs/cgroup/memory"
@@ -183,6 +196,7 @@ def cells(ctx):
         yield "ring full, filter came later", python, lambda p=python: full_ring(ctx, p, "later kill", lock=True)
         yield "seccomp strict", python, lambda p=python: strict(ctx, p)
         yield "seccomp, no privilege", python, lambda p=python: unprivileged(ctx, p, "seccomp errno", ["seccomp", "CAP_SYS_ADMIN|root"])
+        yield "user namespace, no privilege", python, lambda p=python: user_namespace(ctx, p)
         yield "no_new_privs", python, lambda p=python: watched(ctx, p, "new-privs")
         yield "RLIMIT_AS, 12 MiB left", python, lambda p=python: watched(ctx, p, "as 12")
         yield "RLIMIT_AS, nothing left", python, lambda p=python: refused(ctx, p, "as 0", ["RLIMIT_AS"])

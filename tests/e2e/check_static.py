@@ -14,6 +14,7 @@ import termios
 import threading
 import time
 
+import check_musl
 import harness
 from check_containers import ALL, Inner, attached
 from harness import Fail, Skip, Victim, expect, expect_same_maps, victim_path
@@ -111,6 +112,43 @@ def from_outside(ctx):
     attached(other, Inner(14), ALL)
 
 
+# "$1": the root, then what it is to have in it, then "--" and the command.
+MUSL_ROOT = ["unshare", "--mount", "sh", "-c", """
+root=$1
+shift
+while [ "$1" != -- ]; do
+	mkdir -p "$root$1" && mount --bind "$1" "$root$1" || exit 125
+	shift
+done
+shift
+mount -t proc proc "$root/proc" && exec chroot "$root" "$@"
+""", "sh"]
+
+
+def in_musl_root(ctx):
+    """A root as Alpine has it, of musl's loader, a Python linked with it and /proc: attached to from outside and from inside."""
+    python = check_musl.Built(False).python(ctx)
+    root = empty_root(ctx)
+    os.mkdir(os.path.join(root, "lib"))
+    shutil.copy(os.path.realpath(check_musl.LOADER), root + check_musl.LOADER)
+    has = [os.path.join(check_musl.CACHE, "musl"), harness.VICTIMS, ctx.folder]
+    with Victim(ctx, python, "busy", prefix=[*MUSL_ROOT, root, *has, "--"]) as v:
+        before, folder = v.maps(), ctx.new_folder("musl-root")
+        expect("ld-musl" in before and "libc.so.6" not in before, before)
+        inside = ["nsenter", "-t", str(v.pid), "--mount", "--root", "--", "/auditview"]
+        for where, program in ("outside", [built(ctx)]), ("inside", inside):
+            done = run(*program, "doctor", str(v.pid), timeout=harness.GUARD, env={"HOME": "/", "PATH": os.environ["PATH"]})
+            expect(done.returncode == 0 and "ready" in done.stdout, lambda: f"{where}: {done.stdout}")
+            path = os.path.join(folder, where + ".avc")
+            done = run(*program, "record", "-o", path, "--limit", "20", "-p", str(v.pid), timeout=harness.GUARD,
+                       env={"HOME": "/", "PATH": os.environ["PATH"]})
+            expect(done.returncode == 0 and "target restored: yes" in done.stdout, lambda: f"{where}: {done.stdout}")
+            done = run(*program, "print", path, timeout=harness.GUARD, env={"HOME": "/", "PATH": os.environ["PATH"]})
+            expect(done.stdout.count("victim.mark") > 5 and "victim.py:" in done.stdout, lambda: f"{where}: {done.stdout[-500:]}")
+        expect_same_maps(before, v.maps(), False)
+        v.stop()
+
+
 def launches(ctx, python):
     """It launches, with names of C++ functions, as the other one does."""
     done = run(built(ctx), "print", "--stack", "both", "-F", "json", "--", *python.command, victim_path("busy"), "--rounds", "3", timeout=harness.GUARD)
@@ -155,6 +193,7 @@ def cells(ctx):
     yield "one file", None, lambda: one_file(ctx)
     yield "attach from an empty root", one, lambda: from_inside(ctx, one)
     yield "attach from outside", None, lambda: from_outside(ctx)
+    yield "attach in a root of musl", None, lambda: in_musl_root(ctx)
     yield "launch", one, lambda: launches(ctx, one)
     for terminal in ("xterm-256color", "screen-256color", "linux", "nothing-known"):
         yield f"screen of {terminal} in an empty root", None, lambda t=terminal: screen(ctx, t)

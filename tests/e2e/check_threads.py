@@ -1,9 +1,8 @@
 """threads: each thread is shown with the name that Python has for it, also a thread that ends within a millisecond."""
 import collections
-import subprocess
 
 import harness
-from harness import Launch, Recorder, expect, victim_path
+from harness import Launch, expect, victim_path
 
 N_QUICK, N_FULL = 240, 4000
 KINDS = {"own": 1, "slotted": 1, "early": 1, "late": 2, "busy": 1, "dicted": 1, "deep": 1, "timer": 1, "long": 1, "secret": 1, "pool": 20,
@@ -37,21 +36,8 @@ def launch(ctx, python, n, *options):
 
 def attach(ctx, python, *options):
     """Twenty threads run already, and raise their first event after the attach. Others start later."""
-    process = subprocess.Popen([*python.command, victim_path("thread_names"), "64", "wait"], stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True)
-    try:
-        pid = int(process.stdout.readline().split()[1])
-        with Recorder(ctx, pid, "-f", *options) as recorder:
-            recorder.wait_linked()
-            process.stdin.write("go\n")
-            process.stdin.flush()
-            recorder.wait(harness.GUARD)
-            expect(process.wait(harness.GUARD) == 0, lambda: f"the target ended with {process.returncode}")
-            check_names(recorder.capture, python.minor, {"short": 64, "held": 20})
-    finally:
-        harness.kill(process)
-        process.stdin.close()
-        process.stdout.close()
+    capture = harness.visit_from_go(ctx, python, "thread_names", ["64", "wait"], options)
+    check_names(capture, python.minor, {"short": 64, "held": 20})
 
 
 def interpreters(ctx, python):

@@ -160,8 +160,11 @@ def program_32bit(ctx, milliseconds):
     with open(source, "w", encoding="utf-8") as f:
         f.write(PROGRAM_32BIT.replace("500000000", str(milliseconds * 1000000)))
     done = subprocess.run(["cc", "-m32", "-nostdlib", "-static", "-o", program, source], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    if done.returncode or subprocess.run([program]).returncode != 5:
-        raise Skip("no 32-bit program can be built or run here")
+    try:
+        if done.returncode or subprocess.run([program]).returncode != 5:
+            raise Skip("no 32-bit program can be built here")
+    except OSError as error: # the kernel may have no 32-bit support
+        raise Skip(f"no 32-bit program can be run here: {error.strerror}") from None
     return program
 
 

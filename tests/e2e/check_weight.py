@@ -132,6 +132,17 @@ def locked(ctx, python):
             process.kill()
 
 
+def expect_clean(*pids):
+    for pid in pids:
+        expect(not harness.foreign_maps(harness.maps_of(pid)), f"something is left in {pid}")
+
+
+def end(process):
+    """Let the target end, and check that it ends as it does without us."""
+    process.stdin.close()
+    expect(process.wait(harness.GUARD) == harness.STATUS, f"the target ended with {process.returncode}")
+
+
 def unfollowed(ctx, python):
     """With --no-follow, a forked child has no hook after its first event, and is not recorded."""
     with script(python, KIDS % {"n": 3, "events": 1}, subprocess.PIPE) as process:
@@ -145,10 +156,8 @@ def unfollowed(ctx, python):
                 expect_goodbye(recorder.stop())
                 expect(not recorder.capture.named("weight.kid"), "events of children are recorded")
                 expect(recorder.capture.named("weight.parent"), "nothing is recorded: the test is broken")
-                for pid in (process.pid, *kids):
-                    expect(not harness.foreign_maps(harness.maps_of(pid)), f"something is left in {pid}")
-            process.stdin.close()
-            expect(process.wait(harness.GUARD) == harness.STATUS, f"the target ended with {process.returncode}")
+                expect_clean(process.pid, *kids)
+            end(process)
         finally:
             process.kill()
 
@@ -176,10 +185,8 @@ def taken_over(ctx, python):
                 recorder.process.kill()
             with Recorder(ctx, process.pid, "--duration", "300ms") as recorder:
                 expect_goodbye(recorder.wait(), min_events=0)
-            for pid in (process.pid, *kids):
-                expect(not harness.foreign_maps(harness.maps_of(pid)), f"something is left in {pid}")
-            process.stdin.close()
-            expect(process.wait(harness.GUARD) == harness.STATUS, f"the target ended with {process.returncode}")
+            expect_clean(process.pid, *kids)
+            end(process)
         finally:
             process.kill()
 

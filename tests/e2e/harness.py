@@ -43,16 +43,17 @@ def _victims():
 
 
 VICTIMS = _victims()
+sys.path.append(VICTIMS)
+import calls  # noqa: E402
 STATUS = 7  # victims/victim.py
 GOODBYE = re.compile(r"^(?:auditview: )?([\d ,]+) events?, ([\d ,]+) lost\b(.*)$", re.M)
 
 
 # Seconds after which something hangs, if nothing else is promised. A wait for what works ends at once; a short guard would only
-# fail on a machine that is busy.
-GUARD = 90
-
-# An emulated machine (tests/arm64) is so many times slower than a usual one: waits and the victims' calls take longer.
+# fail on a machine that is busy. An emulated machine (tests/arm64) is SLOW times slower than a usual one: waits and the victims'
+# calls take longer.
 SLOW = float(os.environ.get("AUDITVIEW_TEST_SLOW", "1"))
+GUARD = int(90 * SLOW)
 
 
 class Skip(Exception):
@@ -192,7 +193,7 @@ def wait_for(condition, seconds, what, is_promise=False):
     """Poll until the condition is true; returns its value. `what` is a text, or a function that makes one of what is there at the end.
     It waits for GUARD seconds at least, unless the time is promised."""
     begun = now = time.monotonic()
-    seconds = (seconds if is_promise else max(seconds, GUARD)) * SLOW
+    seconds = seconds * SLOW if is_promise else max(seconds * SLOW, GUARD)
     while True:
         value = condition()
         if value:
@@ -256,10 +257,21 @@ def expect_same_maps(before, after, exactly):
 
 
 def status_of(pid, field):
-    for line in open(f"/proc/{pid}/status", encoding="utf-8"):
-        if line.startswith(field + ":"):
-            return line.split(":", 1)[1].strip()
+    """Return the field of /proc/PID/status; None if there is no such field, or no such process any more."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8") as f:
+            for line in f:
+                if line.startswith(field + ":"):
+                    return line.split(":", 1)[1].strip()
+    except (FileNotFoundError, ProcessLookupError):
+        pass
     return None
+
+
+def is_in_call(pid, *names):
+    """Is the first thread in one of these system calls (victims/calls.py)? It may be one that this CPU does not have."""
+    call = open(f"/proc/{pid}/syscall", encoding="ascii").read().split()[0]
+    return call in {str(calls.NR[name]) for name in names if name in calls.NR}
 
 
 @contextlib.contextmanager
@@ -272,6 +284,15 @@ def no_python():
             yield process
         finally:
             process.kill()
+
+
+def restore_signals():
+    """Undo what nohup, and a shell that starts a background command of a script, have set: they ignore signals, and
+    everything that we start would ignore them, too. A signal that a recorder gets before it blocks it would be lost."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def recorder_state(pid):
@@ -562,12 +583,15 @@ class Recorder:
         self.wait_attached(seconds)
         wait_for(lambda: hooks_of(self.ctx, self.target), seconds, "the hook to be in the list")
 
-    def count_events(self, name=None):
-        """Return how many events the capture, which may grow, holds, in all or of this name; None if it cannot be read yet."""
-        which = ["-Y", f'event == "{name}"'] if name else []
-        done = subprocess.run([self.ctx.auditview, "stat", "--json", *which, self.path], stdin=subprocess.DEVNULL,
+    def count(self, what, *options):
+        """Return a number that `stat --json` tells of the capture, which may grow; None if it cannot be read yet."""
+        done = subprocess.run([self.ctx.auditview, "stat", "--json", *options, self.path], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=GUARD)
-        return json.loads(done.stdout)["events"] if done.returncode == 0 else None
+        return json.loads(done.stdout)[what] if done.returncode == 0 else None
+
+    def count_events(self, name=None):
+        """Return how many events the capture holds, in all or of this name; None if it cannot be read yet."""
+        return self.count("events", *(["-Y", f'event == "{name}"'] if name else []))
 
     def wait_events(self, n, name=None, seconds=GUARD):
         """Wait until the capture, which grows, holds n events, or n of this name."""
@@ -617,11 +641,44 @@ def free_port():
     raise Skip("no port is free")
 
 
+def doctor_finding(ctx, name):
+    """Return what doctor says of this machine under that name: whether it is "ok", and in which words."""
+    done = subprocess.run([ctx.auditview, "doctor"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=GUARD)
+    found = re.search(rf"(?m)^  (ok|note) +{name} +(.*)$", done.stdout)
+    expect(found, lambda: f"doctor says nothing of {name}: {done.stdout}")
+    return found[1] == "ok", found[2]
+
+
+def needs_breakpoints(ctx):
+    """Skip where a program that loads Python late is noticed some milliseconds later, so its first events are missing."""
+    if not doctor_finding(ctx, "breakpoints")[0]:
+        raise Skip("doctor: breakpoints cannot be set, or are not reported, on this machine")
+
+
 def hooks_of(ctx, pid):
     """Return how many hooks of an auditview the runtimes of a process have, as doctor reports it."""
     done = subprocess.run([ctx.auditview, "doctor", str(pid)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, timeout=60)
     return len(re.findall(r"^ *native +auditview\b", done.stdout, re.M))
+
+
+def visit_from_go(ctx, python, victim, arguments, options=()):
+    """Attach with -f to a victim that prints its pid and waits for a line, let it go on, and wait for its end. Return the capture."""
+    process = subprocess.Popen([*python.command, victim_path(victim), *arguments], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True)
+    try:
+        pid = int(process.stdout.readline().split()[1])
+        with Recorder(ctx, pid, "-f", *options) as recorder:
+            recorder.wait_linked()
+            process.stdin.write("go\n")
+            process.stdin.flush()
+            recorder.wait(GUARD)
+            expect(process.wait(GUARD) == 0, lambda: f"the target ended with {process.returncode}")
+            return recorder.capture
+    finally:
+        kill(process)
+        process.stdin.close()
+        process.stdout.close()
 
 
 class Launch:

@@ -11,6 +11,8 @@ each event down. --no-fetch asks apt for nothing.
 
 A cell that fails beside others is run once more by itself. It stays a failure, also if it then holds: the line says
 "unsteady" to show where to look. A cell that depends on time or load is a defect of the cell or of the program.
+
+At the end it says which groups and cells took longest: who adds a cell sees what it costs.
 """
 import concurrent.futures
 import importlib
@@ -57,6 +59,7 @@ GROUPS = [
     "attach",
     "values",
     "threads",
+    "tasks",
     "secrets",
     "text",
     "stacks",
@@ -97,16 +100,15 @@ def run_cell(function):
     return result, text, time.monotonic() - started
 
 
+MOST_LONG = 20  # groups and cells that are named at the end
+
+
 def main():
     flag = {"action": "store_true"}
     options = harness.parse_options(__doc__, ("--full", flag), ("--only", {"default": ""}), ("--list", flag), ("--keep", flag),
                                     ("-j", {"type": int, "default": min(4, (os.cpu_count() or 1) + 1)}))
 
-    # Under nohup, and as a background command of a script, everything that we start would ignore them.
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    harness.restore_signals()
     counts = {"ok": 0, "FAIL": 0, "skip": 0}
     pythons, notes = harness.find_pythons(not options.no_fetch, options.full)
     if options.python:
@@ -136,9 +138,12 @@ def main():
         print("\n".join(label for label, _, _ in cells))
         return 0
 
+    spent = []
+
     def report(label, outcome):
         result, text, seconds = outcome
         counts[result] += 1
+        spent.append((seconds, " ".join(label.split())))
         if result != "ok" or options.v:
             print(f"{result:5} {label:64} {seconds:5.1f} s{'  ' + text if text else ''}", flush=True)
 
@@ -159,6 +164,13 @@ def main():
         unsteady = run_cell(function)[0] != "FAIL"
         report(label, (result, ("unsteady, it held when run by itself: " if unsteady else "") + text, seconds))
     ctx.finish(counts["FAIL"])
+    if len(spent) > MOST_LONG:
+        by_group = {}
+        for seconds, label in spent:
+            by_group[label.split()[0]] = by_group.get(label.split()[0], 0) + seconds
+        groups = sorted(by_group.items(), key=lambda item: -item[1])[:MOST_LONG]
+        print("note  seconds of the longest groups: " + ", ".join(f"{group} {seconds:.0f}" for group, seconds in groups))
+        print("note  seconds of the longest cells: " + ", ".join(f"{label} {seconds:.0f}" for seconds, label in sorted(spent, reverse=True)[:MOST_LONG]))
     if counts["FAIL"]:
         print(f"captures and messages are kept in {ctx.folder}")
     print(f"{counts['ok']} passed, {counts['FAIL']} failed, {counts['skip']} skipped")

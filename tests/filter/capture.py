@@ -126,6 +126,25 @@ def descriptors(event, args, i):
     return {k: v for k, v in was.items() if v}
 
 
+def task(pid, tid, i):
+    """Return the asyncio task of an event in one of two threads that run a loop; between tasks the loop itself runs."""
+    if (pid, tid) not in ((42, 42), (90, 91)) or i % 5 == 0:
+        return None
+    chains = [("job-%d" % (i % 4), ["gather\n", "main"]), ("main", []), ("job-1", ["main"]), ("\u5927 \udcff", ["job-%d" % k for k in range(i % 3 * 40)]),
+              ("Task-9", ["job-1", "job-2"])]
+    name, awaited_by = chains[i % 7 % 5]
+    return {"name": name, "id": 140000000000000 + i % 11 * 64, "awaited_by": awaited_by, **({"more": 3} if name == "Task-9" else {})}
+
+
+def held_locals(i):
+    """Return the variables of a thread that was held before event i."""
+    frames = [{"func": "work", "file": "/srv/app/jobs.py", "line": i + 1,
+               "vars": {"n": i, "\udcff": "\u5927", "text": {"cut": "head", "length": 9000}, "job": {"type": "Job", "id": "0x7f%06x" % i},
+                        "seen": {"set": [1, None]}, "pairs": {"dict": [[1, [2.5, {"bytes": "AP8="}]]]}}},
+              {"func": "<module>", "file": "<string>", "line": 1, "vars": None}]
+    return frames if i % 2 else {"cut": frames, "length": 40}
+
+
 def lines(n=4000):
     rnd = Lcg(20261122)
     ns = 1000
@@ -143,9 +162,14 @@ def lines(n=4000):
             line["process"] = {k: v for k, v in p.items() if k not in ("pid", "python")}
         if rnd(40) == 0:
             line["flags"] = rnd.of([1, 2, 4, 8])
+        by = task(pid, tid, i)
+        if by:
+            line["task"] = by
         was = descriptors(event, args, i)
         if was:
             line["descriptors"] = was
+        if i % 97 == 0:
+            line["locals"] = held_locals(i)
         line["args"] = args
         line["stack"] = rnd.of(STACKS)
         yield json.dumps(line, separators=(",", ":"))

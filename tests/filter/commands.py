@@ -90,6 +90,33 @@ def test_stat(tool, file, events):
         return "%s %s" % tuple(owner[:2]) if owner else "(none: code that is not installed, or the standard library only)"
     by("package", [package(e) for e in events])
 
+    by("task", [e.get("task", {"name": "(no task)"})["name"] for e in events])
+    for key in ("pid", "ppid", "tid", "interp", "python", "depth"):
+        by(key, [str(evaluate.field(e, key)) for e in events])
+    for key in ("documented", "children"):
+        by(key, [("" if evaluate.field(e, key) else "not ") + key for e in events])
+
+    def top(e):
+        f = e["stack"][0] if e["stack"] else {"mark": "(no stack)"}
+        if "func" in f:
+            return "%s:%d %s" % (f["file"], f.get("line", 0), f["func"])
+        return " in ".join(part for part in (f.get("native") or f.get("mark"), f.get("module")) if part)
+    by("top", [top(e) for e in events])
+    # every word that completion offers is one to count by; a key that is the value of a field, as a filter writes it, filters its row
+    words = tool.must("--complete", "stat", "--by", "").decode().split("\n")[1:-1]
+    words = [w.partition("\t")[0] for w in words]
+    fields = [line.split()[0] for line in tool.must("--list-fields").decode().partition("\n\n")[0].split("\n")]
+    check("stat --by: fields that are no groups", set(fields) - set(words), {"args", "seq", "time", "cut", "descriptor"})
+    for key in words:
+        rows = json.loads(tool.must("stat", file, "--by", key, "--json"))["rows"]
+        check("stat --by %s: rows" % key, bool(rows) or key not in fields, True)
+        for r in rows[:3] if key in ("pid", "ppid", "tid", "interp", "python", "depth", "port", "documented", "children", "event", "theme") else ():
+            term = r["key"] if key in ("documented", "children") else "%s == %s" % (key, json.dumps(r["key"]) if key in ("event", "theme", "python") else r["key"])
+            shown = json.loads(tool.must("stat", file, "--json", "-Y", term))["events"]
+            check("stat --by %s: %s" % (key, term), shown, r["events"])
+    numbers = [int(r["key"]) for r in json.loads(tool.must("stat", file, "--by", "tid", "--sort", "key", "--json"))["rows"]]
+    check("stat --by tid --sort key", numbers, sorted(numbers))
+
     filtered = json.loads(tool.must("stat", file, "--json", "-Y", "pid == 42 and @filesystem", "-n", "2"))
     want = collections.Counter(e["event"] for e in events if e["pid"] == 42 and e["theme"] == "filesystem")
     check("stat -Y -n", [(r["key"], r["events"]) for r in filtered["rows"]], want.most_common(2))
@@ -115,6 +142,56 @@ def test_stat(tool, file, events):
           ["Python 3.8", "Python 3.11", "Python 3.13"])
 
 
+def test_callers(tool, folder):
+    """"mostly by" is the code that raised most events of a row, not the first ones."""
+    def frame(line):
+        return [{"func": "f%d" % line, "file": "/srv/app.py", "line": line}]
+    kinds = [("open", {"path": "/srv/a", "mode": "r", "flags": 0}), ("os.system", {"command": "ls"}), ("import", {"module": "json", "filename": None}),
+             ("socket.connect", {"self": None, "address": ["10.0.0.7", 53]})]
+    path, lines = os.path.join(folder, "callers.avc"), []
+    for n, line in ((2, 1), (4, 2), (3, 3)):
+        for name, args in kinds * n:
+            lines.append({"pid": 1, "tid": 1 + line % 2, "python": "3.12.1", "ts_ns": len(lines), "event": name, "args": args, "stack": frame(line)})
+    tool.must("import", "-", "-o", path, data="".join(json.dumps(line) + "\n" for line in lines).encode())
+    for key in ("file", "command", "module", "peer", "host", "port", "event", "what", "pid"):
+        rows = json.loads(tool.must("stat", path, "--by", key, "--json"))["rows"]
+        check("stat --by %s: mostly by" % key, {r["mostly_by"] for r in rows}, {"app.py:2 f2"})
+    check("stat -Y: mostly by", json.loads(tool.must("stat", path, "--by", "file", "--json", "-Y", "tid == 2"))["rows"][0]["mostly_by"], "app.py:3 f3")
+
+
+def test_perfetto(tool, file, wanted, pid):
+    packets = perfetto.decode(tool.must("export", file, "-F", "perfetto", "-Y", f"pid == {pid}"))
+    instants = [p for p in packets if "track_event" in p and "name_iid" in p["track_event"][0]]
+    names, depths = {}, {}
+    for p in packets:
+        for data in p.get("interned_data", []):
+            names.update({n["iid"][0]: n["name"][0] for n in data.get("event_names", [])})
+            depths.update({c["iid"][0]: len(c["frame_ids"]) for c in data.get("callstacks", [])})
+    check("perfetto: events", [names[p["track_event"][0]["name_iid"][0]] for p in instants], [e["event"] for e in wanted])
+    check("perfetto: times", [p["timestamp"][0] for p in instants], [e["ts_ns"] for e in wanted])
+    check("perfetto: stacks", [depths[p["track_event"][0]["callstack_iid"][0]] if e["stack"] else 0 for p, e in zip(instants, wanted)],
+          [len(e["stack"]) for e in wanted])
+    tracks = {d["uuid"][0]: d for p in packets for d in p.get("track_descriptor", [])}
+    check("perfetto: each track is described once", len(tracks), sum("track_descriptor" in p for p in packets))
+    own = [tracks[p["track_event"][0]["track_uuid"][0]] for p in instants]
+    threads = [(t if "thread" in t else tracks[t["parent_uuid"][0]])["thread"][0] for t in own]
+    check("perfetto: pids", {t["pid"][0] for t in threads}, {pid})
+    check("perfetto: threads", [t["tid"][0] for t in threads], [e["tid"] for e in wanted])
+    tasks = [e.get("task", {}) for e in wanted]
+    check("perfetto: a track for each task", [t.get("name", [None])[0] for t in own],
+          [t["name"].replace("\udcff", "\\udcff") if t else None for t in tasks])
+    notes = [{d["name"][0]: d.get("string_value", [None])[0] for d in p["track_event"][0].get("debug_annotations", [])} for p in instants]
+    check("perfetto: arguments", [set(n) for n in notes], [set(e["args"]) | ({"awaited by"} if t.get("awaited_by") else set()) for e, t in zip(wanted, tasks)])
+    short = [(n["awaited by"], " ← ".join(t["awaited_by"]).replace("\n", "\\n")) for n, t in zip(notes, tasks) if 0 < len(t.get("awaited_by", [])) < 8 and "more" not in t]
+    check("perfetto: tasks that wait", [a for a, _ in short], [b for _, b in short])
+    check("perfetto: there are tasks, and chains", [bool(any(tasks)), bool(short)], [pid == 42] * 2)
+    packets = perfetto.decode(tool.must("export", file, "-F", "perfetto"))
+    flows = [p["track_event"][0] for p in packets if "track_event" in p]
+    first = next(flow for t in flows for flow in t.get("flow_ids", []))
+    check("perfetto: a flow from parent to child", {end: sum(first in t.get(end, []) for t in flows) for end in ("flow_ids", "terminating_flow_ids")},
+          {"flow_ids": 1, "terminating_flow_ids": 1})
+
+
 def test_exports(tool, file, events, folder):
     wanted = [e for e in events if e["pid"] == 41]
     y = ("-Y", "pid == 41")
@@ -127,6 +204,13 @@ def test_exports(tool, file, events, folder):
     owners = [evaluate.package_of(e) or ["", ""] for e in wanted]
     check("csv: package", [[r["package"], r["package_version"]] for r in rows], [o[:2] for o in owners])
     check("jsonl: package", [[e.get("package", ""), e.get("package_version", "")] for e in lines], [o[:2] for o in owners])
+    tasks = [e.get("task", {"name": "", "id": "", "awaited_by": ""}) for e in events]
+    rows = list(csv.DictReader(io.StringIO(tool.must("export", file, "-F", "csv").decode())))
+    check("csv: task", [(r["task_id"], r["awaited_by"] and json.loads(r["awaited_by"])) for r in rows], [(str(t["id"]), t["awaited_by"]) for t in tasks])
+    check("csv: names of tasks", [r["task"] for r in rows], [t["name"].replace("\udcff", "\\udcff") for t in tasks])
+    known = [e.get("descriptors") for e in events]
+    check("csv: descriptors", [r["descriptors"] and json.loads(r["descriptors"]) or None for r in rows], known)
+    check("csv: some descriptors are known", any(known), True)
     tsv = [line.split("\t") for line in tool.must("export", file, "-F", "tsv", *y).decode().splitlines()]
     check("tsv: columns", {len(line) for line in tsv}, {len(tsv[0])})
     check("tsv: events", [line[tsv[0].index("event")] for line in tsv[1:]], [e["event"] for e in wanted])
@@ -143,28 +227,8 @@ def test_exports(tool, file, events, folder):
             def depth(i):
                 return 1 + depth(frames[i]["parent"]) if "parent" in frames[i] else 1
             check("chrome: stacks", [depth(str(t["sf"])) if "sf" in t else 0 for t in instants], [len(e["stack"]) for e in wanted])
-    packets = perfetto.decode(tool.must("export", file, "-F", "perfetto", *y))
-    if packets is None:
-        print("perfetto: not decoded, there is no protoc")
-    else:
-        instants = [p for p in packets if "track_event" in p and "name_iid" in p["track_event"][0]]
-        names, depths = {}, {}
-        for p in packets:
-            for data in p.get("interned_data", []):
-                names.update({n["iid"][0]: n["name"][0] for n in data.get("event_names", [])})
-                depths.update({c["iid"][0]: len(c["frame_ids"]) for c in data.get("callstacks", [])})
-        check("perfetto: events", [names[p["track_event"][0]["name_iid"][0]] for p in instants], [e["event"] for e in wanted])
-        check("perfetto: times", [p["timestamp"][0] for p in instants], [e["ts_ns"] for e in wanted])
-        check("perfetto: stacks", [depths[p["track_event"][0]["callstack_iid"][0]] if e["stack"] else 0 for p, e in zip(instants, wanted)],
-              [len(e["stack"]) for e in wanted])
-        tracks = {d["uuid"][0]: d for p in packets for d in p.get("track_descriptor", [])}
-        check("perfetto: pids", {tracks[p["track_event"][0]["track_uuid"][0]]["thread"][0]["pid"][0] for p in instants}, {41})
-        arguments = [{d["name"][0] for d in p["track_event"][0].get("debug_annotations", [])} for p in instants]
-        check("perfetto: arguments", arguments, [set(e["args"]) for e in wanted])
-        packets = perfetto.decode(tool.must("export", file, "-F", "perfetto"))
-        ends = {end: sum(flow in p["track_event"][0].get(end, []) for p in packets if "track_event" in p for flow in [k])
-                for end in ("flow_ids", "terminating_flow_ids") for k in [next(iter(t for p in packets if "track_event" in p for t in p["track_event"][0].get("flow_ids", [])), None)]}
-        check("perfetto: a flow from parent to child", ends, {"flow_ids": 1, "terminating_flow_ids": 1})
+    for pid in 41, 42:  # the second has tasks
+        test_perfetto(tool, file, [e for e in events if e["pid"] == pid], pid)
     folded = tool.must("export", file, "-F", "folded", *y).decode().splitlines()
     check("folded: events", sum(int(line.rsplit(" ", 1)[1]) for line in folded), len(wanted))
     check("folded: stacks", {line.count(";") for line in folded}, {len(e["stack"]) for e in wanted})
@@ -176,6 +240,9 @@ def test_exports(tool, file, events, folder):
     if tool.run("export", file, "-F", "sqlite", "-o", base, *y).returncode == 0:
         db = sqlite3.connect(base)
         check("sqlite", db.execute("select seq from trace order by seq").fetchall(), [(e["seq"],) for e in wanted])
+        was = [(json.dumps(e["descriptors"]) if "descriptors" in e else None,) for e in wanted]
+        got = db.execute("select descriptors from trace order by seq").fetchall()
+        check("sqlite: descriptors", [(text and json.dumps(json.loads(text)),) for text, in got], was)
         check("sqlite: by event", dict(db.execute("select event, count(*) from trace group by event").fetchall()),
               dict(collections.Counter(e["event"] for e in wanted)))
         depths = db.execute("""with recursive up(seq, stack, depth) as (select seq, stack, 0 from events union all
@@ -270,7 +337,7 @@ STRANGERS = [
     ('{"event":"a","process":5,"notes":{},"interp":"x"}', {"pid": 5}),
 ]
 # Lines that are no event: each counts as one loss, with its number and a reason.
-LOST = ['{"event":5}', '{"event":""}', '{"x":1}', "nonsense", '{"event":"b",}', '{"event":"b"} x', "[1,2]", '{"event":"b","args":{"x":[1,', "{", '"a"',
+LOST = ['{"event":5}', '{"event":null}', '{"x":1}', "nonsense", '{"event":"b",}', '{"event":"b"} x', '{"event":"b"},,', "[1,2]", '{"event":"b","args":{"x":[1,', "{", '"a"',
         '{"event":"b","args":[tru]}']
 
 
@@ -302,7 +369,8 @@ def test_strangers(tool, folder):
     check("earlier than its own start", [e["ts_ns"] for e in load(b'{"event":"a","ts_ns":7}\n{"event":"b","ts_ns":-5}\n')[1]], [12, 0])
     objects = [{"event": "a", "args": [1, {"b": "}"}]}, {"event": "c"}]
     for name, text in (("array", json.dumps(objects)), ("indented array", json.dumps(objects, indent=2)),
-                       ("objects over lines", "\n".join(json.dumps(o, indent=4) for o in objects))):
+                       ("objects over lines", "\n".join(json.dumps(o, indent=4) for o in objects)),
+                       ("a comma behind each line", "".join(json.dumps(o) + ",\r\n" for o in objects))):
         code, events, said = load(text.encode())
         check(name, (code, [e["event"] for e in events], events and events[0]["args"]["1"]), (0, ["a", "c"], {"b": "}"}))
     code, events, said = load(json.dumps(objects).encode("utf-16"))
@@ -336,11 +404,35 @@ def test_hostile(tool, folder):
     check("hostile pattern: it ends", time.monotonic() - start < 60, True)
 
 
+def test_profile_names(tool, folder):
+    """A profile is lines. Names of events, modules, files and hosts with newlines, controls and blanks add no line of their own, and
+    what a profile was made of has nothing new for it."""
+    names = ["a\n[requests]\nhost     socket.connect evil:1", "  lead", "trail  ", "", "[x]", "# hash", "\u202eevil", "a\x1b[31mb", "a\tb", "a\rb", "host",
+             "event x", "\\n", "\x7f\x85", "e" * 3000, "\ud800"]
+    rows = []
+    for n in names:
+        rows += [{"event": n}, {"event": n, "args": [1]}]
+        rows += [{"event": e, "args": a} for e, a in (
+            ("import", [n]), ("open", [n, "w", 0]), ("subprocess.Popen", [n, [n, n], None, None]), ("socket.connect", [None, [n, 5]]),
+            ("socket.getaddrinfo", [n, n, 0, 0, 0]), ("ctypes.dlopen", [n]), ("os.putenv", [n, "x"]), ("urllib.Request", ["http://" + n, None, {}, "GET"]))]
+        rows[-1]["stack"] = [{"file": "/usr/lib/python3/site-packages/" + n + "/x.py", "line": 1, "function": n}]
+    path, text = os.path.join(folder, "names.avc"), os.path.join(folder, "names.txt")
+    tool.must("import", "-", "-o", path, data="".join(json.dumps(row) + "\n" for row in rows).encode())
+    tool.must("profile", path, "-o", text)
+    with open(text, "rb") as f:
+        bytes_of = f.read()
+    check("an event whose name is the empty text", sum(json.loads(x)["event"] == "" for x in tool.must("export", path, "-F", "jsonl").splitlines()), 2)
+    check("a profile adds no line of a name", [line for line in bytes_of.split(b"\n") if b"evil:1" in line and line.startswith((b"host     socket.connect evil", b"[req"))], [])
+    check("a profile has no control characters", [c for c in bytes_of.decode() if c != "\n" and (ord(c) < 32 or 0x7f <= ord(c) < 0xa0 or ord(c) == 0x202e)], [])
+    done = tool.run("check", text, path)
+    check("nothing is new", (done.returncode, done.stdout.decode().splitlines()[-1].startswith("0 new")), (0, True))
+
+
 def test_fields(tool):
     listed = tool.must("--list-fields").decode()
     names = [line.split()[0] for line in listed.split("\n\n")[0].splitlines()]
-    check("--list-fields", set(names), evaluate.TEXT_FIELDS | evaluate.NUMBER_FIELDS | evaluate.BOOL_FIELDS | evaluate.FRAME_FIELDS |
-          {"python", "time", "args"})
+    check("--list-fields", set(names), (evaluate.TEXT_FIELDS | evaluate.NUMBER_FIELDS | evaluate.BOOL_FIELDS | evaluate.FRAME_FIELDS |
+          {"python", "time", "args"}) - {"task.id", "task.awaited_by"})  # members of task
     with open(os.path.join(HERE, "expressions.tsv"), encoding="utf-8") as f:
         text = f.read()
     check("every field has an expression", [n for n in names if n not in text], [])
@@ -441,6 +533,13 @@ def test_refusals(tool, file, folder):
         check("message: %s" % " ".join(args), done.stderr.startswith(b"auditview: "), True)
     with open(file, "rb") as f:
         check("the input is as it was", f.read() == whole, True)
+    for args in (("print", file), ("print", "-"), ("export", file, "-F", "csv"), ("cut", file, "-o", "-"), ("merge", file, file, "-o", "-"), ("stat", file),
+                 ("diff", file, neither), ("import", file, "-o", "-")):
+        with open(file, "ab") as appended, open(file, "rb") as given: # what a shell's >> opens
+            done = subprocess.run([tool.program, *args], stdin=given, stdout=appended, stderr=subprocess.PIPE)
+        check("to its input: %s" % " ".join(args), (done.returncode, b"both input and output" in done.stderr), (2, True))
+        with open(file, "rb") as f:
+            check("the input is as it was", f.read() == whole, True)
     with open("/dev/full", "wb") as full:
         for args in (("stat", file), ("print", file), ("export", file, "-F", "csv"), ("diff", file, file), ("events",), ("explain", "open"), ("--help",)):
             done = subprocess.run([tool.program, *args], stdout=full, stderr=subprocess.PIPE)
@@ -518,7 +617,9 @@ def main():
         test_fields(tool)
         test_gathered(tool, folder)
         test_hostile(tool, folder)
+        test_profile_names(tool, folder)
         test_stat(tool, file, events)
+        test_callers(tool, folder)
         test_exports(tool, file, events, folder)
         test_import(tool, folder)
         test_strangers(tool, folder)

@@ -25,8 +25,8 @@ OPERATORS = {"==", "!=", "<", "<=", ">", ">=", "~", "!~", "contains", "in", "&",
 SAME = {"null": "None", "none": "None", "nil": "None", "true": "True", "TRUE": "True", "false": "False", "FALSE": "False"}
 UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 SIZES = {"k": 1024, "K": 1024, "M": 1024**2, "G": 1024**3}
-TEXT_FIELDS = {"package", "descriptor", "event", "category", "theme", "thread", "process", "host", "file", "peer", "command"}
-NUMBER_FIELDS = {"pid", "ppid", "tid", "interp", "seq", "depth", "port"}
+TEXT_FIELDS = {"package", "descriptor", "task", "task.awaited_by", "event", "category", "theme", "thread", "process", "host", "file", "peer", "command"}
+NUMBER_FIELDS = {"task.id", "pid", "ppid", "tid", "interp", "seq", "depth", "port"}
 BOOL_FIELDS = {"documented", "children", "cut"}
 FRAME_FIELDS = {"stack", "top", "caller"}
 YES, NO, ABSENT = "yes", "no", "absent"
@@ -267,6 +267,9 @@ class Filter:
         if first in TEXT_FIELDS | NUMBER_FIELDS | BOOL_FIELDS | {"python", "time"} and "." not in word:
             self.at = end
             return self.comparison(lambda e, f=first: gathered(e, f) if f in GATHERED else [field(e, f)], first)
+        if first == "task" and word in TEXT_FIELDS | NUMBER_FIELDS:
+            self.at = end
+            return self.comparison(lambda e: gathered(e, word), word)
         if first in FRAME_FIELDS:
             self.at = end
             member = word.partition(".")[2]
@@ -394,12 +397,15 @@ FILES = {"open": ["path", "file"], "os.listdir": ["path"], "os.remove": ["path"]
 HOSTS = {"socket.getaddrinfo": ("host", "port"), "socket.gethostbyname": ("hostname", None), "http.client.connect": ("host", "port")}
 ADDRESSES = {"socket.connect", "socket.bind", "socket.sendto"}
 COMMANDS = {"subprocess.Popen": "args", "os.system": "command", "os.posix_spawn": "argv", "os.exec": "args"}
-GATHERED = {"file", "peer", "port", "command", "descriptor"}
+GATHERED = {"file", "peer", "port", "command", "descriptor", "task", "task.id", "task.awaited_by"}
 
 
 def gathered(e, name):
     args, event = e["args"], e["event"]
     text = lambda v: plain(v) if isinstance(v, str) or is_special(v) in ("bytes", "cut") else None
+    if name.startswith("task"):
+        by = e.get("task")
+        return (by["awaited_by"] if name == "task.awaited_by" else [by[name.partition(".")[2] or "name"]]) if by else []
     if name == "descriptor":
         return list(e.get("descriptors", {}).values())
     if name == "file":
@@ -448,7 +454,8 @@ READY = {
     "permissions-changed": lambda e: e["event"] in ("os.chmod", "os.chown", "os.chflags", "os.setxattr", "os.removexattr", "shutil.chown",
                                                     "shutil.copymode"),
     "only-my-code": lambda e: bool(frames(e, "caller", "")) and not any(
-        f and (f.startswith("<frozen ") or "/importlib/" in f) for f in frames(e, "top", "file")),
+        f and (f.startswith("<frozen ") or "/importlib/" in f) for f in frames(e, "top", "file")) and not any(
+        f and (f == "<frozen site>" or re.search(r"/python[0-9.]+t?/site\.py$", f)) for f in frames(e, "stack", "file")),
 }
 
 

@@ -101,10 +101,8 @@ def main():
         check("tsv: rows and columns", len(table) == len(rows) + 1 and {len(r) for r in table} == {len(set(table[0]))}, [len(r) for r in table][:5])
         for name in ("chrome", "speedscope"):
             json.loads(outs[name].decode(), parse_constant=lambda word: check(name, False, word))
-        packets = perfetto.decode(outs["perfetto"])
-        if packets is not None:
-            found = sum("name_iid" in p["track_event"][0] for p in packets if "track_event" in p)
-            check("perfetto: events", found == len(rows), found)
+        found = sum("name_iid" in p["track_event"][0] for p in perfetto.decode(outs["perfetto"]) if "track_event" in p)
+        check("perfetto: events", found == len(rows), found)
         for line in outs["folded"].decode().split("\n")[:-1]:
             check("folded: a line", re.fullmatch(r"(?:[^;\n]*;)*[^;\n]+ [0-9]+", line), line)
         with sqlite3.connect(os.path.join(folder, "out.sqlite")) as db:

@@ -16,6 +16,18 @@ static inline uint32_t add_pairs(struct writer *w, enum value_tag tag, const cha
 	return id;
 }
 
+/* A task for which two wait, of five of which the names are known; or something else. */
+static inline uint32_t write_task(struct writer *w, bool is_malformed)
+{
+	static const uint8_t task[] = { VALUE_LIST, 3,   3,          VALUE_STR, 1,  'j',
+					VALUE_INT,  6,   VALUE_LIST, 5,         2,  VALUE_STR,
+					1,          'm', VALUE_STR,  1,         'n' };
+	uint8_t bytes[sizeof(task)];
+	memcpy(bytes, task, sizeof(task));
+	bytes[6] = is_malformed ? VALUE_BIGINT : VALUE_INT;
+	return writer_value(w, bytes, sizeof(bytes));
+}
+
 /* Write a process with all that can be known of it, its thread, and a note of each kind, with it
  * and without a process. */
 static inline void write_process(struct writer *w, uint64_t time_ns, bool has_ended)
@@ -61,8 +73,8 @@ static inline void write_process(struct writer *w, uint64_t time_ns, bool has_en
 		writer_note(w, &n);
 	}
 	add_event(w, time_ns + 100, "os.fork", thread, NULL, 0);
-	/* os.rename(src, dst, src_dir_fd, dst_dir_fd), of which one descriptor is known; and the same
-	 * by the names of its arguments */
+	/* os.rename(src, dst, src_dir_fd, dst_dir_fd), of which one descriptor is known; and the
+	 * same by the names of its arguments */
 	static const uint8_t args[] = { VALUE_TUPLE, 4,         4, VALUE_STR, 1, 'a', VALUE_STR, 1,
 					'b',         VALUE_INT, 6, VALUE_INT, 8 },
 			     list[] = { VALUE_LIST, 4, 4,   VALUE_NONE, VALUE_NONE, VALUE_NONE,
@@ -73,6 +85,7 @@ static inline void write_process(struct writer *w, uint64_t time_ns, bool has_en
 					.name = add_string(w, "os.rename"),
 					.thread = thread,
 					.args = writer_value(w, args, sizeof(args)) };
+		e.task = write_task(w, i);
 		e.descriptors = i ? add_pairs(w, VALUE_DICT, named, 2)
 				  : writer_value(w, list, sizeof(list));
 		writer_event(w, &e);

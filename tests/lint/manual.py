@@ -27,6 +27,7 @@ def names(pattern, text):
 CHECKERS = [
     ["groff", "-t", "-man", "-Tutf8", "-ww", "-k"],
     ["man", "--warnings", "-E", "UTF-8", "-Tutf8", "-Z", "-l"],
+    ["man", "--warnings", "-E", "ascii", "-Tascii", "-Z", "-l"],  # as with LANG=C
     ["mandoc", "-T", "lint", "-W", "warning"],
 ]
 

@@ -3,7 +3,8 @@
 
     top-level   only src ui data tests meson.build README.md LICENSE and dotfiles
     paths       no path of one person's machine, no registry or mirror host
-    length      no source file of more than 1000 lines
+    length      no source file of more than 1000 lines, no function of C in src/ and ui/ of more than 100
+    columns     no line of C of more than 100 columns outside of tables, where clang-format is off: it leaves comments alone
     unfinished  no word that says so
     readme      the README's two commands exist and can be run, its map names each folder and none else; LICENSE names the licence meson.build names
     docs        what data/doc names exists: files and folders, and tables in the files; NEWS begins with the version being built
@@ -12,6 +13,7 @@
     writers     nothing in src/ and ui/ but the writers writes to a standard stream, and no message has its prefix twice
     words       no message says "1 events", and "who" and "nobody" are people
     comments    files of the project that a comment names exist
+    cpu         no #if on the CPU outside of folders named arch
     ring        memory shared with a target is looked into by src/visit/ring.c alone
 """
 import os
@@ -22,6 +24,8 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MAX_LINES = 1000
+MAX_COLUMNS = 100
+MAX_FUNCTION_LINES = 100
 
 
 def read_rows(name):
@@ -93,6 +97,35 @@ def check_length(files):
             n = (text_of(path) or "").count("\n")
             if n > MAX_LINES:
                 yield f"{path}: {n} lines, {MAX_LINES} are the most"
+    # clang-format puts the braces around the body of a function, and nothing else, alone on a line at the left edge.
+    n = 0
+    for path in files:
+        if path.startswith(("src/", "ui/")) and path.endswith((".c", ".h")):
+            lines = (text_of(path) or "").split("\n")
+            for start, line in enumerate(lines):
+                if line == "{" and "}" in lines[start:]:
+                    n += 1
+                    length = lines.index("}", start) - start + 2  # with the line of its name
+                    if length > MAX_FUNCTION_LINES:
+                        yield f"{path}:{start}: {length} lines, {MAX_FUNCTION_LINES} are the most: {lines[start - 1].strip()}"
+    if n < 4000:
+        yield f"only {n} functions were found: the check itself is broken"
+
+
+def check_columns(files):
+    n = 0
+    for path in files:
+        if not path.startswith(("src/", "ui/", "tests/")) or not path.endswith((".c", ".h", ".S")):
+            continue
+        is_table = False
+        for number, line in enumerate((text_of(path) or "").splitlines(), 1):
+            n += 1
+            is_table = "clang-format off" in line or (is_table and "clang-format on" not in line)
+            width = len(line.expandtabs(8))
+            if width > MAX_COLUMNS and not is_table:
+                yield f"{path}:{number}: {width} columns, {MAX_COLUMNS} are the most"
+    if n < 10000:
+        yield f"only {n} lines were looked at: the check itself is broken"
 
 
 def check_unfinished(files):
@@ -181,6 +214,15 @@ FOREIGN = {"setup.py", "manage.py", "pycore_runtime.h", "pycore_debug_offsets.h"
 # sources, system headers.
 FOREIGN_FOLDERS = ("kernel/", "fs/", "mm/", "net/", "nptl/", "elf/", "lib/", "ldso/", "security/", "include/", "linux/", "arch/x86/", "arch/arm64/", "drivers/",
                    "src/dwarf/", "src/internal/", "src/backend/", "Include/", "Objects/", "Python/", "Modules/", "Lib/", "sys/", "shop/", "db/")
+
+
+def check_cpu(files):
+    """The CPU is chosen by the build, which takes a folder of arch/ (src/arch/arch.h)."""
+    macro = re.compile(r"^\s*#\s*(?:el)?if[^/\n]*\b_*(?:x86_64|amd64|i[36]86|aarch64|arm|riscv|powerpc\w*|s390x?|loongarch\w*)(?:__)?\b", re.M)
+    for path in files:
+        if path.endswith((".c", ".h", ".S")) and "arch" not in path.split("/"):
+            for found in macro.finditer(text_of(path)):
+                yield f"{path}: {found.group().strip()}: what depends on the CPU belongs into arch/"
 
 
 def check_comments(files):
@@ -299,8 +341,9 @@ def check_words(files):
         yield f"NEVER_ONE: no message says \"{row}\" any more"
 
 
-CHECKS = {"writers": check_writers, "words": check_words, "top-level": check_top_level, "paths": check_paths, "length": check_length, "unfinished": check_unfinished,
-          "readme": check_readme, "docs": check_docs, "commands": check_commands, "exits": check_exits, "ring": check_ring, "comments": check_comments}
+CHECKS = {"writers": check_writers, "words": check_words, "top-level": check_top_level, "paths": check_paths, "length": check_length, "columns": check_columns, "unfinished": check_unfinished,
+          "readme": check_readme, "docs": check_docs, "commands": check_commands, "exits": check_exits, "ring": check_ring, "comments": check_comments,
+          "cpu": check_cpu}
 
 
 def main():

@@ -3,8 +3,8 @@
  *
  *     read_stacks PID TIMES
  *
- * For each reading and thread a line "kind|state|gil|name|wait|n_frames|whole", a tab, then the frames,
- * innermost first, as "function|file|line" with tabs between them. "-" after each reading.
+ * For each reading and thread a line "kind|state|gil|name|wait|n_frames|whole", a tab, then the
+ * frames, innermost first, as "function|file|line" with tabs between them. "-" after each reading.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -20,6 +20,9 @@ import time
 import types
 import _thread
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "victims"))
+import tasks  # noqa: E402
+
 NONE, FALSE, TRUE, ELLIPSIS, INT, BIGINT, FLOAT, COMPLEX, STR, STR_CUT, BYTES, BYTES_CUT, BYTEARRAY, BYTEARRAY_CUT, TUPLE, \
     LIST, SET, FROZENSET, DICT, OBJECT, OBJECT_AT = range(1, 22)
 DEPTH_MAX = 8
@@ -33,9 +36,13 @@ lib.inside_area.restype = ctypes.c_void_p
 lib.inside_value.restype = ctypes.c_long
 lib.inside_value.argtypes = [ctypes.py_object, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_uint32,
                              ctypes.POINTER(ctypes.c_int)]
+lib.inside_args.restype = ctypes.c_long
+lib.inside_args.argtypes = lib.inside_value.argtypes
 lib.inside_frames.restype = ctypes.c_long
 lib.inside_frames.argtypes = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32, ctypes.POINTER(ctypes.c_uint32),
                               ctypes.POINTER(ctypes.c_int)]
+lib.inside_task.restype = ctypes.c_long
+lib.inside_task.argtypes = [ctypes.c_void_p, ctypes.POINTER(ctypes.c_int)]
 rng = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else 1)
 n_compared = 0
 
@@ -114,7 +121,21 @@ def read(thing, room=1000000, string_bytes=4096, max_items=200):
     value = r.value()
     if r.at != n:
         raise Wrong("%d bytes behind the value" % (n - r.at))
-    return value, bool(cut.value)
+    was_cut = bool(cut.value)
+    if room >= OUT_MIN and type(thing) in (int, str, bool, tuple, type(None)):
+        compare_args(thing if type(thing) is tuple else (thing, "x", thing), room, string_bytes, max_items)
+    return value, was_cut
+
+
+def compare_args(arguments, *limits):
+    """The arguments of an event, which have a path of their own for what is common, and the same tuple as a value."""
+    seen = []
+    for function in (lib.inside_value, lib.inside_args):
+        cut = ctypes.c_int()
+        n = function(arguments, area.at, *limits, ctypes.byref(cut))
+        seen.append((ctypes.string_at(area.at, n), cut.value))
+    if seen[0] != seen[1]:
+        raise Wrong("arguments %.200r: %r, as a value %r" % (arguments, seen[1], seen[0]))
 
 
 # ---- expected results ----
@@ -391,7 +412,7 @@ def values():
 
 lib.inside_thread_name.restype = ctypes.c_long
 lib.inside_thread_name.argtypes = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint64, ctypes.POINTER(ctypes.c_int)]
-PERIOD = 1 << 24
+PERIOD = lib.inside_period()  # a number of ticks, which differs between CPUs
 
 
 def told_name(tid=None, now=0):
@@ -471,7 +492,7 @@ def thread_names():
         expect(told_name(now=PERIOD), (cut_text("late", 255), True))
         expect(told_name(now=PERIOD), (None, False))
         expect(told_name(now=2 * PERIOD), (None, True))
-        expect(told_name(now=(1 << 56) - 1), (None, False))  # the clock went back as far as it can go forward
+        expect(told_name(now=(PERIOD << 32) - 1), (None, False))  # the clock went back as far as it can go forward
     in_thread(threading.Thread, renamed, "before")
 
     def strange():
@@ -800,6 +821,81 @@ def storm(seconds):
         raise errors[0]
 
 
+# ---- asyncio ----
+
+TASK_NONE, TASK_SAME, TASK_OTHER = range(3)
+
+
+class Tasks:
+    """An audit hook that reads the task of each event, as the probe does."""
+
+    def __init__(self):
+        self.area, self.last, self.wrong, self.lock, self.n = lib.inside_area(), None, [], threading.Lock(), 0
+        self.pid = os.getpid()
+
+    def __call__(self, event, args):
+        if event != "task.mark" or os.getpid() != self.pid:
+            return
+        kind, name, ident, waiters = args
+        answer = ctypes.c_int()
+        with self.lock:
+            n = lib.inside_task(self.area, ctypes.byref(answer))
+            if n < 0:
+                self.wrong.append("a lock was kept")
+            elif answer.value == TASK_OTHER:
+                self.last = Reader(ctypes.string_at(self.area, n)).value()
+            last, self.n = self.last, self.n + 1
+        want = None
+        if ident:
+            names = [cut_text(w, 255) for w in waiters]
+            want = (LIST, 3, [cut_text(name, 255), (INT, ident), (LIST, len(names), names)])
+        got = last if answer.value != TASK_NONE else None
+        if got and kind == "two":  # 3.14 has a set of them
+            got[2][2][2][:2] = sorted(got[2][2][2][:2])
+        if got != want:
+            self.wrong.append("%s: %.300r instead of %.300r" % (kind, got, want))
+
+
+def published():
+    """What the module's section .AsyncioDebug says (v3.14.0 Modules/_asynciomodule.c, Py_AsyncioModuleDebugOffsets)."""
+    import _asyncio
+    with open(getattr(_asyncio, "__file__", None) or os.path.realpath("/proc/self/exe"), "rb") as f:
+        data = f.read()
+    table, = struct.unpack_from("<Q", data, 40)
+    n, names = struct.unpack_from("<HH", data, 60)
+    sections = [struct.unpack_from("<IIQQQQ", data, table + 64 * i) for i in range(n)]
+    for name, _, _, _, at, size in sections:
+        start = sections[names][4] + name
+        if data[start:data.index(b"\0", start)] == b".AsyncioDebug":
+            said = struct.unpack_from("<%dQ" % (size // 8), data, at)
+            return [said[0], said[1], said[2], said[4], said[11]]
+    return None
+
+
+def task_layout():
+    global n_compared
+    values = (ctypes.c_uint32 * 5)()
+    lib.inside_task_layout(values)
+    said = published()
+    if sys.version_info >= (3, 14) and said != list(values):
+        raise Wrong("the layout of tasks is %s, the module says %s" % (list(values), said))
+    n_compared += 5
+
+
+def asyncio_tasks():
+    global n_compared
+    task_layout()
+    hook = Tasks()
+    sys.addaudithook(hook)
+    tasks.mark("before")
+    tasks.asyncio.run(tasks.main(100))
+    tasks.mark("after")
+    n_compared += hook.n
+    if hook.wrong or hook.n < 700:
+        raise Wrong("%d of %d tasks:\n%s" % (len(hook.wrong), hook.n, "\n".join(hook.wrong[:8])))
+    hook.pid = 0
+
+
 def main():
     why = lib.inside_open()
     if why:
@@ -809,6 +905,7 @@ def main():
     places()
     limits()
     interpreters()
+    asyncio_tasks()
     storm(0.6 if FREE_THREADED else 0.2)
     print("%d comparisons" % n_compared)
 

@@ -212,7 +212,8 @@ static void run(char *const argv[], unsigned long count, bool is_live)
 	while (n_sent < count) {
 		char bytes[256];
 		if (any(60) == 0)
-			/* libvterm 0.1 writes to no cell if a wide letter is in a terminal of one column */
+			/* libvterm 0.1 writes to no cell if a wide letter is in a terminal of one
+			 * column */
 			session_resize(s, 1 + (int)any(90), 2 + (int)any(249));
 		size_t n = any_input(s, bytes, sizeof(bytes));
 		session_send(s, bytes, n);

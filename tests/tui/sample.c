@@ -11,7 +11,8 @@ struct shop {
 	struct writer *w;
 	uint64_t now_ns;
 	uint32_t main, http, worker;
-	uint32_t run; /* stack: <module> at its last line */
+	uint32_t run;  /* stack: <module> at its last line */
+	uint32_t task; /* of the events that follow; 0: none */
 	unsigned n_stacks;
 };
 
@@ -134,6 +135,7 @@ static void event(struct shop *s, uint32_t thread, uint64_t after_us, const char
 				.thread = thread,
 				.args = arguments,
 				.stack = stack,
+				.task = s->task,
 				.n_objects = 4,
 				.objects = objects };
 	writer_event(s->w, &e);
@@ -499,6 +501,134 @@ void lesson_write(const char *path)
 	struct thread_info t = { .process = writer_process(s.w, &p), .tid = 7 };
 	event(&s, writer_thread(s.w, &t), 1, "exec", 0, args(&s, "s", "code"));
 	must(writer_close(s.w));
+}
+
+/* A task, and the names of those that wait for it, up to NULL. */
+static uint32_t task(struct shop *s, const char *name, int id, const char *const *waiters)
+{
+	struct strbuf b = { 0 };
+	unsigned n = 0;
+	while (waiters[n])
+		n++;
+	put_container(&b, VALUE_LIST, 3, 3);
+	put_str(&b, name);
+	put_int(&b, id);
+	put_container(&b, VALUE_LIST, n, n);
+	for (unsigned i = 0; i < n; i++)
+		put_str(&b, waiters[i]);
+	uint32_t value = writer_value(s->w, b.s, b.n);
+	strbuf_fini(&b);
+	return value;
+}
+
+void tasks_write(const char *path)
+{
+	static const char *const none[] = { NULL }, *const fetched[] = { "orders", "main", NULL };
+	struct shop s = { 0 };
+	struct writer_options options = { .creator = "auditview test", .host = "shop-1" };
+	must(writer_open(path, &options, &s.w));
+	struct process_info p = { .pid = 812,
+				  .ppid = 1,
+				  .python_hex = 0x030e00f0,
+				  .python = str(&s, "3.14.0"),
+				  .name = str(&s, "fetch.py"),
+				  .end_ns = 9000000,
+				  .flags = PROCESS_LAUNCHED };
+	struct thread_info thread = { .process = writer_process(s.w, &p), .tid = 812 };
+	uint32_t t = writer_thread(s.w, &thread),
+		 run = frame(&s, 0, "<module>", "/srv/fetch.py", 31),
+		 main = frame(&s, run, "main", "/srv/fetch.py", 22),
+		 fetch = frame(&s, run, "fetch", "/srv/fetch.py", 9);
+	event(&s, t, 100, "cpython.run_file", 0, args(&s, "s", "/srv/fetch.py"));
+	s.task = task(&s, "main", 0x7f10, none);
+	event(&s, t, 900, "open", main, args(&s, "ssi", "/srv/orders.txt", "r", 0));
+	for (int i = 0; i < 3; i++) {
+		static const char *const names[] = { "fetch-1", "fetch-2",
+						     "fetch-of-the-customers-of-yesterday" };
+		s.task = task(&s, names[i], 0x7f20 + 16 * i, fetched);
+		event(&s, t, 400, "socket.__new__", fetch, args(&s, "oiii", "socket", 2, 1, 0));
+		event(&s, t, 60, "socket.getaddrinfo", fetch,
+		      args(&s, "siiii", "customers.example", 443, 0, 1, 0));
+	}
+	s.task = 0;
+	event(&s, t, 5000, "cpython._PySys_ClearAuditHooks", 0, args(&s, ""));
+	must(writer_close(s.w));
+}
+
+void workers_write(const char *path)
+{
+	struct shop s = { 0 };
+	struct writer_options options = { .creator = "auditview test", .host = "shop-1" };
+	must(writer_open(path, &options, &s.w));
+	for (unsigned pid = 50; pid < 53; pid++) {
+		struct process_info p = { .pid = pid,
+					  .ppid = pid == 50 ? 1 : 50,
+					  .python_hex = 0x030b02f0,
+					  .python = str(&s, "3.11.2"),
+					  .name = str(&s, "-m gunicorn app:app"),
+					  .end_ns = 90000000,
+					  .flags = PROCESS_ATTACHED | PROCESS_TICK_TIMES };
+		struct thread_info info = { .process = writer_process(s.w, &p), .tid = pid };
+		uint32_t thread = writer_thread(s.w, &info);
+		event(&s, thread, 100, "os.chmod", 0, args(&s, "i", 7));
+		event(&s, thread, 2, "os.chmod", 0, args(&s, "i", 8));
+		event(&s, thread, 50000, "os.chmod", 0, args(&s, "i", 9));
+	}
+	must(writer_close(s.w));
+}
+
+void held_write(const char *path)
+{
+	struct shop s = { 0 };
+	struct strbuf b = { 0 };
+	struct writer_options options = { .creator = "auditview test", .host = "shop-1" };
+	must(writer_open(path, &options, &s.w));
+	struct process_info p = { .pid = 812,
+				  .ppid = 1,
+				  .python_hex = 0x030c01f0,
+				  .python = str(&s, "3.12.1"),
+				  .name = str(&s, "nightly.py"),
+				  .end_ns = 9000000,
+				  .flags = PROCESS_LAUNCHED };
+	struct thread_info thread = { .process = writer_process(s.w, &p), .tid = 812 };
+	uint32_t t = writer_thread(s.w, &thread),
+		 run = frame(&s, 0, "<module>", "/srv/nightly.py", 31),
+		 tidy = frame(&s, run, "tidy", "/srv/nightly.py", 9);
+	event(&s, t, 100, "cpython.run_file", 0, args(&s, "s", "/srv/nightly.py"));
+	event(&s, t, 900, "os.remove", tidy, args(&s, "si", "/srv/out/report.txt", -1));
+	put_container(&b, VALUE_LIST, 2, 2);
+	for (int i = 0; i < 2; i++) {
+		put_container(&b, VALUE_DICT, 1, 1);
+		put_str(&b, "vars");
+		put_container(&b, VALUE_DICT, 3, 3);
+		put_str(&b, i ? "folder" : "path");
+		put_str(&b, i ? "/srv/out" : "/srv/out/report.txt");
+		put_str(&b, i ? "dry_run" : "age_days");
+		put_int(&b, i ? 0 : 31);
+		put_str(&b, "note\x1b");
+		put_str(&b, "\x1b[31mred");
+	}
+	writer_event_locals(s.w, 1, writer_value(s.w, b.s, b.n));
+	strbuf_fini(&b);
+	event(&s, t, 5000, "cpython._PySys_ClearAuditHooks", 0, args(&s, ""));
+	must(writer_close(s.w));
+}
+
+void quiet_write(const char *path)
+{
+	struct shop s = { 0 };
+	struct writer_options options = { .creator = "auditview test", .host = "shop-1" };
+	must(writer_open(path, &options, &s.w));
+	struct process_info p = { .pid = 4121,
+				  .ppid = 1,
+				  .python_hex = 0x030c01f0,
+				  .python = str(&s, "3.12.1"),
+				  .name = str(&s, "app.py"),
+				  .exit_status = -1,
+				  .flags = PROCESS_ATTACHED };
+	writer_process(s.w, &p);
+	must(writer_flush(s.w));
+	writer_destroy(s.w);
 }
 
 void crowd_write(const char *path, unsigned n)

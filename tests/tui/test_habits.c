@@ -17,6 +17,7 @@
 
 #include "base/attr.h"
 #include "base/hold_list.h"
+#include "base/strbuf.h"
 #include "drive.h"
 #include "model/trace.h"
 #include "sample.h"
@@ -121,6 +122,14 @@ static void test_no_key_is_silent(void **state)
 		{ "s Space", "summary has nothing to switch or tag" },
 		{ "! z", "messages has nothing to fold" },
 		{ "s v", "summary has no frames" },
+		{ "s Z", "fold or unfold all: not on a page" },
+		{ "t <", "smaller: not on a page" },
+		{ "I Tab", "next pane: not on a page" },
+		{ "s n", "nothing to look for yet" },
+		{ "s m", "event 0 is marked" },
+		{ "s m m", "event 0 has no mark now" },
+		{ "f =open.path_==_\"none\" Enter m", "no event is under the cursor" },
+		{ "m", "▸◆" }, /* a head of a fold keeps its own sign */
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct app *app = drive_open(capture, NULL, 120, 40);
@@ -141,6 +150,45 @@ static void test_space_pages(void **state)
 	drive_keys(app, "b b");
 	assert_int_equal(p->list.cursor, 0);
 	app_destroy(app);
+}
+
+/* How many keys are pressed: "=text" are those of the text. */
+static int n_keys(const char *keys)
+{
+	int n = 0;
+	for (const char *at = keys; *at; at += strspn(at, " ")) {
+		size_t length = strcspn(at, " ");
+		n += *at == '=' && length > 1 ? (int)length - 1 : 1;
+		at += length;
+	}
+	return n;
+}
+
+/* Ten kinds of work, each in six keys or less from the first row on. */
+static void test_ten_kinds_of_work(void **state)
+{
+	static const struct {
+		const char *keys, *shows;
+	} rows[] = {
+		{ "f =@n Tab Enter", "Events @network " },
+		{ "f =Pop Tab Enter", "Events subprocess.Popen " },
+		{ "G k *", "Events file ==" },
+		{ "f Down Enter", "Events files-written " },
+		{ "f =com Tab Enter", "Events command" },
+		{ "f =unp Tab Enter", "Events objects-unpickled " },
+		{ "I", "Imports" },
+		{ "t", "Callers" },
+		{ "s b b b", "by host" },
+		{ "P j j Enter", "tid == " },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct app *app = drive_open(capture, NULL, 120, 40);
+		drive_keys(app, rows[i].keys);
+		must_show(app, rows[i].shows);
+		if (n_keys(rows[i].keys) > 6)
+			fail_msg("%s: %d keys", rows[i].keys, n_keys(rows[i].keys));
+		app_destroy(app);
+	}
 }
 
 /* Common questions, each in six keys or less. */
@@ -299,6 +347,15 @@ static void test_settings_are_saved(void **state)
 	assert_string_equal(content_of(path),
 			    "# mine\ntimeline = on\ntime = delta\nbind x none\nmouse = on\n"
 			    "columns = time event\n");
+	app_command(app, "set columns+=pid --save");
+	assert_string_equal(content_of(path),
+			    "# mine\ntimeline = on\ntime = delta\nbind x none\nmouse = on\n"
+			    "columns = time pid event\n");
+	/* a line that adds is one that sets the columns: the last of them is replaced */
+	write_text(path, "columns = time\ncolumns += task\n# end\n");
+	app_command(app, "set columns-=pid --save");
+	assert_string_equal(content_of(path), "columns = time\ncolumns = time event\n# end\n");
+	write_text(path, "timeline = on\n");
 	drive_keys(app, "Esc");
 	app_command(app, "theme mono");
 	app_command(app, "set theme --save"); /* the value in use */
@@ -392,6 +449,135 @@ static void test_captures_are_remembered(void **state)
 	assert_int_equal(system(path), 0);
 	unsetenv("XDG_CONFIG_HOME");
 	unsetenv("XDG_STATE_HOME");
+}
+
+/* += adds to the columns, -= takes from them, = replaces them; a list that would not be shown as it
+ * was asked for says so. */
+static void test_columns_are_changed(void **state)
+{
+	static const struct {
+		int width;
+		const char *command, *columns, *says; /* after it; NULL: not looked at */
+	} rows[] = {
+		{ 120, "set columns+=pid", "time process pid thread event arguments caller",
+		  "pid" },
+		{ 120, "set columns += pid, task", NULL, "caller task; += adds, -= takes" },
+		{ 120, "set columns-=pid task caller", "time process thread event arguments",
+		  NULL },
+		{ 120, "set columns-=seq", "time process thread event arguments", NULL },
+		{ 120, "set columns=+pid", "time process thread event arguments",
+		  "columns= replaces the list; :set columns+=pid adds to it" },
+		{ 120, "set columns=-time", NULL, ":set columns-=time takes from it" },
+		{ 120, "set columns+=pidd", NULL, "no column \"pidd\"; nearest is pid: expected" },
+		{ 120, "set columns+=", "time process thread event arguments", NULL },
+		{ 120, "set columns-=arguments", NULL, "the column arguments is always shown" },
+		{ 120, "set columns=time", "time", "columns = time; += adds, -= takes" },
+		{ 120, "set columns-=time", "time", "columns would be empty: one is needed" },
+		{ 120, "columns time event", "time event", "columns = time event; += adds" },
+		{ 80, "set columns+=seq pid interp thread task package caller", NULL,
+		  "no room on this screen for pid interp thread caller; columns = seq time pid" },
+		{ 200, "set columns-=task", NULL, "columns = seq time pid interp thread event" },
+		{ 120, "set theme+=dark", NULL, "theme has one value: theme=dark sets it" },
+		{ 120, "set source-=/tmp", NULL, "source: a folder can be added, not taken away" },
+		{ 120, "set source+=/tmp", NULL, "source = /tmp" },
+		{ 120, "set none+=/tmp", NULL, "no setting \"none\"" },
+	};
+	struct app *app = drive_open(capture, NULL, 120, 40);
+	struct strbuf b = { 0 };
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		app_resize(app, 40, rows[i].width);
+		app_command(app, rows[i].command);
+		drive_settle(app);
+		strbuf_clear(&b);
+		config_columns_text(app->config.columns, &b);
+		if (rows[i].columns && strcmp(strbuf_str(&b), rows[i].columns) != 0)
+			fail_msg("%s: %s", rows[i].command, strbuf_str(&b));
+		app_draw(app);
+		if (rows[i].says && !strstr(app->flash, rows[i].says))
+			fail_msg("%s: %s", rows[i].command, app->flash);
+	}
+	strbuf_fini(&b);
+	app_destroy(app);
+}
+
+/* Tab offers the columns that can be added or taken, and each of them once. */
+static void test_columns_are_completed(void **state)
+{
+	static const struct {
+		const char *keys, *gets;
+	} rows[] = {
+		{ ": =set_columns+= Tab Tab Enter",
+		  "seq time process thread event arguments caller" },
+		{ ": =set_columns+=p Tab Enter", "time process pid thread event arguments caller" },
+		{ ": =set_columns+=pid_ta Tab Enter",
+		  "time process pid thread event arguments caller task" },
+		{ ": =set_columns-=ca Tab Enter", "time process thread event arguments" },
+		{ ": =set_columns=time_e Tab Enter", "time event" },
+		{ ": =columns_time,ev Tab Enter", "time event" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct app *app = drive_open(capture, NULL, 80, 24);
+		struct strbuf b = { 0 };
+		drive_keys(app, rows[i].keys);
+		config_columns_text(app->config.columns, &b);
+		assert_string_equal(strbuf_str(&b), rows[i].gets);
+		strbuf_fini(&b);
+		app_destroy(app);
+	}
+	struct app *app = drive_open(capture, NULL, 80, 24);
+	drive_keys(app, ": =set_columns+= Tab");
+	must_show(app, "▌seq");
+	must_show(app, "│ task");
+	assert_false(shows(app, "│ thread ")); /* it is shown already */
+	drive_keys(app, "C-u =set_columns-= Tab");
+	must_show(app, "│ thread ");
+	assert_false(shows(app, "│ arguments ")); /* nothing takes it away */
+	drive_keys(app, "C-u =set_columns+=pid_- Tab");
+	must_show(app, ":set columns+=pid --save");
+	/* what is said of a setting does not push its name off the screen */
+	drive_keys(app, "C-u =set_col");
+	must_show(app, "│▌columns   ");
+	drive_keys(app, "Esc Esc");
+	app_destroy(app);
+}
+
+/* Who asks for the host that an event talks to is told its field. */
+static void test_host_or_peer(void **state)
+{
+	struct app *app = drive_open(capture, "host == \"127.0.0.1\"", 80, 24);
+	must_show(app, "nothing matches");
+	must_show(app, "host is the machine it ran on; peer is the other end");
+	drive_keys(app, "f C-u =thread_==_\"nobody\" Enter");
+	must_show(app, "nothing matches");
+	assert_false(shows(app, "peer is the other end"));
+	app_destroy(app);
+}
+
+/* The manual and the help of the setting name all columns. */
+static void test_columns_are_documented(void **state)
+{
+	struct config_setting setting = { 0 };
+	struct strbuf all = { 0 };
+	for (size_t i = 0; config_setting_at(i, &setting) && strcmp(setting.name, "columns"); i++)
+		;
+	assert_non_null(setting.doc);
+	config_columns_text((1u << COLUMN_COUNT) - 1, &all);
+	if (!strstr(setting.doc, strbuf_str(&all)))
+		fail_msg("%s: %s", strbuf_str(&all), setting.doc);
+	strbuf_fini(&all);
+}
+
+/* A message that is longer than the screen is wide is shown whole. */
+static void test_messages_wrap(void **state)
+{
+	struct app *app = drive_open(capture, NULL, 80, 24);
+	app_command(app, "set columns=none");
+	drive_settle(app);
+	must_show(app, " no column \"none\"");
+	must_show(app, "caller package task ");
+	drive_keys(app, "j");
+	must_show(app, "\n F1 help");
+	app_destroy(app);
 }
 
 /* A long line of a box is wrapped; what follows is below its text. */
@@ -539,7 +725,16 @@ static bool locals_of(void *ctx, const struct held_row *held, uint32_t frame, st
 	return true;
 }
 
+static unsigned n_followed;
+
+static struct err *follow_children(void *ctx, bool on)
+{
+	n_followed++;
+	return NULL;
+}
+
 static const struct app_live_ops live_holds = { .is_alive = is_alive,
+						.follow_children = follow_children,
 						.hold = hold_it,
 						.unhold = unhold_it,
 						.hold_switch = switch_it,
@@ -571,15 +766,28 @@ static void test_holds(void **state)
 	must_ask_for(app, ": =ignore_3 Enter", "1 ignores 3");
 	must_ask_for(app, ": =unhold Enter", "remove 0");
 	must_ask_for(app, ": =hold_no_(filter Enter", "");
+	/* an event of the program's own is known to the capture alone, not to the recorder */
+	must_ask_for(app, ": =hold_shop.order_and_tid_==_8_or_not_shop.order Enter",
+		     "event == \"shop.order\" and tid == 8 or not event == \"shop.order\"");
+	must_ask_for(app, ": =hold_shop.odder Enter", "");
+	must_show(app, "there is no event, category or field shop.odder");
 	/* with no thread held, there is none to continue */
 	must_ask_for(app, "u", "");
 	drive_keys(app, "C");
+	must_show(app, "no thread is held");
 	assert_int_equal(n_continued, 0);
+	assert_int_equal(n_followed, 0); /* it is another request */
 	holds.n_held = 1;
 	holds.held[0] = (struct held_row){ .pid = 7, .tid = 8, .hold = 1, .since_ns = 1 };
 	drive_settle(app);
 	must_show(app, "hold 1  8 ");
 	must_show(app, "keeps the GIL");
+	drive_keys(app, "g g -");
+	must_show(app, "this is a thread: C continues it; - removes a hold");
+	must_show(app, "gdb -p 7");
+	holds.held[0].is_traced = 1;
+	drive_settle(app);
+	must_show(app, "no debugger can attach");
 	must_show(app, "held 8 ");
 	must_ask_for(app, "u", "once pid == 7 and tid == 8");
 	assert_int_equal(n_continued, 1);
@@ -682,12 +890,18 @@ int main(void)
 		cmocka_unit_test(test_no_key_is_silent),
 		cmocka_unit_test(test_same_file),
 		cmocka_unit_test(test_space_pages),
+		cmocka_unit_test(test_ten_kinds_of_work),
 		cmocka_unit_test(test_few_keys),
 		cmocka_unit_test(test_key_line_takes_clicks),
 		cmocka_unit_test(test_dragging_is_seen),
 		cmocka_unit_test(test_theme_is_previewed),
 		cmocka_unit_test(test_settings_are_saved),
 		cmocka_unit_test(test_captures_are_remembered),
+		cmocka_unit_test(test_columns_are_changed),
+		cmocka_unit_test(test_columns_are_completed),
+		cmocka_unit_test(test_columns_are_documented),
+		cmocka_unit_test(test_host_or_peer),
+		cmocka_unit_test(test_messages_wrap),
 		cmocka_unit_test(test_boxes_wrap),
 		cmocka_unit_test(test_pausing_asks),
 		cmocka_unit_test(test_quit_question_closes),

@@ -236,6 +236,114 @@ static void test_live(void **state)
 	unlink(path);
 }
 
+/* What the program does at this moment, as the recorder's side would read it. */
+static struct {
+	unsigned n_asked;
+	int pid;
+	bool is_ready;
+} now_fake;
+
+static void now_ask(void *ctx, const struct app_now_wish *of, size_t n)
+{
+	now_fake.n_asked++;
+	now_fake.pid = of[0].pid;
+	now_fake.is_ready = true;
+}
+
+static const struct app_now *now_get(void *ctx)
+{
+	static const struct app_now_frame
+	    main_frames[] = { { "EpollSelector.select", "/usr/lib/python3.12/selectors.py", 468 },
+			      { "BaseEventLoop._run_once",
+				"/usr/lib/python3.12/asyncio/base_events.py", 1949 },
+			      { "main", "/srv/shop/app.py", 88 },
+			      { "<module>", "/srv/shop/app.py", 91 } },
+	    worker_frames[] = { { "render", "/srv/shop/view\x1b[31m.py", 12 },
+				{ "Thread.run", "/usr/lib/python3.12/threading.py", 1010 } };
+	static const struct app_now_thread threads[] = {
+		{ .tid = 4121,
+		  .name = "MainThread",
+		  .does = "in epoll_wait, on 3 descriptors",
+		  .note = "",
+		  .n_frames = 4,
+		  .n_shown = 4,
+		  .left_out_at = 4,
+		  .frames = main_frames },
+		{ .tid = 4123,
+		  .name = "worker-1",
+		  .does = "running",
+		  .note = "",
+		  .holds_gil = true,
+		  .n_frames = 950,
+		  .n_shown = 2,
+		  .left_out_at = 1,
+		  .frames = worker_frames },
+		{ .tid = 4124,
+		  .name = "grpc_poller",
+		  .does = "sleeping",
+		  .note = "Python does not know this thread" },
+	};
+	static const struct app_now_process v[] = { { .pid = 4121,
+						      .why = "",
+						      .at_ns = 1000000,
+						      .age_ns = 8040000000000,
+						      .cpu_ns = 61000000000,
+						      .n_threads = 3,
+						      .threads = threads },
+						    { .pid = 4140, .why = "it has ended" } };
+	static const struct app_now now = { .n = 2, .v = v };
+	if (!now_fake.is_ready)
+		return NULL;
+	now_fake.is_ready = false;
+	return &now;
+}
+
+/* A live program that raises no event: what it does meanwhile. */
+static void test_now(void **state)
+{
+	static const struct app_live_ops ops = {
+		.is_alive = is_alive, .now_ask = now_ask, .now = now_get, .close = close_nothing
+	};
+	static const struct {
+		const char *name, *keys;
+		bool is_empty;
+	} rows[] = {
+		{ "now-empty", "", true },
+		{ "now", "@", true },
+		{ "now-quiet", "C-l C-l C-l", false },
+	};
+	char path[64];
+	snprintf(path, sizeof(path), "/tmp/auditview-screens-%d-now.avc", (int)getpid());
+	for (size_t r = 0; r < ARRAY_LEN(rows); r++) {
+		if (rows[r].is_empty)
+			quiet_write(path);
+		else
+			live_write(path, 12);
+		for (size_t i = 0; i < GOLDEN_SIZES; i++) {
+			struct app_options options = {
+				.no_config = true, .source = { .live = &ops, .terminal_fd = -1 }
+			};
+			assert_null(trace_open(path, NULL, &options.source.trace));
+			options.source.path = strdup(path);
+			struct app *app = drive_open_options(&options, golden_sizes[i].columns,
+							     golden_sizes[i].lines);
+			drive_settle(app);
+			drive_keys(app, rows[r].keys);
+			app->header.file_bytes = 5300000;
+			app_draw(app);
+			golden_compare(rows[r].name, &golden_sizes[i], app);
+			assert_int_equal(now_fake.pid, 4121);
+			/* it is asked again, and not at each frame */
+			unsigned n = now_fake.n_asked;
+			for (int k = 0; k < 10; k++)
+				drive_settle(app);
+			assert_in_range(now_fake.n_asked, n + 3, n + 6);
+			app_destroy(app);
+		}
+		unlink(path);
+	}
+}
+
 /* Two hosts whose processes have the same pid: a column names the host. */
 static void test_hosts(void **state)
 {
@@ -415,12 +523,90 @@ static void test_roles(void **state)
 	app_destroy(app);
 }
 
+/* The task of each event as a column, the one under the cursor with those that wait for it, and
+ * the events of each task: as a summary, and as lanes below their threads. */
+static void test_tasks(void **state)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/tmp/auditview-screens-%d-tasks.avc", (int)getpid());
+	tasks_write(path);
+	for (size_t i = 0; i < GOLDEN_SIZES; i++) {
+		struct app *app = drive_open(path, NULL, golden_sizes[i].columns,
+					     golden_sizes[i].lines);
+		drive_keys(app, ": =columns_time_task_event_arguments_caller Enter");
+		drive_keys(app, "/ =getaddrinfo Enter");
+		app->header.file_bytes = 3300;
+		app_draw(app);
+		golden_compare("tasks", &golden_sizes[i], app);
+		drive_keys(app, ": =summary_task Enter");
+		app->header.file_bytes = 3300;
+		app_draw(app);
+		golden_compare("tasks-summary", &golden_sizes[i], app);
+		drive_keys(app, "Esc P j j j");
+		app->header.file_bytes = 3300;
+		app_draw(app);
+		golden_compare("tasks-processes", &golden_sizes[i], app);
+		drive_keys(app, "Space j Space Enter"); /* the events of two tasks */
+		drive_settle(app);
+		assert_int_equal(view_n_shown(app->host.view), 4);
+		app_destroy(app);
+	}
+	unlink(path);
+}
+
+/* The workers of a master that was attached to are below it, with their numbers. */
+static void test_workers(void **state)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/tmp/auditview-screens-%d-workers.avc", (int)getpid());
+	workers_write(path);
+	struct app *app = drive_open(path, NULL, 80, 24);
+	drive_keys(app, "P");
+	char *text = drive_text(app, false);
+	assert_non_null(strstr(text, " ▾ 50 -m gunicorn app:app"));
+	assert_non_null(strstr(text, "    ▾ 51 worker 1"));
+	assert_non_null(strstr(text, "    ▾ 52 worker 2"));
+	free(text);
+	app_destroy(app);
+	/* what is shorter than a tick is not known */
+	app = drive_open(path, NULL, 200, 60);
+	drive_keys(app, "P");
+	text = drive_text(app, false);
+	assert_non_null(strstr(text, ", attached to, times are right to 10 ms"));
+	free(text);
+	drive_keys(app, "q g j");
+	text = drive_text(app, false);
+	assert_non_null(strstr(text, "os.chmod fd 7, within 10 ms"));
+	assert_non_null(strstr(text, "os.chmod fd 9, +50"));
+	free(text);
+	app_destroy(app);
+	unlink(path);
+}
+
+/* The variables of a thread that was held, which are in the capture. */
+static void test_held_locals(void **state)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/tmp/auditview-screens-%d-held.avc", (int)getpid());
+	held_write(path);
+	for (size_t i = 0; i < GOLDEN_SIZES; i++) {
+		struct app *app = drive_open(path, NULL, golden_sizes[i].columns,
+					     golden_sizes[i].lines);
+		drive_keys(app, "/ =remove Enter 3");
+		app->header.file_bytes = 3300;
+		app_draw(app);
+		golden_compare("held-locals", &golden_sizes[i], app);
+		app_destroy(app);
+	}
+	unlink(path);
+}
+
 int main(void)
 {
 	setenv("TZ", "UTC", 1);
 	snprintf(capture, sizeof(capture), "/tmp/auditview-screens-%d.avc", (int)getpid());
 	sample_write(capture, 12);
-	struct CMUnitTest tests[ARRAY_LEN(scenes) + 7];
+	struct CMUnitTest tests[ARRAY_LEN(scenes) + 11];
 	for (size_t i = 0; i < ARRAY_LEN(scenes); i++)
 		tests[i] = (struct CMUnitTest){ .name = scenes[i].name,
 						.test_func = test_scene,
@@ -438,6 +624,13 @@ int main(void)
 							    .test_func = test_live };
 	tests[ARRAY_LEN(scenes) + 6] = (struct CMUnitTest){ .name = "hosts",
 							    .test_func = test_hosts };
+	tests[ARRAY_LEN(scenes) + 7] = (struct CMUnitTest){ .name = "now", .test_func = test_now };
+	tests[ARRAY_LEN(scenes) + 8] = (struct CMUnitTest){ .name = "tasks",
+							    .test_func = test_tasks };
+	tests[ARRAY_LEN(scenes) + 9] = (struct CMUnitTest){ .name = "workers",
+							    .test_func = test_workers };
+	tests[ARRAY_LEN(scenes) + 10] = (struct CMUnitTest){ .name = "held-locals",
+							     .test_func = test_held_locals };
 	int failed = _cmocka_run_group_tests("screens", tests, ARRAY_LEN(tests), NULL, NULL);
 	unlink(capture);
 	return failed;

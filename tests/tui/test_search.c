@@ -249,6 +249,31 @@ static void test_a_slow_search_blocks_nothing(void **state)
 	app_destroy(app);
 }
 
+/* After a slow search the hits are counted although nothing else happens, also if keys waited. */
+static void test_a_slow_search_is_counted(void **state)
+{
+	static const char *const ahead[] = { "", "m", "j" };
+	uint64_t now_ns = (uint64_t)1 << 60; /* later than any other test */
+	for (size_t i = 0; i < ARRAY_LEN(ahead); i++) {
+		struct app *app = drive_open(capture, NULL, 120, 40);
+		drive_keys(app, "g /");
+		for (const char *k = "[g]zip"; *k; k++)
+			press(app, *k);
+		look_ns = 1500000;
+		press(app, KEY_ENTER_);
+		for (const char *k = ahead[i]; *k; k++)
+			press(app, *k);
+		assert_true(shows(app, "searching "));
+		assert_int_equal(app->waiting.n, strlen(ahead[i]));
+		look_ns = 0;
+		while (app_advance(app, now_ns, false, 50000000)) /* then the program sleeps */
+			now_ns += 1000000;
+		app_draw(app);
+		check_count(app);
+		app_destroy(app);
+	}
+}
+
 /* Tab does not wait for an n that waits. The n acts in the list, where it was typed. */
 static void test_tab_passes_a_waiting_n(void **state)
 {
@@ -340,6 +365,7 @@ int main(void)
 					    cmocka_unit_test(test_hits_are_counted),
 					    cmocka_unit_test(test_search_is_at_once),
 					    cmocka_unit_test(test_a_slow_search_blocks_nothing),
+					    cmocka_unit_test(test_a_slow_search_is_counted),
 					    cmocka_unit_test(test_tab_passes_a_waiting_n),
 					    cmocka_unit_test(test_a_filter_blocks_no_key),
 					    cmocka_unit_test(test_sorter) };

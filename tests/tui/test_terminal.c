@@ -18,11 +18,13 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/hold_list.h"
 #include "drive.h"
 #include "golden.h"
 #include "model/trace.h"
 #include "sample.h"
 #include "ui/app_header.h"
+#include "ui/app_hold.h"
 #include "ui/app_panes.h"
 #include "ui/app_state.h"
 #include "ui/app_terminal.h"
@@ -46,7 +48,15 @@ static bool reads_terminal(void *ctx, uint32_t pid, int terminal_fd)
 	return program.waits;
 }
 
-static const struct app_live_ops live = { .is_alive = is_alive, .reads_terminal = reads_terminal };
+static struct hold_list holds;
+static const struct hold_list *list_holds(void *ctx)
+{
+	return &holds;
+}
+
+static const struct app_live_ops live = { .is_alive = is_alive,
+					  .reads_terminal = reads_terminal,
+					  .holds = list_holds };
 
 static struct app *open_app(int columns, int lines)
 {
@@ -206,7 +216,7 @@ static void test_key_line(void **state)
 	assert_true(shows(
 	    app, " C-] to the events, then  z zoom  < smaller  > larger  x close  ] send C-]"));
 	assert_false(shows(app, "F1 help"));
-	assert_false(shows(app, "F hold still"));
+	assert_false(shows(app, "F stay here"));
 	drive_keys(app, "C-]");
 	assert_true(shows(app, " the terminal:  z zoom  < smaller  > larger  x close  ] send C-]  "
 			       "any other key: to the events"));
@@ -306,15 +316,36 @@ static void test_golden(void **state)
 	}
 }
 
+/* The keys are the program's while it is held, so what is said begins with the key that leaves. */
+static void test_held(void **state)
+{
+	struct app *app = open_app(100, 24);
+	asks(app, "> ");
+	assert_int_equal(app_focused_id(app), PANE_TERMINAL);
+	holds = (struct hold_list){ .n_held = 1 };
+	holds.held[0] = (struct held_row){ .pid = 7, .tid = 8, .hold = 1, .since_ns = 1, .seq = 9 };
+	app_hold_poll(app);
+	app_hold_poll(app);
+	drive_settle(app);
+	assert_true(shows(app, "held before "));
+	assert_true(shows(app, "C-] leaves the terminal, then C continues"));
+	assert_true(shows(app, ", C-] C continues"));
+	drive_keys(app, "C-]");
+	assert_true(shows(app, ", C continues"));
+	holds.n_held = 0;
+	close_app(app);
+}
+
 int main(void)
 {
 	setenv("TZ", "UTC", 1);
 	snprintf(capture, sizeof(capture), "/tmp/auditview-terminal-%d.avc", (int)getpid());
 	live_write(capture, 12);
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_opens),    cmocka_unit_test(test_keys),
-		cmocka_unit_test(test_key_line), cmocka_unit_test(test_size),
-		cmocka_unit_test(test_colours),  cmocka_unit_test(test_golden),
+		cmocka_unit_test(test_opens),  cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_held),   cmocka_unit_test(test_key_line),
+		cmocka_unit_test(test_size),   cmocka_unit_test(test_colours),
+		cmocka_unit_test(test_golden),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	unlink(capture);

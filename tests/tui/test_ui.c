@@ -505,7 +505,7 @@ static void test_summary_is_complete(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct app *app = drive_open(capture, NULL, 120, 40);
 		struct reach *r = NULL;
-		assert_null(reach_create(app->host.view->trace, NULL, &r));
+		assert_null(reach_create(app->host.view->trace, NULL, NULL, NULL, &r));
 		size_t n;
 		uint64_t total = 0, most = 0;
 		const struct reach_thing *things = reach_things(r, &n);
@@ -649,6 +649,10 @@ static void test_config(void **state)
 		{ "bind Ctrl-Q quit\n", 1, "no such key" },
 		{ "columns = time event arguments\n", 0, NULL },
 		{ "columns = time evnt\n", 1, "nearest is event" },
+		{ "columns += task\ncolumns -= caller\n", 0, NULL },
+		{ "columns += taks\n", 1, "nearest is task" },
+		{ "theme += dark\n", 1, "theme has one value" },
+		{ "filter net+ = @network\nfilter net+= @network\n", 0, NULL },
 		{ "filter noise = not @import\n", 0, NULL },
 		{ "color.network = 75 bold\n", 0, NULL },
 		{ "color.network = 300\n", 1, "0 to 255" },
@@ -673,7 +677,8 @@ static void test_config(void **state)
 	struct config c;
 	struct keymap *m = NULL;
 	struct reports r = { 0 };
-	const char *text = "bind x quit\nbind events z none\nfilter a = open\n";
+	const char *text = "bind x quit\nbind events z none\nfilter a = open\nfilter b+= exec\n"
+			   "columns = time event\ncolumns += task\ncolumns-=time\n";
 	assert_null(config_init(&c));
 	assert_null(keymap_create(&m));
 	config_parse(&c, m, text, strlen(text), report, &r, false);
@@ -681,6 +686,8 @@ static void test_config(void **state)
 	assert_int_equal(keymap_find(m, PANE_EVENTS, 'z'), ACTION_NONE);
 	assert_int_equal(keymap_find(m, PANE_STACK, 'z'), ACTION_FOLD);
 	assert_string_equal(c.filters.v[0].text, "open");
+	assert_string_equal(c.filters.v[1].name, "b+");
+	assert_int_equal(c.columns, 1u << COLUMN_EVENT | 1u << COLUMN_TASK);
 	keymap_destroy(m);
 	config_fini(&c);
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The real program in a real terminal: a private tmux, keys in, screens out.
 
-tmux.py AUDITVIEW SCREEN_TOOL [NAME…]      run all scripts, or those named
+tmux.py AUDITVIEW SCREEN_TOOL SCREEN_RESIZED [NAME…]      run all scripts, or those named
 
 No step sleeps for a fixed time: every step waits for a text on the screen, with a deadline.
 """
@@ -16,6 +16,7 @@ import tempfile
 import time
 
 DEADLINE = 90.0
+SCREEN_RESIZED = None
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -93,6 +94,12 @@ class Terminal:
         self.type(command)
         self.keys("Enter")
 
+    def open(self, command):
+        """Run a command that draws the whole screen. What a terminal without a second screen still shows of the program before
+        is gone then: waiting for a text of the new one cannot find it there."""
+        self.run("clear; " + command)
+        self.wait("READY", gone=True)
+
     def resize(self, columns, lines):
         self.tmux("resize-window", "-x", str(columns), "-y", str(lines))
 
@@ -162,7 +169,7 @@ def launched(t, av, capture):
 def interactive(t, av, capture):
     """A program that asks for input: its terminal is below the list, with its colours; events appear above while one types."""
     code = 'print("\\33[31mred\\33[0m"); [open(input("name %d: " % i), "w").close() for i in range(3)]'
-    t.run("clear; cd %s; %s -- %s -c '%s'" % (t.home, av, sys.executable, code))
+    t.open("cd %s; %s -- %s -c '%s'" % (t.home, av, sys.executable, code))
     for i, (columns, lines) in enumerate([(80, 24), (120, 40), (200, 60)]):
         t.resize(columns, lines)
         t.wait("━ Terminal .* %d×[0-9]+ · keys go to the program, Ctrl-] leaves" % columns)
@@ -186,6 +193,75 @@ def interactive(t, av, capture):
     t.wait("■ ended 0")
     t.keys("Q")
     t.wait("events, 0 lost")
+
+
+IDLE = """import os, sys
+def nap():
+    os.read(0, 1)
+def deeper():
+    while True:
+        nap()
+        sys.audit("idle.woken")
+os.write(1, b"r"); deeper()
+"""
+
+
+def quiet(t, av, capture):
+    """A program that raises no event: the header names it at once, its stack is shown, and it is not stopped."""
+    script = os.path.join(t.home, "idle.py")
+    with open(script, "w") as f:
+        f.write(IDLE)
+    target = subprocess.Popen([sys.executable, "-S", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        target.stdout.read(1)  # its start, which raises events, is over
+        t.run("%s -p %d" % (av, target.pid))
+        t.wait("^ %d idle.py +python 3" % target.pid)
+        t.wait("waiting for the first event")
+        t.wait("what it does now, read (just now|[0-9]+s ago)")
+        t.wait("^ +main +reading pipe:")
+        t.wait(r"^ +0 nap .*idle\.py:3")
+        t.keys("@")
+        t.wait("━ Now .* read (just now|[0-9]+s ago) ━")
+        t.wait(r"^ +1 deeper .*idle\.py:6")
+        t.keys("q")
+        target.stdin.write(b"!")
+        target.stdin.flush()
+        t.wait("idle.woken")
+        t.wait("(just now|[0-9]+s ago): reading pipe:")
+        target.kill()
+        target.wait()
+        t.wait("■ (ended|killed)")
+        t.keys("@")
+        t.wait("━ Now")
+        t.keys("Q")
+        t.wait("events?, 0 lost")
+    finally:
+        target.kill()
+        target.wait()
+
+
+def shim(t, av, capture):
+    """A lesson runs the Python that a script such as pyenv's selects, and not the script; q comes back to the first screen,
+    which folds the capture of the lesson, also of one that was left early."""
+    log = os.path.join(t.home, "log")
+    os.mkdir(os.path.join(t.home, "bin"))
+    path = os.path.join(t.home, "bin", "python3")
+    with open(path, "w") as f:
+        f.write('#!/bin/sh\nprintf "%%s\\n" "$*" >>%s\nexec %s "$@"\n' % (log, sys.executable))
+    os.chmod(path, 0o755)
+    t.open("PATH=%s:$PATH %s" % (os.path.dirname(path), av))
+    t.wait("━ Python processes ━")
+    t.keys("BTab", "Enter")
+    t.wait("━ Lesson 1: ")
+    t.wait("How often was a file opened")
+    t.wait("Enter, then your answer")
+    t.keys("Escape")
+    t.wait("Python processes")
+    t.wait("1 of lessons and tries")
+    with open(log) as f:
+        assert "tempfile" not in f.read(), "the script ran the lesson"
+    t.keys("q")
+    t.wait("READY\\$ ?$")
 
 
 def killed(t, av, capture):
@@ -225,7 +301,7 @@ def plain(t, av, capture):
 def old_terminals(t, av, capture):
     """Other terminal types draw the same."""
     for term in ("linux", "xterm", "screen", "vt100"):
-        t.run("clear; TERM=%s %s %s" % (term, av, capture))
+        t.open("TERM=%s %s %s" % (term, av, capture))
         t.wait("Events")
         t.wait("python started")
         t.keys("j", "j", "k")
@@ -233,10 +309,21 @@ def old_terminals(t, av, capture):
         t.wait("READY\\$ ?$")
 
 
+def size_meanwhile(t, av, capture):
+    """A size that the terminal gets while the program begins, before it waits for such news, is used."""
+    t.open("%s --run %s" % (SCREEN_RESIZED, capture))
+    t.wait("python started")
+    t.wait("F1 help")
+    lines = t.screen().rstrip("\n").split("\n")
+    assert lines[19].startswith(" F1 help") and max(map(len, lines)) <= 64, t.screen()
+    t.keys("Q")
+    t.wait("READY\\$ ?$")
+
+
 def environment(t, av, capture):
     """COLUMNS and LINES of another terminal are ignored; a terminal that cannot place text is refused before anything
     is drawn."""
-    t.run("clear; COLUMNS=200 LINES=60 %s %s" % (av, capture))
+    t.open("COLUMNS=200 LINES=60 %s %s" % (av, capture))
     t.wait("━ Events")
     t.wait("F1 help")
     assert t.screen().rstrip("\n").split("\n")[23].startswith(" F1 help"), t.screen()
@@ -312,6 +399,264 @@ def hostile(t, av, capture):
     t.run("%s -Y 'open.path contains \"red\"' %s" % (av, capture))
     t.wait(r"\\x1b\[31mred\\u202e")
     assert "\u202e" not in t.screen()
+    t.keys("Q")
+    t.wait("READY\\$ ?$")
+
+
+TICKING = """import sys, time
+%s
+i = 0
+while True:
+    i += 1
+    globals()["f" + str(i %% 9 + 1)](i)
+    time.sleep(0.01)
+""" % "\n".join("def f%d(i):\n    sys.audit('tick.f%d', i)" % (i, i) for i in range(1, 10))
+
+
+def row_and_details(screen):
+    """The event under the cursor as the list has it, and as the title, the argument and the stack below have it; None if the
+    screen shows no such event."""
+    row = re.search(r"^▌.*(tick\.f\d) +own (\d+) +[^ ]+:(\d+) (f\d) *$", screen, re.M)
+    title = re.search(r"─ Arguments ─+ (tick\.f\d) ─", screen)
+    value = re.search(r"^ +0 +(\d+) +│", screen, re.M)
+    frame = re.search(r"│.*\b0 (f\d) +[^ ]+:(\d+)", screen)
+    if not (row and title and value and frame):
+        return None
+    return row.groups(), (title[1], value[1], frame[2], frame[1])
+
+
+def snapshot(t, av, capture):
+    """While events arrive, the row under the cursor, the title, the arguments and the stack are of one event."""
+    script = os.path.join(t.home, "ticking.py")
+    with open(script, "w") as f:
+        f.write(TICKING)
+    t.open("%s -- %s -S %s" % (av, sys.executable, script))
+    t.wait(r"^▌.*tick\.f\d.*own \d")
+    # tmux may read a frame in two parts: most screens, and the one that is left in the end, show one event
+    seen, same = {}, 0
+    end = time.monotonic() + DEADLINE
+    while len(seen) < 12 and time.monotonic() < end:
+        both = row_and_details(t.screen())
+        if both and both[0][1] not in seen:
+            seen[both[0][1]] = both
+            same += both[0] == both[1]
+        time.sleep(0.02)
+    assert len(seen) == 12 and same > 6, "%d of %d screens show one event: %s" % (same, len(seen), seen)
+    # the cursor moves away from the newest event: events go on arriving, and what is under it stays
+    t.keys("k")
+    t.wait(r"━ Events .* row [0-9 ]+ of [0-9 ]+ · event [0-9 ]+ · \+[0-9 ]+ below ━")
+    t.keys("k", "k")
+    below = None
+    while time.monotonic() < end:
+        first = t.screen()
+        t.wait(r"\+[0-9 ]*[0-9] below")
+        both, now = row_and_details(first), re.search(r"\+([0-9 ]+) below", first)
+        if both and both[0] == both[1] and now and below and below[1] != now[1] and below[0] == both:
+            break
+        below = (both, now[1]) if now else None
+        time.sleep(0.3)
+    assert below and time.monotonic() < end, t.screen()
+    row, of, event = (int(x.replace(" ", "")) for x in
+                      re.search(r"row ([0-9 ]+) of ([0-9 ]+) · event ([0-9 ]+) · ", first).groups())
+    assert row < of and row <= event, first
+    t.keys("F")
+    t.wait("· following ━")
+    t.keys("Q")
+    t.wait("end ticking.py")
+    t.keys("k")
+    t.wait("events, 0 lost")
+
+
+def positions(t, av, capture):
+    """A search counts its hits, the title says where the cursor is, and both are those of the capture."""
+    found = subprocess.run([av, "export", "-F", "jsonl", "-Y", "subprocess.Popen", capture], capture_output=True, text=True, check=True).stdout
+    seqs = [json.loads(line)["seq"] for line in found.splitlines()]
+    assert len(seqs) > 3
+    t.open("%s %s" % (av, capture))
+    t.wait("━ Events .* row 1 of [0-9]+ · event 0 · ended ━|━ Events .*row 1 of [0-9]+ · event 0 ")
+    t.type("/Popen")
+    t.wait("^ /Popen +%d hits$" % len(seqs))
+    t.keys("Enter")
+    for i, seq in enumerate(seqs):
+        t.wait(r"━ Events .* hit %d of %d · row [0-9]+ of [0-9]+ · event %d " % (i + 1, len(seqs), seq))
+        t.wait(r"^▌.* subprocess\.Popen ")
+        t.keys("n")
+    t.wait("hit 1 of %d · " % len(seqs))
+    t.keys("Q")
+    t.wait("READY\\$ ?$")
+    t.resize(120, 40)
+    t.open("%s -Y subprocess.Popen %s" % (av, capture))
+    t.wait("━ Events subprocess.Popen ━.* %d of 436 · .*row 1 of [0-9]+ · event %d " % (len(seqs), seqs[0]))
+    t.keys("j")
+    t.wait("row 2 of [0-9]+ · event %d " % seqs[1])
+    t.keys("Q")
+    t.wait("READY\\$ ?$")
+
+
+IN_COLUMNS = """import asyncio, os, sys
+import columns_demo
+async def fetch():
+    sys.audit("shop.fetch", 1)
+    await asyncio.sleep(0)
+async def main():
+    await asyncio.create_task(fetch(), name="fetcher")
+asyncio.run(main())
+columns_demo.work()
+"""
+
+
+def columns(t, av, capture):
+    """seq, pid, task, package and interp are columns: += adds them, -= takes them, and what has no room is named."""
+    site = os.path.join(t.home, ".local", "lib", "python%d.%d" % sys.version_info[:2], "site-packages")
+    os.makedirs(os.path.join(site, "columns_demo-1.0.dist-info"))
+    with open(os.path.join(site, "columns_demo.py"), "w") as f:
+        f.write("import sys\ndef work():\n    sys.audit('shop.packed', 2)\n")
+    with open(os.path.join(site, "columns_demo-1.0.dist-info", "METADATA"), "w") as f:
+        f.write("Metadata-Version: 2.1\nName: columns-demo\nVersion: 1.0\n")
+    with open(os.path.join(site, "columns_demo-1.0.dist-info", "RECORD"), "w") as f:
+        f.write("columns_demo.py,,\n")
+    script, made = os.path.join(t.home, "in_columns.py"), os.path.join(t.home, "in_columns.avc")
+    with open(script, "w") as f:
+        f.write(IN_COLUMNS)
+    t.run("PYTHONPATH=%s %s record -q -o %s -- %s %s; echo status $?" % (site, av, made, sys.executable, script))
+    t.wait("^status 0$")
+    found = subprocess.run([av, "export", "-F", "jsonl", "-Y", 'event == "shop.fetch" or event == "shop.packed"', made],
+                           capture_output=True, text=True, check=True).stdout
+    fetch, packed = map(json.loads, found.splitlines())
+    t.resize(200, 60)
+    t.open("%s %s" % (av, made))
+    t.wait("━ Events")
+    t.type(":set columns+=pid seq ta")
+    t.keys("Tab")
+    t.wait("^ :set columns\\+=pid seq task$")
+    t.keys("Enter")
+    t.wait("^ columns = seq time process pid thread event arguments caller task; \\+= adds, -= takes")
+    t.type(":set columns+=package interp")
+    t.keys("Enter")
+    t.wait("columns = seq .* interp .* package task")
+    t.type("f")
+    t.wait("filter: ")
+    t.type('event == "shop.fetch" or event == "shop.packed"')
+    t.keys("Enter")
+    # in the order of the list: event, time, process, interpreter, task, event, package, arguments
+    t.wait(r"^.*│▌•? +%d +[0-9.]+ +%d +i0 +fetcher +shop\.fetch +own " % (fetch["seq"], fetch["pid"]))
+    t.wait(r"^.*│ •? +%d +[0-9.]+ +%d +i0 +shop\.packed +columns.demo +own " % (packed["seq"], packed["pid"]))
+    t.type(":set columns-=pid interp")
+    t.keys("Enter")
+    t.wait(r"^.*│▌•? +%d +[0-9.]+ +fetcher +shop\.fetch " % fetch["seq"])
+    t.type(":set columns+=pid interp")
+    t.keys("Enter")
+    t.wait(" columns = seq time process pid interp")
+    t.resize(80, 24)
+    t.type(":set columns+=pid")
+    t.keys("Enter")
+    t.wait(r"^ no room on this screen for .*interp.*; columns = seq")
+    t.type(":set columns=+pid")
+    t.keys("Enter")
+    t.wait("columns= replaces the list; :set columns\\+=pid adds to it")
+    t.keys("Q")
+    t.wait("READY\\$ ?$")
+
+
+ASKED = """import ctypes, os, pickle, socket, subprocess, sys
+HERE = os.path.dirname(os.path.abspath(__file__))
+class Order:
+    pass
+def work():
+    with open(os.path.join(HERE, "written.txt"), "w") as f:
+        f.write("1")
+    with open(os.path.join(HERE, "written.txt")) as f:
+        f.read()
+    os.chmod(os.path.join(HERE, "written.txt"), 0o600)
+    subprocess.run(["/bin/echo", "hello"], stdout=subprocess.DEVNULL)
+    socket.getaddrinfo("localhost", 4321)
+    with socket.socket() as s:
+        s.settimeout(5)
+        try:
+            s.connect(("127.0.0.1", 9))
+        except OSError:
+            pass
+    eval("1 + 1")
+    ctypes.CDLL("libc.so.6")
+    pickle.loads(pickle.dumps(Order()))
+    sys.audit("asker.done", 7)
+work()
+"""
+
+# What is chosen, how many events match (None: not said here), what is looked for, and a row that must be there then.
+READY_FILTERS = [("files-written", 2, "written", r"open +.*written.txt w "), ("files-read", None, "written", r"open +.*written.txt r "),
+                 ("commands-run", 1, "echo", "subprocess.Popen +/bin/echo hello"), ("network-out", 1, "socket", "socket.connect +127.0.0.1:9 "),
+                 ("names-looked-up", 1, "localhost", "socket.getaddrin.* localhost 4321"),
+                 ("code-from-strings", None, "asked.py:19", "compile +<string> +asked.py:19 work"),
+                 ("native-loaded", None, "libc.so", "ctypes.dlopen +libc.so.6"), ("objects-unpickled", 1, "Order", "pickle.find_class +__main__.Order"),
+                 ("permissions-changed", 1, "written", r"os.chmod +.*written.txt 0600"), ("only-my-code", None, "asker.done", "asker.done +own 7")]
+READY_SUMMARIES = [("files-written", "file", "written", r"written\.txt +1 "), ("files-read", "file", "written", r"written\.txt +1 "),
+                   ("hosts-contacted", "host", "127", "127.0.0.1:9 +1 "), ("names-looked-up", "host", "localhost", "localhost:4321 +1 "),
+                   ("commands-run", "command", "echo", "/bin/echo hello +1 "), ("modules-imported", "module", "pickle", "_?pickle +[0-9]"),
+                   ("code-from-strings", "caller", "asked.py:19", "asked.py:19 work +2 "), ("libraries-loaded", "what", "libc", "libc.so.6 +1 "),
+                   ("objects-unpickled", "what", "Order", "Order +1 "), ("my-code", "caller", "asked.py:1", "asked.py:1 <module> +[0-9]")]
+
+
+def questions(t, av, capture):
+    """The ten ready filters and the ten ready summaries are opened by keys; file, peer, port, command and bits of flags are asked for."""
+    script, made = os.path.join(t.home, "asked.py"), os.path.join(t.home, "asked.avc")
+    with open(script, "w") as f:
+        f.write(ASKED)
+    t.run("%s record -q -o %s -- %s -B %s; echo status $?" % (av, made, sys.executable, script))
+    t.wait("^status 0$")
+    t.open("%s --no-config %s" % (av, made))
+    t.wait("━ Events")
+    for i, (name, n, word, row) in enumerate(READY_FILTERS):
+        t.keys("f", "C-u", *["Down"] * (i + 1), "Enter", "/", *word, "Enter")
+        t.wait("━ Events %s ━.* %s of [0-9]+.* hit " % (name, n or "[1-9][0-9]*"))
+        t.wait(row)
+    for name, by, word, row in READY_SUMMARIES:
+        t.keys(":", *"summary", "Space", *name[:-1], "Tab", "Enter", "/", *word, "Enter")
+        t.wait("━ Summary .* by %s · " % by)
+        t.wait("^▌ .*" + row)
+        t.keys("q")
+    for text, n, row in [('file contains "written"', 3, "os.chmod"), ('peer == "127.0.0.1"', 1, "socket.connect"), ("port == 9", 1, "socket.connect"),
+                         ('command contains "echo"', 1, "subprocess.Popen"), ('open.flags & O_CREAT and file contains "written"', 1, "written.txt w ")]:
+        t.keys("f", "C-u", *(" ".join(text).replace("   ", " Space ").split()), "Enter")
+        t.wait("━ Events %s.* %d of [0-9]+" % (re.escape(text[:10]), n))
+        t.wait("^.*" + row)
+    t.keys("Q")
+    t.wait("READY\\$ ?$")
+
+
+def folds(t, av, capture):
+    """What Python does before a program's first line is one row that explains itself; a program's own events alarm nobody."""
+    script, made = os.path.join(t.home, "folded.py"), os.path.join(t.home, "folded.avc")
+    with open(script, "w") as f:
+        f.write("import json, sys\nsys.audit('folded.done', 7)\n")
+    t.run("%s record -q -o %s -- %s %s; echo status $?" % (av, made, sys.executable, script))
+    t.wait("^status 0$")
+    t.open("%s %s" % (av, made))
+    first = t.wait("^▌▸ +[0-9.]+ python started +[0-9]+ events before your first line · Enter (opens|looks inside)")
+    n = int(re.search("([0-9]+) events before your first line", first)[1])
+    assert n > 10 and "marshal.loads" not in first, first
+    t.wait(r"^ ▸ +[0-9.]+ import +json +\+[0-9]+, [0-9.]+ (ns|µs|ms) +folded.py:1 <module>")
+    t.wait(r"Python raised %d events before the" % n)
+    t.keys("Enter")
+    t.wait("━ Inside python started ━+ %d events, .* Bksp back ━" % n)
+    t.keys("BSpace")
+    t.wait("━ Events .*imports folded")
+    t.keys("z")  # each event in the list
+    t.wait("^▌▾")
+    t.keys("z")
+    t.wait("^▌▸.*%d events before your first line" % n)
+    t.type("/folded.done")
+    t.keys("Enter")
+    t.wait(r"^▌.* folded\.done +own 7 +folded.py:2 <module>")
+    t.wait("The program's own event")
+    t.keys("k")
+    t.wait(r"^ .* folded\.done +own 7 ")
+    assert "[unknown]" not in t.screen()
+    own = next(line for line in t.screen(escapes=True).split("\n") if "folded.done" in line)
+    codes = [set(code.split(";")) for code in re.findall(r"\x1b\[([0-9;]*)m", own)]
+    assert not any("7" in code or "210" in code for code in codes), "trouble: %r" % own
+    t.resize(120, 40)
+    t.wait("python started +[0-9]+ events before your first line · Enter looks inside")
     t.keys("Q")
     t.wait("READY\\$ ?$")
 
@@ -402,7 +747,7 @@ def mouse(t, av, capture):
 def colours(t, av, capture):
     """As many colours as the terminal has: 256, 8 or none; themes differ."""
     def ink(term, theme):
-        t.run("clear; TERM=%s %s --no-config -Y socket.connect %s" % (term, av, capture))
+        t.open("TERM=%s %s --no-config -Y socket.connect %s" % (term, av, capture))
         t.wait("Events socket.connect")
         t.type(":theme " + theme)
         t.wait(":theme %s" % theme)
@@ -421,14 +766,16 @@ def colours(t, av, capture):
     assert "3" not in re.sub("39", "", ink("vt100", "dark")), "none of none"
 
 
-SCRIPTS = [recorded, launched, interactive, killed, suspended, plain, old_terminals, start_page, environment, languages, clusters, hostile, compared, tried, clipboard, mouse, colours]
+SCRIPTS = [recorded, launched, interactive, snapshot, positions, columns, questions, folds, shim, quiet, killed, suspended, plain, old_terminals, size_meanwhile, start_page, environment, languages, clusters, hostile, compared, tried, clipboard, mouse, colours]
 
 
 def main():
     if not shutil.which("tmux"):
         print("skipped: tmux is not installed")
         return 77
-    av, tool, names = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), sys.argv[3:]
+    global SCREEN_RESIZED
+    av, tool, SCREEN_RESIZED = map(os.path.abspath, sys.argv[1:4])
+    names = sys.argv[4:]
     folder = tempfile.mkdtemp(prefix="auditview-tmux-")
     capture = os.path.join(folder, "shop.avc")
     subprocess.run([tool, "--sample", capture], check=True)

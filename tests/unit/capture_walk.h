@@ -18,6 +18,7 @@
 #include "model/relations.h"
 #include "model/selection.h"
 #include "model/trace.h"
+#include "model/trace_task.h"
 #include "model/value_iter.h"
 #include "whole.h"
 
@@ -33,6 +34,23 @@ static inline uint64_t walk_descriptors(struct trace *t, const struct event *e)
 		arguments_skip(&a, &arg);
 	}
 	return sum;
+}
+
+static inline uint64_t walk_task(struct trace *t, const struct event *e)
+{
+	struct trace_task task;
+	const char *name;
+	uint64_t sum = 0;
+	size_t n;
+	if (!trace_task(t, e->task, &task))
+		return 0;
+	for (size_t i = 0; i < task.n_name; i += 16)
+		sum += (uint8_t)task.name[i];
+	for (uint32_t i = 0; i < task.n_awaited && i < 100; i++)
+		sum += trace_task_next(&task, &name, &n) ? n : (abort(), 0);
+	if (!trace_task_name(t, e->task) || !trace_task_name_text(t, 1, &n))
+		abort();
+	return sum + (uint64_t)task.id + task.n_more;
 }
 
 /* Seal superblock, trailer and every block whose header has plausible sizes, found at its place or
@@ -99,13 +117,14 @@ static inline uint64_t capture_walk(struct trace *t, uint64_t max_rows)
 		if (!trace_event(t, i * step, &e))
 			abort();
 		if (e.name > trace_n_names(t) || e.args > trace_n_values(t) ||
-		    e.stack > trace_n_stacks(t) || e.descriptors > trace_n_values(t))
+		    e.stack > trace_n_stacks(t) || e.descriptors > trace_n_values(t) ||
+		    e.task > trace_n_values(t))
 			abort();
 		const uint64_t *objects = trace_event_objects(t, e.seq, &n_objects);
 		for (uint32_t k = 0; k < n_objects; k++)
 			sum += objects[k];
 		sum += walk_value(t, e.args, objects, n_objects) + e.time_ns;
-		sum += walk_descriptors(t, &e);
+		sum += walk_descriptors(t, &e) + walk_task(t, &e);
 		trace_name(t, e.name, &n_bytes);
 		sum += trace_stack_depth(t, e.stack) + trace_caller(t, e.stack) +
 		       trace_stack_package(t, e.stack) + n_bytes;

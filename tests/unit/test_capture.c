@@ -350,8 +350,8 @@ static void refuses(void **state)
 	err_destroy(err);
 }
 
-/* A process that writes a capture into a pipe. It flushes what it has, waits for a byte through `go`,
- * and goes on; with is_killed it dies then. */
+/* A process that writes a capture into a pipe. It flushes what it has, waits for a byte through
+ * `go`, and goes on; with is_killed it dies then. */
 static pid_t pipe_writer(int to[2], int go[2], bool is_killed)
 {
 	char name[64], byte;

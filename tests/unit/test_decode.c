@@ -15,6 +15,7 @@
 #include "base/value.h"
 #include "capture/writer.h"
 #include "model/trace.h"
+#include "model/trace_task.h"
 #include "probe/abi.h"
 #include "recorder/decoder.h"
 
@@ -110,7 +111,7 @@ static bool raise_named(struct world *w, uint32_t tid, uint32_t interpreter, con
 		       .interpreter = interpreter,
 		       .name_bytes = 3,
 		       .args_bytes = 3,
-		       .thread_name_bytes = n_bytes },
+		       .thread_name_bytes = (uint16_t)n_bytes },
 		.name = "x.y",
 		.args = { VALUE_TUPLE, 0, 0 } };
 	memcpy(r.thread, value, n_bytes < sizeof(r.thread) ? n_bytes : sizeof(r.thread));
@@ -145,6 +146,25 @@ static void raise_event(struct world *w, uint32_t tid)
 	uint64_t before = decoder_n_events(w->decoder);
 	decoder_event(w->decoder, &r.e.r, sizeof(r), tid);
 	assert_int_equal(decoder_n_events(w->decoder), before + 1);
+}
+
+/* Raise an event in a task. n_bytes 0: the same task as before. */
+static bool raise_task(struct world *w, const void *task, size_t n_bytes)
+{
+	struct {
+		struct record_event e;
+		char name[8];
+		uint8_t args[8];
+		uint8_t task[1024];
+	} r = { .e = { .r = { .size = sizeof(r), .type = RECORD_EVENT, .flags = RECORD_TASK },
+		       .tid = 7,
+		       .name_bytes = 3,
+		       .args_bytes = 3,
+		       .task_bytes = (uint16_t)n_bytes },
+		.name = "x.y",
+		.args = { VALUE_TUPLE, 0, 0 } };
+	memcpy(r.task, task, n_bytes < sizeof(r.task) ? n_bytes : sizeof(r.task));
+	return decoder_event(w->decoder, &r.e.r, sizeof(r), 7);
 }
 
 /* Threads start and end without end: the decoder keeps those that live, and some that have just
@@ -396,6 +416,74 @@ static void test_many_names(void **state)
 	unlink(w.path);
 }
 
+#define TASK_A "\x10\x03\x03\x09\x01\x61\x05\x40\x10\x00\x00" /* a, id 32 */
+#define TASK_B                                                                                     \
+	"\x10\x03\x03\x0a\x05\x02\x62\x62\x05\x02\x10\x02\x02\x09\x01\x61\x00" /* cut; a, and one */
+#define TASK_BYTES(text) text, sizeof(text) - 1
+
+static void expect_task(struct trace *t, uint64_t row, const char *name, int64_t id,
+			uint32_t n_awaited)
+{
+	struct event e;
+	struct trace_task task;
+	assert_true(trace_event(t, row, &e));
+	assert_int_equal(trace_task(t, e.task, &task), name != NULL);
+	if (!name)
+		return;
+	assert_int_equal(task.n_name, strlen(name));
+	assert_memory_equal(task.name, name, task.n_name);
+	assert_int_equal(task.id, id);
+	assert_int_equal(task.n_awaited, n_awaited);
+}
+
+/* A task is written with the first of its events, and again after another one: also if the event
+ * that carried it is not wanted. */
+static void test_tasks(void **state)
+{
+	struct world w;
+	struct trace *t = NULL;
+	world_init(&w, true);
+	assert_true(raise_task(&w, "", 0)); /* its first event was lost */
+	assert_true(raise_task(&w, TASK_BYTES(TASK_A)));
+	assert_true(raise_task(&w, "", 0));
+	raise_event(&w, 7); /* without a task */
+	assert_true(raise_task(&w, "", 0));
+	assert_true(raise_task(&w, TASK_BYTES(TASK_B)));
+	assert_true(raise_task(&w, "", 0));
+	world_close(&w);
+	assert_null(trace_open(w.path, NULL, &t));
+	expect_task(t, 0, NULL, 0, 0);
+	expect_task(t, 1, "a", 32, 0);
+	expect_task(t, 2, "a", 32, 0);
+	expect_task(t, 3, NULL, 0, 0);
+	expect_task(t, 4, "a", 32, 0);
+	expect_task(t, 5, "bb\u2026", 1, 2);
+	expect_task(t, 6, "bb\u2026", 1, 2);
+	trace_close(t);
+	unlink(w.path);
+}
+
+/* Every cut and every changed byte of a task is either read or refused. */
+static void test_bad_tasks(void **state)
+{
+	struct world w;
+	uint64_t n = 0, n_good = 0;
+	world_init(&w, true);
+	for (size_t i = 0; i < sizeof(TASK_B) - 1; i++)
+		for (unsigned v = 0; v < 256; v++, n++) {
+			uint8_t bytes[] = TASK_B;
+			bytes[i] = (uint8_t)v;
+			n_good += raise_task(&w, bytes, sizeof(bytes) - 1);
+		}
+	for (size_t i = 1; i < sizeof(TASK_B) - 1; i++, n++)
+		assert_false(raise_task(&w, TASK_B, i));
+	uint8_t more[1024] = TASK_B; /* as much as a record has, of which it says more */
+	assert_false(raise_task(&w, more, UINT16_MAX));
+	assert_int_equal(decoder_n_bad(w.decoder), n + 1 - n_good);
+	assert_true(n_good > 300 && n_good < n / 2);
+	world_fini(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -404,7 +492,8 @@ int main(void)
 		cmocka_unit_test(test_no_time),         cmocka_unit_test(test_told),
 		cmocka_unit_test(test_renamed),         cmocka_unit_test(test_unwanted),
 		cmocka_unit_test(test_interpreters),    cmocka_unit_test(test_malformed),
-		cmocka_unit_test(test_many_names),
+		cmocka_unit_test(test_many_names),      cmocka_unit_test(test_tasks),
+		cmocka_unit_test(test_bad_tasks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* Descriptors of other processes: what the kernel's texts of them say, and our own as an example. */
+/* Descriptors of other processes: the kernel's texts of them, and our own as an example. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,10 +11,12 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/attr.h"
 #include "system/descriptor.h"
+#include "system/unix_socket.h"
 
 #define REST " 00000000:00000000 00:00000000 00000000     0        0 "
 #define HEAD                                                                                       \
@@ -107,12 +109,79 @@ static void our_own_are_found(void **state)
 	close(s);
 }
 
+static const char *name_of(int fd)
+{
+	static char name[DESCRIPTOR_SOCKET_BYTES];
+	struct stat st;
+	assert_int_equal(fstat(fd, &st), 0);
+	name[0] = 0;
+	(void)unix_socket_name(getpid(), st.st_ino, name, sizeof(name));
+	return name;
+}
+
+static int unix_socket(int type, const char *path, size_t n_path)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	memcpy(a.sun_path, path, n_path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a,
+			      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n_path)),
+			 0);
+	return fd;
+}
+
+static void unix_sockets_have_a_name_and_a_peer(void **state)
+{
+	char self[64], path[64], abstract[64] = "", want[256];
+	int pair[2];
+	FILE *comm = fopen("/proc/self/comm", "re");
+	assert_true(comm && fscanf(comm, "%40[^\n]", self) == 1);
+	fclose(comm);
+	snprintf(self + strlen(self), 20, "[%d]", (int)getpid());
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	if (!name_of(pair[0])[0]) {
+		print_message("this kernel does not answer sock_diag(7) about Unix sockets\n");
+		skip();
+	}
+	snprintf(want, sizeof(want), "unix -> %s", self);
+	assert_string_equal(name_of(pair[0]), want);
+
+	snprintf(path, sizeof(path), "/tmp/auditview-descriptor-%d\n", (int)getpid());
+	int server = unix_socket(SOCK_STREAM, path, strlen(path));
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	memcpy(a.sun_path, path, strlen(path));
+	assert_int_equal(listen(server, 1), 0);
+	int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_string_equal(name_of(client), ""); /* neither bound nor connected */
+	assert_int_equal(connect(client, (struct sockaddr *)&a, sizeof(a)), 0);
+	int accepted = accept4(server, NULL, NULL, SOCK_CLOEXEC);
+	snprintf(want, sizeof(want), "unix %s listening", path);
+	assert_string_equal(name_of(server), want);
+	snprintf(want, sizeof(want), "unix ->%s %s", path, self);
+	assert_string_equal(name_of(client), want);
+	snprintf(want, sizeof(want), "unix %s-> %s", path, self);
+	assert_string_equal(name_of(accepted), want);
+	unlink(path);
+
+	snprintf(abstract + 1, sizeof(abstract) - 1, "auditview-%d", (int)getpid());
+	int bound = unix_socket(SOCK_DGRAM, abstract, 1 + strlen(abstract + 1));
+	snprintf(want, sizeof(want), "unix-dgram @%s", abstract + 1);
+	assert_string_equal(name_of(bound), want);
+	close(pair[1]);
+	assert_string_equal(name_of(pair[0]), ""); /* its peer has gone */
+	int all[] = { pair[0], server, client, accepted, bound };
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		close(all[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_kernels_lists_are_understood),
 		cmocka_unit_test(a_text_is_a_socket_or_not),
 		cmocka_unit_test(our_own_are_found),
+		cmocka_unit_test(unix_sockets_have_a_name_and_a_peer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

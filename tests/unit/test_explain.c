@@ -188,7 +188,8 @@ static void test_wrap(void **state)
 	wrap_add(&to, "打开文件的进程", 2, 8);
 	assert_string_equal(to.s, "  打开文\n  件的进\n  程\n");
 	strbuf_clear(&to);
-	/* no line begins with a comma or ends with an opening parenthesis; Latin words stay whole */
+	/* no line begins with a comma or ends with an opening parenthesis; Latin words stay
+	 * whole */
 	wrap_add(&to, "打开文件，（见 os.open 的）", 2, 10);
 	assert_string_equal(to.s, "  打开文\n  件，（见\n  os.open\n  的）\n");
 	strbuf_fini(&to);

@@ -202,7 +202,8 @@ static void a_socket_is_a_socket(void **state)
 	int pair[2];
 	desk_init(&d);
 	int fd = make(&d, "a", a);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	for (int i = 0; i < 2; i++)
+		assert_true((pair[i] = socket(AF_UNIX, SOCK_STREAM, 0)) >= 0);
 	event(&d, "socket.sendmsg", fd, true, 0);      /* it was one, and is a file now */
 	event(&d, "socket.sendmsg", pair[0], true, 0); /* without addresses: nothing new */
 	event(&d, "socket.bind", 100000, true, 0);

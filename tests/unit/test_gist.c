@@ -191,8 +191,27 @@ static void test_width(void **state)
 	      "r", 0);
 	check("/srv/…/live/settings.json r", 28, "open", "ssi",
 	      "/srv/shop/config/live/settings.json", "r", 0);
-	check("/srv/…/settings.js…", 19, "open", "ssi", "/srv/shop/config/live/settings.json", "r",
+	check("…/settings.json r", 19, "open", "ssi", "/srv/shop/config/live/settings.json", "r",
 	      0);
+	check("…/sett…s.json r", 15, "open", "ssi", "/srv/shop/config/live/settings.json", "r", 0);
+	check("\"…/a settings.json\" r", 21, "open", "ssi", "/srv/shop/config/live/a settings.json",
+	      "r", 0);
+	check("GET http://127…/orders/7", 24, "urllib.Request", "snns",
+	      "http://127.0.0.1:8077/orders/7", "GET");
+	/* commands differ by their last words */
+	check("/usr/bin/gzip -9 …/Utrecht-6.txt", 33, "subprocess.Popen", "sa", "/usr/bin/gzip",
+	      "/usr/bin/gzip", "-9", "/tmp/shop-ltrw6yqw/Utrecht-6.txt", NULL);
+	check("…/gzip -9 …/Utrecht-6.txt", 25, "subprocess.Popen", "sa", "/usr/bin/gzip",
+	      "/usr/bin/gzip", "-9", "/tmp/shop-ltrw6yqw/Utrecht-6.txt", NULL);
+	check("…/gzip -9 …echt-6.txt", 21, "subprocess.Popen", "sa", "/usr/bin/gzip",
+	      "/usr/bin/gzip", "-9", "/tmp/shop-ltrw6yqw/Utrecht-6.txt", NULL);
+	/* a backslash of an escape is one cell */
+	check("\"…/\\x1b[31…u202e.json\" r", 24, "open", "ssi", "/srv/shop/\x1b[31mred\u202e.json",
+	      "r", 0);
+	check("…/gzip '…aulo-4.txt'", 22, "subprocess.Popen", "sa", "/usr/bin/gzip",
+	      "/usr/bin/gzip", "/tmp/shop-ltrw6yqw/São Paulo-4.txt", NULL);
+	check("…/gzip '…/São Paulo-4.txt'", 26, "subprocess.Popen", "sa", "/usr/bin/gzip",
+	      "/usr/bin/gzip", "/tmp/shop-ltrw6yqw/São Paulo-4.txt", NULL);
 	check("http://127.0.0.1/…/7", 20, "webbrowser.open", "s", "http://127.0.0.1/orders/of/7");
 	check("rm -rf …", 8, "os.system", "b", "rm -rf /srv");
 	check("大…", 4, "os.system", "s", "大阪大阪");

@@ -1,7 +1,7 @@
 /*
- * test_interrupted: what our stop does to a call that a thread is in. A call that the stop has ended
- * is known with all of its arguments, but never from what was noted at an earlier stop. A thread
- * that makes our calls in the middle of its sleep sleeps no longer than it asked for.
+ * test_interrupted: what our stop does to a call that a thread is in. A call that the stop has
+ * ended is known with all of its arguments, but never from what was noted at an earlier stop. A
+ * thread that makes our calls in the middle of its sleep sleeps no longer than it asked for.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -186,8 +186,8 @@ static void a_call_that_has_ended_is_known(void **state)
 	end(pid);
 }
 
-/* What was noted before one stop says nothing at the next: the thread is in another call by then, of
- * which everything but the first argument is the same. */
+/* What was noted before one stop says nothing at the next: the thread is in another call by then,
+ * of which everything but the first argument is the same. */
 static void a_note_serves_one_stop(void **state)
 {
 	(void)state;
@@ -219,8 +219,8 @@ static void a_note_serves_one_stop(void **state)
 	}
 }
 
-/* Make a call in the thread after most of its sleep has passed. Returns how long it slept, in ms; 0:
- * the thread had woken up before. */
+/* Make a call in the thread after most of its sleep has passed. Returns how long it slept, in ms;
+ * 0: the thread had woken up before. */
 static uint64_t sleep_with_a_visit(bool all_stopped)
 {
 	struct remote_place place = { .last_tid = 0 };

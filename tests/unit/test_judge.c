@@ -86,8 +86,8 @@ static void test_slow_one(void **state)
 	quick = start_python();
 	struct judge *j = NULL;
 	bool is_quick = false;
-	/* It takes half a millisecond, and would take 2 s if it waited for the slow one; but machines
-	 * are loaded. */
+	/* It takes half a millisecond, and would take 2 s if it waited for the slow one; but
+	 * machines are loaded. */
 	for (unsigned i = 0; i < 5 && !is_quick; i++) {
 		judge_destroy(j);
 		assert_null(judge_create(check, &j));

@@ -136,6 +136,14 @@ static void write_capture(struct book *b)
 	assert_null(writer_close(b->w));
 }
 
+/* The capture of write_capture(), opened, and what in it is the program's own. */
+static void open_written(struct book *b, struct trace **t, struct own *own)
+{
+	write_capture(b);
+	assert_null(trace_open(b->path, NULL, t));
+	assert_null(own_make(*t, own));
+}
+
 static void test_what_a_program_caused_itself(void **state)
 {
 	static const uint8_t roles[] = {
@@ -145,9 +153,7 @@ static void test_what_a_program_caused_itself(void **state)
 	struct trace *t;
 	struct own own;
 
-	write_capture(&b);
-	assert_null(trace_open(b.path, NULL, &t));
-	assert_null(own_make(t, &own));
+	open_written(&b, &t, &own);
 	assert_int_equal(own.n, ARRAY_LEN(roles));
 	for (size_t i = 0; i < ARRAY_LEN(roles); i++)
 		if (own.roles[i] != roles[i])
@@ -233,9 +239,7 @@ static void test_truths(void **state)
 	struct trace *t;
 	struct own own;
 
-	write_capture(&b);
-	assert_null(trace_open(b.path, NULL, &t));
-	assert_null(own_make(t, &own));
+	open_written(&b, &t, &own);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct lesson_step s = { .kind = rows[i].kind,
 					 .arg = rows[i].arg,

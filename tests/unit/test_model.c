@@ -44,7 +44,7 @@ static int random_close(void **state)
 
 static uint32_t column_of(const struct event *e, enum group_column column)
 {
-	uint32_t ids[] = { e->name, e->thread, e->args, e->stack };
+	uint32_t ids[] = { e->name, e->thread, e->args, e->stack, e->task };
 	return ids[column];
 }
 

@@ -288,6 +288,45 @@ static void test_place_changes(void **state)
 	assert_holds("out", "not ours");
 }
 
+static void assert_lost(struct new_file *f, const char *word)
+{
+	struct err *err = new_file_finish(f);
+	assert_non_null(err);
+	assert_int_equal(err->code, ERR_NOT_FOUND);
+	if (!strstr(err->message, word))
+		fail_msg("%s does not say %s", err->message, word);
+	err_destroy(err);
+}
+
+/* A file that nobody finds under its name is not finished, and no other file takes its place. */
+static void test_taken_away(void **state)
+{
+	(void)state;
+	struct new_file *f = opened("out", NEW_FILE_GROWS, "a");
+	unlink("out");
+	assert_lost(f, "lost");
+	f = opened("out", NEW_FILE_GROWS, "b");
+	assert_int_equal(rename("out", "elsewhere"), 0);
+	assert_lost(f, "/elsewhere");
+	assert_holds("elsewhere", "b");
+	f = opened("out", NEW_FILE_GROWS, "c");
+	file_make("other", "other", 0600);
+	assert_int_equal(rename("other", "out"), 0);
+	assert_lost(f, "lost");
+	assert_holds("out", "other");
+	f = opened("out", NEW_FILE_GROWS, "d"); /* in out.part */
+	file_make("other", "no capture", 0600);
+	assert_int_equal(rename("other", "out.part"), 0);
+	assert_lost(f, "lost");
+	assert_holds("out", "other");
+	assert_holds("out.part", "no capture");
+	assert_int_equal(mkdir("folder", 0700), 0);
+	f = opened("folder/out", NEW_FILE_GROWS, "e");
+	unlink("folder/out");
+	assert_int_equal(rmdir("folder"), 0);
+	assert_lost(f, "lost");
+}
+
 static void test_killed(void **state)
 {
 	int status;
@@ -327,6 +366,7 @@ int main(void)
 		IN_FOLDER(test_streams),
 		IN_FOLDER(test_two_writers),
 		IN_FOLDER(test_place_changes),
+		IN_FOLDER(test_taken_away),
 		IN_FOLDER(test_killed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -227,6 +227,8 @@ static const struct { const char *line; enum err_code code; const char *message,
 	{ "-Z", ERR_USAGE, "unknown option -Z", "--help" },
 	{ "--bogus", ERR_USAGE, "unknown option --bogus", "all options" },
 	{ "stat a --by theem", ERR_USAGE, "cannot use \"theem\" for --by: expected one of event, category", "nearest is theme" },
+	{ "stat a --by pidd", ERR_USAGE, "cannot use \"pidd\" for --by: expected one of event, category", "nearest is pid" },
+	{ "stat a --by seq", ERR_USAGE, "cannot use \"seq\" for --by: expected one of event, category", NULL },
 	{ "-P 1", ERR_USAGE, "unknown option -P", "-p, --pid" },
 	{ "-stack", ERR_USAGE, "expected a size", NULL },
 	{ "--st both", ERR_USAGE, "--st can mean --stack, --stack-bytes, --string-bytes", NULL },
@@ -328,6 +330,12 @@ static void test_table_is_sound(void **state)
 		assert_int_equal(row->kind == OPTION_FLAG || row->kind == OPTION_SWITCH,
 				 row->arg == NULL);
 		assert_true(row->kind != OPTION_CHOICE || row->words);
+		assert_true(row->kind != OPTION_WORD || option_word(row, 0));
+		for (size_t w = 0; option_word(row, w); w++)
+			if (!strstr(row->arg, option_word(row, w)) &&
+			    !strstr(row->doc, option_word(row, w)))
+				fail_msg("--%s does not say that it takes %s", row->name,
+					 option_word(row, w));
 		for (size_t j = 0; j < i; j++) {
 			assert_string_not_equal(row->name, options_table[j].name);
 			assert_true(!row->letter || row->letter != options_table[j].letter);

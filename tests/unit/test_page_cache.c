@@ -20,6 +20,8 @@ enum { PAGE = 4096, PAGES = 4096, HOLE = 7 };
 struct fake {
 	struct mem_reader reader;
 	unsigned n_reads, of_page[PAGES];
+	uint64_t changed; /* an address with another byte; 0: none */
+	bool has_no_hole;
 };
 
 static uint8_t byte_at(uint64_t address)
@@ -33,11 +35,12 @@ static bool fake_read(void *ctx, raddr from, void *to, size_t n_bytes)
 	f->n_reads++;
 	for (size_t i = 0; i < n_bytes; i++) {
 		uint64_t at = from.v + i;
-		if (at < BASE || at >= BASE + (uint64_t)PAGES * PAGE || (at - BASE) / PAGE == HOLE)
+		if (at < BASE || at >= BASE + (uint64_t)PAGES * PAGE ||
+		    ((at - BASE) / PAGE == HOLE && !f->has_no_hole))
 			return false;
 		if (i == 0 || at % PAGE == 0)
 			f->of_page[(at - BASE) / PAGE]++;
-		((uint8_t *)to)[i] = byte_at(at);
+		((uint8_t *)to)[i] = (uint8_t)(byte_at(at) + (at == f->changed));
 	}
 	return true;
 }
@@ -128,9 +131,42 @@ static void tables_of_a_module_fit(void **state)
 	page_cache_destroy(c);
 }
 
+/* It is asked whether all that was read is as it was. */
+static void a_change_is_seen(void **state)
+{
+	(void)state;
+	struct fake f;
+	uint8_t bytes[2 * PAGE];
+	begin(&f);
+	struct page_cache *c = page_cache_create(&f.reader);
+	assert_true(page_cache_is_same(c)); /* nothing was read */
+	expect(c, 3 * PAGE + 8, 8);
+	expect(c, 40 * PAGE + 8, 8);
+	assert_false(page_cache_read(c, RADDR(BASE + HOLE * PAGE), bytes, 8));
+	assert_true(page_cache_is_same(c));
+	f.changed = BASE + 40 * PAGE + PAGE - 1;
+	assert_false(page_cache_is_same(c));
+	f.changed = BASE + 41 * PAGE; /* of a page that was not read */
+	assert_true(page_cache_is_same(c));
+	f.has_no_hole = true;
+	assert_false(page_cache_is_same(c));
+	f.has_no_hole = false;
+	assert_true(page_cache_is_same(c));
+	/* what is not kept cannot be compared */
+	assert_true(page_cache_read(c, RADDR(BASE + 100 * PAGE), bytes, 2 * PAGE));
+	assert_false(page_cache_is_same(c));
+	page_cache_destroy(c);
+	c = page_cache_create(&f.reader);
+	for (unsigned i = 100; i < 1000; i++)
+		assert_true(page_cache_read(c, RADDR(BASE + i * PAGE), bytes, 1));
+	assert_false(page_cache_is_same(c));
+	page_cache_destroy(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_change_is_seen),
 		cmocka_unit_test(each_page_is_read_once),
 		cmocka_unit_test(a_page_that_is_not_there),
 		cmocka_unit_test(old_pages_make_room),

@@ -89,6 +89,52 @@ static void test_event(void **s)
 	in_process(event_body);
 }
 
+/* ---- names ---- */
+
+static void raise_named(const char *name)
+{
+	int (*hook)(const char *, void *, void *) = (int (*)(const char *, void *, void *))(
+	    (uint8_t *)ctx + PROBE_BLOB_OFF);
+	expect_equal("the hook's answer", (uint64_t)hook(name, NULL, ctx), 0);
+}
+
+/* Names of each length, which end at the last byte that is mapped, and at each place in a word. */
+static void names_body(void)
+{
+	target_init(0, 1);
+	uint8_t *pages = mmap(NULL, 2 * PROBE_PAGE, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (pages == MAP_FAILED || mprotect(pages + PROBE_PAGE, PROBE_PAGE, PROT_NONE) < 0)
+		abort();
+	uint64_t at = 0;
+	for (uint32_t n = 0; n <= 40; n++)
+		for (uint32_t before_end = 0; before_end < 9; before_end++) {
+			char *name = (char *)pages + PROBE_PAGE - 1 - before_end - n;
+			memset(pages, 0xff, PROBE_PAGE);
+			for (uint32_t i = 0; i < n; i++)
+				name[i] = (char)('A' + i);
+			name[n] = 0;
+			raise_named(name);
+			const uint8_t *record = (const uint8_t *)slot(0) + PROBE_PAGE + at;
+			struct record_event e;
+			memcpy(&e, record, sizeof(e));
+			expect_equal("type", e.r.type, RECORD_EVENT);
+			expect_equal("bytes of the name", e.name_bytes, n);
+			expect_equal("hash", e.name_hash, (uint32_t)name_hash(name, n));
+			expect_equal("name", !memcmp(record + sizeof(e), name, n), true);
+			for (uint32_t i = n; i % 8; i++)
+				expect_equal("padding", record[sizeof(e) + i], 0);
+			at += e.r.size;
+			expect_equal("head", slot(0)->head, at);
+		}
+}
+
+static void test_names(void **s)
+{
+	(void)s;
+	in_process(names_body);
+}
+
 /* ---- an event in the middle of an event ---- */
 
 static unsigned depth;
@@ -204,17 +250,8 @@ static void test_room(void **s)
 	in_process(room_body);
 }
 
-/* Set the clock of the target, and wait until the thread that waits has read it. */
-static void set_clock(uint64_t ns)
-{
-	__atomic_store_n(&clock_stands_at, ns, __ATOMIC_SEQ_CST);
-	uint32_t n = __atomic_load_n(&n_clock_reads, __ATOMIC_SEQ_CST);
-	while (__atomic_load_n(&n_clock_reads, __ATOMIC_SEQ_CST) < n + 3 &&
-	       !__atomic_load_n(&state->abandoned, __ATOMIC_SEQ_CST))
-		sched_yield();
-}
-
-/* The whole machine stands still while a thread waits for room: that is not the recorder's fault. */
+/* The whole machine stands still while a thread waits for room: that is not the recorder's
+ * fault. */
 static void stall_body(void)
 {
 	const uint64_t begin = 5000000000u, jump = 60000000000u, step = 50000000;
@@ -614,13 +651,13 @@ static void test_uncounted(void **s)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_event),      cmocka_unit_test(test_nested),
-		cmocka_unit_test(test_stuck),      cmocka_unit_test(test_room),
-		cmocka_unit_test(test_stall),      cmocka_unit_test(test_priority),
-		cmocka_unit_test(test_killed),     cmocka_unit_test(test_clock),
-		cmocka_unit_test(test_filter),     cmocka_unit_test(test_untold),
-		cmocka_unit_test(test_ring_clock), cmocka_unit_test(test_counted),
-		cmocka_unit_test(test_uncounted),
+		cmocka_unit_test(test_event),    cmocka_unit_test(test_names),
+		cmocka_unit_test(test_nested),   cmocka_unit_test(test_stuck),
+		cmocka_unit_test(test_room),     cmocka_unit_test(test_stall),
+		cmocka_unit_test(test_priority), cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_clock),    cmocka_unit_test(test_filter),
+		cmocka_unit_test(test_untold),   cmocka_unit_test(test_ring_clock),
+		cmocka_unit_test(test_counted),  cmocka_unit_test(test_uncounted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

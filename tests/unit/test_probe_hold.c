@@ -1,7 +1,7 @@
 /*
- * test_probe_hold: a thread whose event may match a hold waits in the hook, and every way out of the
- * wait: released, paused, refused, no sign of the recorder, a forked child. Each case is a process of
- * its own (probe_target.h).
+ * test_probe_hold: a thread whose event may match a hold waits in the hook, and every way out of
+ * the wait: released, paused, refused, no sign of the recorder, a forked child. Each case is a
+ * process of its own (probe_target.h).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -159,6 +159,24 @@ static void held_unheard_body(void)
 	expect_equal("the clock was read outside of a lane", (uint64_t)n_clock_outside, 0);
 }
 
+/* The whole machine stands still while a thread is held: that is not the recorder's silence. */
+static void held_stall_body(void)
+{
+	const uint64_t begin = 5000000000u, jump = 60000000000u, step = 50000000;
+	struct ring_hold *at;
+	clock_stands_at = begin;
+	start_held(&at);
+	set_place(at, HOLD_HELD);
+	set_clock(begin);
+	for (unsigned i = 1; i <= 3; i++)
+		set_clock(begin + i * jump);
+	expect_equal("returned after a stall", has_returned, 0);
+	expect_equal("held", at->ticket & 0xff, HOLD_HELD);
+	for (unsigned i = 1; i <= 40; i++)
+		set_clock(begin + 3 * jump + i * step);
+	held_ends(HOLD_UNHEARD);
+}
+
 static void no_place_body(void)
 {
 	target_init(0, 1);
@@ -242,6 +260,12 @@ static void test_held_unheard(void **s)
 	in_process(held_unheard_body);
 }
 
+static void test_held_stall(void **s)
+{
+	(void)s;
+	in_process(held_stall_body);
+}
+
 static void test_no_place(void **s)
 {
 	(void)s;
@@ -259,8 +283,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_held),         cmocka_unit_test(test_held_by_name),
 		cmocka_unit_test(test_held_paused),  cmocka_unit_test(test_held_refused),
-		cmocka_unit_test(test_held_unheard), cmocka_unit_test(test_no_place),
-		cmocka_unit_test(test_held_fork),
+		cmocka_unit_test(test_held_unheard), cmocka_unit_test(test_held_stall),
+		cmocka_unit_test(test_no_place),     cmocka_unit_test(test_held_fork),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -313,7 +313,8 @@ static void test_files(void **state)
 	err_destroy(err);
 }
 
-/* fork(2) of a child with this pid; 0: any. -1 with errno. The child waits until `fd` is closed at its other end. */
+/* fork(2) of a child with this pid; 0: any. -1 with errno. The child waits until `fd` is closed at
+ * its other end. */
 static pid_t child_of_pid(pid_t pid, int ends[2])
 {
 	pid_t set[1] = { pid };
@@ -336,7 +337,8 @@ static pid_t end_child(pid_t pid, int ends[2])
 	return waitpid(pid, NULL, 0);
 }
 
-/* To ask for the start time again opens no file, and a later process of the same pid is another one. */
+/* To ask for the start time again opens no file, and a later process of the same pid is another
+ * one. */
 static void test_start_is_remembered(void **state)
 {
 	int ends[2];

@@ -16,7 +16,10 @@
 #include "python/audit_head.h"
 #include "python/elf_symbols.h"
 #include "python/hook_list.h"
+#include "python/layout.h"
 #include "python/object.h"
+#include "python/python.h"
+#include "python/stack_walk.h"
 #include "tests/unit/fake_module.h"
 
 static struct fake_module fake;
@@ -397,6 +400,14 @@ static bool words_read(void *ctx, raddr from, void *to, size_t n_bytes)
 	return true;
 }
 
+static bool memory_read(void *ctx, raddr from, void *to, size_t n_bytes)
+{
+	if (from.v > 4096 || n_bytes > 4096 - from.v)
+		return false;
+	memcpy(to, (const char *)ctx + from.v, n_bytes);
+	return true;
+}
+
 static void hook_list_walked(void **state)
 {
 	struct words w = { .v = { [0] = 32, [4] = 96, [12] = 64 } };
@@ -426,9 +437,59 @@ static void hook_list_walked(void **state)
 	assert_int_equal(hook_walk_next(&walk), HOOK_TOO_MANY);
 }
 
+/* A thread of 3.11 or 3.12 that runs a generator: thread state, cframe, frames and a code object in
+ * memory of words. `last` is the frame below the generator's, 0 none. */
+static enum stack_end generator_walked(unsigned minor, uint64_t last, uint8_t gen_state)
+{
+	enum { TSTATE = 1024, CFRAME = 1536, CODE = 2048, GENERATOR = 2560, ENTRY = 3072 };
+	static uint8_t bytes[4096];
+	const struct layout_row *row = layout_find(minor, false);
+	struct python_runtime rt = { .layout = row->layout };
+	struct probe_layout *l = &rt.layout;
+	const struct mem_reader mem = { memory_read, bytes };
+	struct stack_frame frames[4];
+	size_t n;
+	const struct {
+		uint64_t at, value;
+	} words[] = {
+		{ TSTATE + l->tstate_frame, CFRAME },
+		{ CFRAME + l->cframe_current, GENERATOR },
+		{ CODE + l->ob_type, 4711 },
+		{ GENERATOR + l->frame_code, CODE },
+		{ GENERATOR + l->frame_position, CODE + l->code_instructions },
+		{ GENERATOR + l->frame_previous, last ? ENTRY : 0 },
+		{ ENTRY + l->frame_code, CODE },
+		{ ENTRY + l->frame_position, CODE + l->code_instructions },
+	};
+	memset(bytes, 0, sizeof(bytes));
+	l->type_code = 4711;
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		memcpy(bytes + words[i].at, &words[i].value, 8);
+	bytes[GENERATOR + l->frame_owner] = 1;
+	bytes[GENERATOR - 5] = gen_state;
+	bytes[ENTRY + l->frame_owner] = (uint8_t)(last - 1);
+	enum stack_end end = stack_walk(&mem, &rt, TSTATE, frames, 4, &n);
+	assert_true(n > 0 && frames[0].frame == GENERATOR);
+	return end;
+}
+
+/* A frame whose caller is not linked yet is not shown as a whole stack. */
+static void frames_not_linked_yet(void **state)
+{
+	enum { THREADS_FRAME = 1, C_FRAME = 4, SUSPENDED = 0xff };
+	assert_int_equal(generator_walked(12, C_FRAME, 0), STACK_WHOLE);
+	assert_int_equal(generator_walked(12, 0, 0), STACK_BROKEN);
+	assert_int_equal(generator_walked(12, THREADS_FRAME, 0), STACK_BROKEN);
+	assert_int_equal(generator_walked(11, THREADS_FRAME, 0), STACK_WHOLE);
+	/* a generator that C code calls in a new thread */
+	assert_int_equal(generator_walked(11, 0, 0), STACK_WHOLE);
+	assert_int_equal(generator_walked(11, 0, SUSPENDED), STACK_BROKEN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(frames_not_linked_yet),
 		cmocka_unit_test(hook_list_walked),
 		cmocka_unit_test(symbols),
 		cmocka_unit_test(broken_modules),

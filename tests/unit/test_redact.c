@@ -286,6 +286,42 @@ static void test_translate(void **state)
 	strbuf_fini(&out);
 }
 
+/* Local variables: a secret name, one in a list, a text; an object keeps its address. What is not
+ * well-formed is left out. */
+static void test_locals(void **state)
+{
+	static const char object[] = "\x15\x08\x07\x06\x05\x04\x03\x02\x01\x05Thing";
+	struct strbuf in = { 0 }, out = { 0 };
+	put_container(&in, VALUE_DICT, 4, 4);
+	put_str(&in, "password");
+	put_str(&in, "s3cr3t");
+	put_str(&in, "words");
+	put_container(&in, VALUE_LIST, 2, 2);
+	put_str(&in, "--password");
+	put_str(&in, "s3cr3t");
+	put_str(&in, "url");
+	put_str(&in, "ftp://a:b0c@h");
+	put_str(&in, "thing");
+	strbuf_add(&in, object, sizeof(object)); /* its last byte: no attributes */
+	for (int redact = 0; redact < 2; redact++) {
+		strbuf_clear(&out);
+		assert_true(
+		    translate_locals(redact ? redactor : NULL, (const uint8_t *)in.s, in.n, &out));
+		assert_int_equal(memmem(out.s, out.n, "s3cr3t", 6) == NULL, redact);
+		assert_int_equal(memmem(out.s, out.n, "b0c", 3) == NULL, redact);
+		assert_non_null(memmem(out.s, out.n, "--password", 10));
+		assert_non_null(memmem(out.s, out.n, object, sizeof(object)));
+	}
+	assert_int_equal(out.n > in.n, true);
+	for (size_t n = 0; n < in.n; n++) {
+		strbuf_clear(&out);
+		assert_false(translate_locals(redactor, (const uint8_t *)in.s, n, &out));
+		assert_int_equal(out.n, 0);
+	}
+	strbuf_fini(&in);
+	strbuf_fini(&out);
+}
+
 /* Whatever the text is, redaction ends soon and stays inside its bounds. */
 static void test_hostile(void **state)
 {
@@ -375,10 +411,10 @@ static void test_cost_is_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_patterns),        cmocka_unit_test(test_examples),
-		cmocka_unit_test(test_shapes),          cmocka_unit_test(test_harmless),
-		cmocka_unit_test(test_translate),       cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_cost_is_bounded),
+		cmocka_unit_test(test_patterns),  cmocka_unit_test(test_examples),
+		cmocka_unit_test(test_shapes),    cmocka_unit_test(test_harmless),
+		cmocka_unit_test(test_translate), cmocka_unit_test(test_locals),
+		cmocka_unit_test(test_hostile),   cmocka_unit_test(test_cost_is_bounded),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

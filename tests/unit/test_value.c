@@ -301,12 +301,61 @@ static void test_bomb(void **state)
 	unlink(path);
 }
 
+/* Each form that can hold a value, nested until a recursion over it would end the program. */
+static void test_nested_json(void **state)
+{
+	static const struct {
+		const char *open, *close;
+	} forms[] = { { "[", "]" },
+		      { "{\"a\":", "}" },
+		      { "{\"set\":[", "]}" },
+		      { "{\"dict\":[[1,", "]]}" },
+		      { "{\"dict\":[[", ",1]]}" },
+		      { "{\"complex\":[", ",1.0]}" },
+		      { "{\"complex\":[1.0,", "]}" },
+		      { "{\"type\":\"t\",\"id\":null,\"a\":", "}" },
+		      { "{\"cut\":", ",\"length\":1}" },
+		      { "{\"cut\":[", "],\"length\":1}" } };
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+		struct strbuf text = { 0 };
+		struct encoded e;
+		for (int k = 0; k < 200000; k++)
+			strbuf_adds(&text, forms[i].open);
+		strbuf_addc(&text, '1');
+		for (int k = 0; k < 200000; k++)
+			strbuf_adds(&text, forms[i].close);
+		assert_true(encode(text.s, text.n, &e));
+		free(show(e.bytes.s, e.bytes.n, e.objects.addresses.v,
+			  (uint32_t)e.objects.addresses.n, AS_JSON, 0));
+		encoded_fini(&e);
+		strbuf_fini(&text);
+	}
+}
+
+/* Many objects that begin as a form does: the forms after them are read as ever. */
+static void test_many_in_vain(void **state)
+{
+	struct strbuf text = { 0 };
+	struct encoded e;
+	strbuf_addc(&text, '[');
+	for (int i = 0; i < 100000; i++)
+		strbuf_adds(&text, "{\"type\":\"t\",\"name\":\"n\"},");
+	strbuf_adds(&text, "{\"bytes\":\"AP8=\"}]");
+	assert_true(encode(text.s, text.n, &e));
+	static const char want[] = { VALUE_BYTES, 2, 0, (char)0xff };
+	assert_true(e.bytes.n > sizeof(want));
+	assert_memory_equal(e.bytes.s + e.bytes.n - sizeof(want), want, sizeof(want));
+	encoded_fini(&e);
+	strbuf_fini(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),         cmocka_unit_test(test_broken_json),
 		cmocka_unit_test(test_damaged_json), cmocka_unit_test(test_text),
-		cmocka_unit_test(test_bomb),
+		cmocka_unit_test(test_bomb),         cmocka_unit_test(test_nested_json),
+		cmocka_unit_test(test_many_in_vain),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@ import json
 import mmap
 import os
 import socket
+import struct
 import sys
 
 os.chdir(os.path.dirname(os.path.abspath(sys.argv[1])))
@@ -33,6 +34,23 @@ bound.bind(("127.0.0.1", 0))
 os.write(fds[0], bytes(4096))
 
 
+def kernel_knows_unix_sockets():
+    """Does it answer sock_diag(7) about them? It needs the module unix_diag."""
+    ask = struct.pack("=IHHIIBBHIIIII", 40, 20, 1, 1, 0, socket.AF_UNIX, 0, 0, 0xffffffff, os.fstat(left.fileno()).st_ino, 5, *[0xffffffff] * 2)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 4) as s:
+        s.send(ask)
+        return struct.unpack("=IH", s.recv(4096)[:6])[1] == 20
+
+
+left, right = socket.socketpair()
+unix_server = socket.socket(socket.AF_UNIX)
+unix_server.bind(os.path.join(os.getcwd(), "unix"))
+unix_server.listen()
+unix_client = socket.socket(socket.AF_UNIX)
+unix_client.connect(unix_server.getsockname())
+unix_accepted = unix_server.accept()[0]
+
+
 def name(s, peer=None):
     return "%s %s:%d" % (("tcp" if s.type == socket.SOCK_STREAM else "udp",) + s.getsockname()) + ("->%s:%d" % peer if peer else "")
 
@@ -43,6 +61,12 @@ truth += [["os.chmod", "path", link(fds[0])], ["os.truncate", "fd", link(fds[0])
           ["os.rename", "src_dir_fd", link(folder)], ["os.rename", "dst_dir_fd", link(folder)], ["os.rmdir", "dir_fd", link(folder)],
           ["socket.sendmsg", "self", name(client, client.getpeername())], ["socket.sendmsg", "self", name(server, server.getpeername())],
           ["socket.sendto", "self", name(bound)]]
+if kernel_knows_unix_sockets():
+    with open("/proc/self/comm", encoding="utf-8") as f:
+        self = " %s[%d]" % (f.read().strip(), os.getpid())
+    path = unix_server.getsockname()
+    truth += [["socket.sendmsg", "self", "unix ->" + self], ["socket.sendmsg", "self", "unix ->" + path + self],
+              ["socket.sendmsg", "self", "unix " + path + "->" + self]]
 with open(sys.argv[1], "w", encoding="utf-8") as f:
     json.dump(truth, f)
     f.write("\n")
@@ -60,4 +84,8 @@ for line in sys.stdin:
     client.sendmsg([b"x"])
     server.sendmsg([b"x"])
     bound.sendto(b"x", bound.getsockname())
+    for s in left, unix_client, unix_accepted:
+        s.sendmsg([b"x"])
+    for s in right, unix_accepted, unix_client:
+        s.recv(1)
     sys.audit("descriptors.round")

@@ -15,11 +15,10 @@ import tempfile
 import time
 
 import victim
+from calls import NR
 
 libc = ctypes.CDLL(None, use_errno=True)
 MS = int(700 * float(os.environ.get("AUDITVIEW_TEST_SLOW", "1")))  # how much slower than a usual machine this one is
-# Numbers of system calls that libc has no function for: x86-64's table, and the one that newer CPUs share.
-FUTEX, IO_SETUP, IO_GETEVENTS = (202, 206, 208) if os.uname().machine == "x86_64" else (98, 0, 4)
 read_end, write_end = os.pipe()
 listener = socket.socket()
 listener.bind(("127.0.0.1", 0))
@@ -83,12 +82,12 @@ def select():
 
 
 def futex():
-    return libc.syscall(FUTEX, ctypes.byref(word), 128, 5, timeout, None, 0)
+    return libc.syscall(NR["futex"], ctypes.byref(word), 128, 5, timeout, None, 0)
 
 
 def futex_until():
     end = time.clock_gettime(time.CLOCK_MONOTONIC) + MS / 1000
-    return libc.syscall(FUTEX, ctypes.byref(word), 9 | 128, 5, struct.pack("qq", int(end), int(end % 1 * 1e9)), None, 0xffffffff)
+    return libc.syscall(NR["futex"], ctypes.byref(word), 9 | 128, 5, struct.pack("qq", int(end), int(end % 1 * 1e9)), None, 0xffffffff)
 
 
 def read_pipe():
@@ -339,8 +338,8 @@ def semop():
 
 def io_getevents():
     context = ctypes.c_ulong(0)
-    need(libc.syscall(IO_SETUP, 1, ctypes.byref(context)), "io_setup")
-    return libc.syscall(IO_GETEVENTS, context, ctypes.c_long(1), ctypes.c_long(1), ctypes.create_string_buffer(32), timeout)
+    need(libc.syscall(NR["io_setup"], 1, ctypes.byref(context)), "io_setup")
+    return libc.syscall(NR["io_getevents"], context, ctypes.c_long(1), ctypes.c_long(1), ctypes.create_string_buffer(32), timeout)
 
 
 def io_uring():

@@ -6,6 +6,8 @@ strict N                           SECCOMP_MODE_STRICT
 one N, one-stays N                 a filter on one thread alone; both raise N marks each. -stays: until GO.leave exists
 leader N                           the main thread is filtered and stays in read(2); another thread raises the marks
 tsync N                            another thread puts the filter on all
+tsync-traced, tsync-let-go N       before GO: a thread that computes gets a filter against new executable memory from
+another one, as soon as it is traced, or not traced any more; it gets a processor late. The other one raises the marks.
 fork-before N, fork-after N        a forked child gets it before or after its first event
 exec N                             a filter that another Python is started under
 tsc N, tsc-thread N, tsc-fork N    prctl(PR_SET_TSC, PR_TSC_SIGSEGV)
@@ -19,6 +21,7 @@ It prints READY, waits for the file GO, and raises filters.begin first of all. I
 what the program itself needs.
 """
 import ctypes
+import hashlib
 import os
 import signal
 import struct
@@ -26,12 +29,12 @@ import sys
 import threading
 import time
 
+from calls import NR, numbers_of
+
 LIBC = ctypes.CDLL(None, use_errno=True)
 PRCTL, SYSCALL = LIBC.prctl, LIBC.syscall
-# read write close mmap munmap brk rt_sigaction rt_sigprocmask rt_sigreturn exit exit_group, and the calls that look up
-# files
-ALLOWED = [0, 1, 3, 5, 8, 9, 10, 11, 12, 13, 14, 15, 28, 60, 228, 230, 231, 257, 262]
-FUTEX, SET_ROBUST_LIST, RSEQ, MADVISE, EPOLL_WAIT = 202, 273, 334, 28, 232
+ALLOWED = numbers_of("read write close fstat lseek mmap mprotect munmap brk rt_sigaction rt_sigprocmask rt_sigreturn madvise exit clock_gettime "
+                     "clock_nanosleep exit_group openat newfstatat")
 ACTIONS = {"kill": 0x80000000, "thread": 0, "trap": 0x30000, "errno": 0x50001, "trace": 0x7ff00000, "notif": 0x7fc00000}
 trapped = []
 
@@ -50,7 +53,7 @@ def allow_only(numbers, action="kill"):
 
 
 def install(pair, flags=0):
-    if PRCTL(38, 1, 0, 0, 0) or SYSCALL(317, 1, flags, pair[1]):  # PR_SET_NO_NEW_PRIVS; seccomp(SECCOMP_SET_MODE_FILTER)
+    if PRCTL(38, 1, 0, 0, 0) or SYSCALL(NR["seccomp"], 1, flags, pair[1]):  # PR_SET_NO_NEW_PRIVS; SECCOMP_SET_MODE_FILTER
         raise OSError(ctypes.get_errno(), "seccomp")
 
 
@@ -97,19 +100,53 @@ def forked(when, n):
 
 
 def refuse_executable_mappings():
-    """mmap (9) and mprotect (10) with PROT_EXEC kill, whatever the other arguments; so do madvise and the calls that
+    """mmap and mprotect with PROT_EXEC kill, whatever the other arguments; so do madvise and the calls that
     open files."""
-    rows = [(0x20, 0, 0, 0), (0x15, 5, 0, MADVISE), (0x15, 4, 0, 2), (0x15, 1, 0, 9), (0x15, 0, 3, 10),
+    rows = [(0x20, 0, 0, 0), (0x15, 5, 0, NR["madvise"]), (0x15, 4, 0, NR.get("open", NR["openat"])), (0x15, 1, 0, NR["mmap"]), (0x15, 0, 3, NR["mprotect"]),
             (0x20, 0, 0, 32), (0x45, 0, 1, 4), (0x06, 0, 0, ACTIONS["kill"]), (0x06, 0, 0, 0x7fff0000)]
     code = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *row) for row in rows))
     return code, ctypes.create_string_buffer(struct.pack("<HxxxxxxQ", len(rows), ctypes.addressof(code)))
+
+
+def while_visited(go, when, n):
+    """The thread that computes is the one that a visitor likes best, because its stop shows least. When that one has let it go, it
+    needs a while to run the visitor's calls."""
+    pair, status = refuse_executable_mappings(), os.open("/proc/self/status", os.O_RDONLY)
+    tid, processors = threading.get_native_id(), os.sched_getaffinity(0)
+    one = {min(processors)}
+    burner = os.fork()
+    if not burner:
+        PRCTL(1, signal.SIGKILL)
+        os.sched_setaffinity(0, one)
+        while True:
+            pass
+
+    def other():
+        os.sched_setaffinity(0, processors - one or one)
+        is_traced, was = False, False
+        while not (is_traced if when == "traced" else was and not is_traced):
+            was = was or is_traced
+            is_traced = b"TracerPid:\t0\n" not in os.pread(status, 4096, 0)
+        install(pair, 1)
+        os.write(1, b"FILTERED\n")
+        while not os.path.exists(go):
+            marks("other", n)
+            time.sleep(.01)
+        os.kill(burner, signal.SIGKILL)
+        finish()
+    in_thread(other)
+    os.sched_setaffinity(tid, one)
+    os.setpriority(os.PRIO_PROCESS, tid, 10)
+    print("READY", flush=True)
+    while True:
+        hashlib.pbkdf2_hmac("sha256", b"a", b"b", 1 << 30)
 
 
 def late(go, mode, n):
     """No event is raised between READY and the first mark: calls of ctypes raise none."""
     path, wait, exists, buffers = go.encode(), LIBC.epoll_wait, LIBC.access, [ctypes.create_string_buffer(64) for _ in range(2)]
     fds = [LIBC.epoll_create1(0) for _ in range(2)]
-    pair = refuse_executable_mappings() if mode == "args" else allow_only(ALLOWED + [FUTEX, EPOLL_WAIT] * (mode == "one"), "kill" if mode == "one" else mode) \
+    pair = refuse_executable_mappings() if mode == "args" else allow_only(ALLOWED + numbers_of("futex epoll_wait epoll_pwait") * (mode == "one"), "kill" if mode == "one" else mode) \
         if mode in ACTIONS or mode == "one" else None
     text, write, enumerated, audit, is_done, read = b"DONE\n", os.write, range(n), sys.audit, [], LIBC.read
 
@@ -144,7 +181,7 @@ def late(go, mode, n):
         audit("victim.mark", i, "main")
     write(1, text)
     read(0, buffers[0], 1)
-    SYSCALL(60 if mode == "strict" else 231, 9 if trapped else 5)
+    SYSCALL(NR["exit" if mode == "strict" else "exit_group"], 9 if trapped else 5)
 
 
 def main(go, mode, n):
@@ -153,6 +190,8 @@ def main(go, mode, n):
     signal.signal(signal.SIGSYS, lambda *args: trapped.append(args))
     if mode.startswith("late-"):
         late(go, mode[5:], n)
+    if mode.startswith("tsync-"):
+        while_visited(go, mode[6:], n)
     print("READY", flush=True)
     wait_for_file(go)
     sys.audit("filters.begin")
@@ -166,9 +205,9 @@ def main(go, mode, n):
         for i in enumerated:
             sys.audit("victim.mark", i, "main")
         write(1, text)
-        SYSCALL(60, 5)
+        SYSCALL(NR["exit"], 5)
     elif mode in ("one", "one-stays"):
-        t = in_thread(filtered_thread, allow_only(ALLOWED + [FUTEX]), n, b, c)
+        t = in_thread(filtered_thread, allow_only(ALLOWED + numbers_of("futex")), n, b, c)
         os.read(a, 1)
         marks("main", n)
         if mode == "one-stays":
@@ -182,11 +221,11 @@ def main(go, mode, n):
             wait_for_file(go + ".leave")
             finish()
         in_thread(other)
-        install(allow_only(ALLOWED + [FUTEX]))
+        install(allow_only(ALLOWED + numbers_of("futex")))
         os.write(d, b"x")
         os.read(a, 1)
     elif mode == "tsync":
-        t = in_thread(lambda: install(allow_only(ALLOWED + [FUTEX, SET_ROBUST_LIST, RSEQ]), 1))  # SECCOMP_FILTER_FLAG_TSYNC
+        t = in_thread(lambda: install(allow_only(ALLOWED + numbers_of("futex set_robust_list rseq")), 1))  # SECCOMP_FILTER_FLAG_TSYNC
         marks("main", n)
         finish()
     elif mode in ("fork-before", "fork-after"):
@@ -194,7 +233,7 @@ def main(go, mode, n):
     elif mode == "exec":
         pid = os.fork()
         if not pid:  # the calls that we would make in it, and those that the probe uses
-            install(program([MADVISE, 24, 110, 319], ACTIONS["kill"], 0x7fff0000))
+            install(program(numbers_of("madvise sched_yield getppid memfd_create"), ACTIONS["kill"], 0x7fff0000))
             os.execv(sys.executable, [sys.executable, "-S", "-c", "import sys\nfor i in range(%d): sys.audit('victim.mark', i, 'child')" % n])
         finish(os.waitpid(pid, 0)[1] == 0)
     elif mode in ("tsc", "tsc-thread", "tsc-fork"):

@@ -1,6 +1,7 @@
 """Make a folder in every place that a program can raise an event from: the main thread, a worker thread, a forked child, a
 finaliser, a subinterpreter, an atexit function. Arguments: the folder, the places (joined by commas), and, to wait before
-the first, a file whose appearance ends that. Each folder is <folder>/<place>. Prints a line for each that was made."""
+the first, a file whose appearance ends that. Each folder is <folder>/<place>. Prints a line for each that was made, and
+before that what the function itself sees of its variables."""
 import atexit
 import os
 import sys
@@ -11,10 +12,26 @@ folder, places = sys.argv[1], sys.argv[2].split(",")
 lock = threading.Lock()
 
 
+def view(place, number, words):
+    with lock:
+        os.write(1, ('view {"place": "%s", "number": %d, "words": ["%s", %d]}\n' % (place, number, words[0], words[1])).encode())
+
+
 def make(place):
+    number, words = len(place) ** 30, [place * 2, -len(place)]
+    view(place, number, words)
     os.mkdir(os.path.join(folder, place))
     with lock:
         os.write(1, b"made %s\n" % place.encode())
+
+
+IN_INTERPRETER = """
+import os
+place, number, words = "interpreter", 11 ** 30, ["interpreter" * 2, -11]
+os.write(1, ('view {"place": "%%s", "number": %%d, "words": ["%%s", %%d]}\\n' %% (place, number, words[0], words[1])).encode())
+os.mkdir(%r)
+os.write(1, b'made interpreter\\n')
+"""
 
 
 class Finalised:
@@ -43,7 +60,7 @@ def in_interpreter():
         except ImportError:
             continue
         interpreter = module.create()
-        module.run_string(interpreter, "import os\nos.mkdir(%r)\nos.write(1, b'made interpreter\\n')" % os.path.join(folder, "interpreter"))
+        module.run_string(interpreter, IN_INTERPRETER % os.path.join(folder, "interpreter"))
         module.destroy(interpreter)
         return
 

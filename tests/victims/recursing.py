@@ -25,7 +25,7 @@ class Waiter:
     def items(self, n):
         if n:
             yield from self.items(n - 1)
-        show("waiter"); self.is_waiting.set(); time.sleep(1000)  # noqa: E702
+        show("waiter"); self.is_waiting.set(); time.sleep(10 ** 6)  # noqa: E702
         yield n
 
     def run(self):

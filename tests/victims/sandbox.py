@@ -22,15 +22,12 @@ import sys
 import time
 
 import victim
+from calls import NR, numbers_of
 
 LIBC = ctypes.CDLL(None, use_errno=True)
-NR = {"read": 0, "write": 1, "close": 3, "stat": 4, "fstat": 5, "lstat": 6, "lseek": 8, "mmap": 9, "mprotect": 10, "munmap": 11,
-      "brk": 12, "rt_sigaction": 13, "rt_sigprocmask": 14, "rt_sigreturn": 15, "sched_yield": 24, "madvise": 28, "nanosleep": 35, "select": 23, "pselect6": 270,
-      "getpid": 39, "exit": 60, "sigaltstack": 131, "gettid": 186, "futex": 202, "clock_gettime": 228, "clock_nanosleep": 230,
-      "exit_group": 231, "openat": 257, "newfstatat": 262, "memfd_create": 319, "getppid": 110, "open": 2}
-FORBIDDEN = ["mmap", "mprotect", "madvise", "memfd_create", "open", "openat", "futex", "sched_yield", "getpid", "getppid", "gettid"]
-ALLOWED = ["select", "pselect6", "read", "write", "close", "stat", "fstat", "lstat", "lseek", "munmap", "brk", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",
-           "nanosleep", "exit", "sigaltstack", "clock_gettime", "clock_nanosleep", "exit_group", "newfstatat"]
+FORBIDDEN = "mmap mprotect madvise memfd_create open openat futex sched_yield getpid getppid gettid"
+ALLOWED = ("select pselect6 read write close stat fstat lstat lseek munmap brk rt_sigaction rt_sigprocmask rt_sigreturn nanosleep exit "
+           "sigaltstack clock_gettime clock_nanosleep exit_group newfstatat")
 KILL, TRAP, EPERM, ALLOW = 0x80000000, 0x00030000, 0x00050001, 0x7fff0000
 
 
@@ -53,9 +50,9 @@ def install(numbers, if_in, if_not):
 
 def seccomp(how):
     if how == "whitelist":
-        install([NR[n] for n in ALLOWED], ALLOW, KILL)
+        install(numbers_of(ALLOWED), ALLOW, KILL)
     else:
-        install([NR[n] for n in FORBIDDEN], {"kill": KILL, "trap": TRAP, "errno": EPERM}[how], ALLOW)
+        install(numbers_of(FORBIDDEN), {"kill": KILL, "trap": TRAP, "errno": EPERM}[how], ALLOW)
 
 
 def lock_in(what, how):
@@ -65,7 +62,7 @@ def lock_in(what, how):
         check(LIBC.prctl(38, 1, 0, 0, 0))
     elif what == "as":
         pages = int(open("/proc/self/statm").read().split()[0])
-        limit = pages * 4096 + int(how) * 1048576
+        limit = pages * resource.getpagesize() + int(how) * 1048576
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     elif what == "nofile":
         n = len(os.listdir("/proc/self/fd")) - 1

@@ -73,6 +73,7 @@ def child(number):
 
 
 def fork():
+    everyone.wait()
     while not stop:
         number = started("fork")
         pid = os.fork()
@@ -98,8 +99,11 @@ def python():
 work = [threading.Thread(target=mark, args=(k,)) for k in range(5)] + [threading.Thread(target=f) for f in (fork, fork, program)]
 if "pythons" in victim.arguments():
     work.append(threading.Thread(target=python))
+victim.threads_fork()
+everyone = threading.Barrier(3)  # a child forked while a thread is created may have the loader's locks held
 for t in work:
     t.start()
+everyone.wait()
 for _ in victim.rounds():
     time.sleep(0.02)
 stop = True

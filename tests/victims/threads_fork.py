@@ -14,7 +14,7 @@ import victim
 warnings.simplefilter("ignore")  # forking with threads is dangerous: this is what is tested here
 FORKS = int((victim.arguments() or ["3"])[0])
 MARKS, OWN = 2000, 50
-bad = 0
+bad = []
 
 
 def child(thread, fork):
@@ -32,8 +32,8 @@ def child(thread, fork):
 
 
 def work(thread):
-    global bad
     fork = 0
+    started.wait()
     for n in range(MARKS):
         sys.audit("victim.thread", thread, n)
         if n % (MARKS // FORKS) == MARKS // FORKS - 1:
@@ -41,10 +41,13 @@ def work(thread):
             if pid == 0:
                 child(thread, fork)
             fork += 1
-            if os.waitpid(pid, 0)[1] >> 8 != 20:
-                bad += 1
+            status = os.waitpid(pid, 0)[1]
+            if status != 20 << 8:
+                bad.append(status)
 
 
+victim.threads_fork()
+started = threading.Barrier(4)  # a child forked while a thread is created may have the loader's locks held
 threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
 for _ in victim.rounds(1):
     for t in threads:

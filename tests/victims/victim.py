@@ -9,6 +9,7 @@ last {"truth": …}. Runs on 3.8 and later.
 import json
 import os
 import sys
+import threading
 
 SETTLED = 8  # rounds
 STATUS = 7  # the exit status of a victim if all went well: no accident ends with it
@@ -50,6 +51,17 @@ def numbers(default):
 def mark(n, *more):
     """Raise the event that is counted: victim.mark n …"""
     sys.audit("victim.mark", n, *more)
+
+
+def threads_fork():
+    """To be called before a thread may fork while another one ends.
+
+    The first thread that ends by pthread_exit loads libgcc_s (CPython 3.8, PyThread_exit_thread; glibc, unwind-link.c).
+    A child that is forked meanwhile has the loader's locks held for ever, or dies of SIGABRT, with or without a
+    recorder."""
+    first = threading.Thread(target=int)
+    first.start()
+    first.join()
 
 
 def end(**truth):

@@ -5,17 +5,17 @@
  * The recorder writes this code into dead bytes of the target's text and a struct stub_data below
  * the thread's stack pointer, and sets pc and sp in one PTRACE_SETREGSET. From then on nothing
  * depends on the recorder: if it is killed, the thread completes the list, restores every register
- * and jumps back. The code has no call and no ret (shadow stacks), no SIMD, and nothing that blocks.
- * The layout of the struct is in stub.h; change both together.
+ * and jumps back. The code has no call and no ret (shadow stacks), no SIMD, and nothing that
+ * blocks. The layout of the struct is in stub.h; change both together.
  *
  * No instruction of this CPU loads pc from memory and leaves all general registers alone. So the
- * last instructions are elsewhere: 12 bytes within reach of a direct branch to where the thread was,
- * the way back (arch.c, arch_stub_set_back()). The stub restores all registers but x16 and x17, puts
- * these right below the old stack pointer, and jumps there. sp is the old one less STUB_DATA_BYTES,
- * so an addition restores it.
+ * last instructions are elsewhere: 12 bytes within reach of a direct branch to where the thread
+ * was, the way back (arch.c, arch_stub_set_back()). The stub restores all registers but x16 and
+ * x17, puts these right below the old stack pointer, and jumps there. sp is the old one less
+ * STUB_DATA_BYTES, so an addition restores it.
  *
- * x7 is not touched: while a thread is stopped for a system call, the kernel shows 0 or 1 in it, and
- * what a tracer writes there is lost (arch/arm64/kernel/ptrace.c, report_syscall()).
+ * x7 is not touched: while a thread is stopped for a system call, the kernel shows 0 or 1 in it,
+ * and what a tracer writes there is lost (arch/arm64/kernel/ptrace.c, report_syscall()).
  */
 	.include "ops.inc"
 	.set FRAME, 144

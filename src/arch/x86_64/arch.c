@@ -166,7 +166,8 @@ bool arch_fail_own_restart(void *context, long call, int error)
 	return true;
 }
 
-/* System V ABI, x86-64, 3.2.2: code uses so many bytes below the stack pointer without moving it. */
+/* System V ABI, x86-64, 3.2.2: code uses so many bytes below the stack pointer without moving
+ * it. */
 #define RED_ZONE 128u
 
 uint64_t arch_stub_data_at(const struct arch_regs *r, size_t n_bytes)
@@ -226,8 +227,8 @@ void arch_answer_clock(struct arch_regs *r, const uint8_t *code, uint64_t ticks)
 	r->user.rip += 2;
 }
 
-/* `pause` takes 10 to 140 cycles (Intel 64 and IA-32 Optimization Manual, 2.2.4). The longest one at 3
- * GHz is taken for granted. */
+/* `pause` takes 10 to 140 cycles (Intel 64 and IA-32 Optimization Manual, 2.2.4). The longest one
+ * at 3 GHz is assumed. */
 uint64_t arch_hook_turns(uint64_t ns)
 {
 	return ns / 47;
@@ -263,7 +264,8 @@ bool arch_ticks_are_steady(void)
 	return constant && nonstop && trusted;
 }
 
-/* Words of struct sigcontext: see arch_regs.h. The last one holds cs, gs, fs, ss with 16 bits each. */
+/* Words of struct sigcontext: see arch_regs.h. The last one holds cs, gs, fs, ss with 16 bits
+ * each. */
 enum {
 	WORD_SP = 15,
 	WORD_PC = 16,

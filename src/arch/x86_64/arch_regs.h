@@ -12,8 +12,8 @@
  * Documentation/x86/x86_64/5level-paging.rst). */
 #define ARCH_USER_END (1ull << 47)
 
-/* Offsets of tid in struct pthread, from the thread pointer, which points to its start: glibc 2.31 …
- * 2.43 nptl/descr.h; musl 1.2 and 1.1 src/internal/pthread_impl.h. */
+/* Offsets of tid in struct pthread, from the thread pointer, which points to its start: glibc 2.31
+ * … 2.43 nptl/descr.h; musl 1.2 and 1.1 src/internal/pthread_impl.h. */
 #define ARCH_TID_OFFS                                                                              \
 	{                                                                                          \
 		0x2d0, 0x30, 0x38                                                                  \

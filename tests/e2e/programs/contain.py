@@ -60,7 +60,7 @@ def enter_root(options):
     if options.chroot:
         os.chroot(stage)
     else:
-        call("pivot_root", libc.syscall(155, b".", b"old"))  # asm/unistd_64.h
+        call("pivot_root", libc.pivot_root(b".", b"old"))
         os.chdir("/")
         call("umount", libc.umount2(b"/old", MNT_DETACH))
     os.chdir("/tmp")

@@ -52,8 +52,7 @@ def change(mode, start, end):
     if mode == "move":  # shrinking leaves a hole; growing makes the kernel move it
         libc.mmap.argtypes, libc.mmap.restype = [POINTER, SIZE, INT, INT, INT, ctypes.c_long], POINTER
         to = libc.mmap(None, 4 << 20, 0, 0x22, -1, 0)
-        libc.syscall.argtypes, libc.syscall.restype = [ctypes.c_long] * 6, ctypes.c_long
-        return 0 if libc.syscall(25, end - (1 << 20), 1 << 20, 1 << 20, MREMAP_MAYMOVE | 2, to) == to else -1
+        return 0 if libc.mremap(end - (1 << 20), 1 << 20, 1 << 20, MREMAP_MAYMOVE | 2, POINTER(to)) == to else -1
     return libc.mprotect(end - PAGE, PAGE, PROT_READ)
 
 

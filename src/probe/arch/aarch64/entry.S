@@ -3,8 +3,8 @@
  *
  * The callee-saved registers are stored in the layout of struct saved_regs (probe_cpu.h). Together
  * with the return address, which is x30, and the stack pointer before the call they are all that an
- * unwinder needs. The code does not change them, so only x29 and x30 are restored. Always returns 0:
- * the probe watches and never vetoes.
+ * unwinder needs. The code does not change them, so only x29 and x30 are restored. Always returns
+ * 0: the probe watches and never vetoes.
  *
  * A caller in text that is guarded by BTI may come by an indirect branch: hint #34 is "bti c", and
  * does nothing on processors that do not know it.

@@ -65,6 +65,12 @@ static inline uint64_t thread_block_top(void)
 	return thread_pointer() - 2048;
 }
 
+/* Fetch the cache line at `p` for writing, without waiting for it. Any address will do. */
+static inline void cpu_fetch_for_write(const void *p)
+{
+	__asm__ volatile("prfm pstl1keep, %0" : : "Q"(*(const uint8_t *)p));
+}
+
 static inline void cpu_relax(void)
 {
 	__asm__ volatile("isb" ::: "memory");

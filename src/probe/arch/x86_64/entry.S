@@ -1,10 +1,10 @@
 /*
  * entry: int hook(const char *event, PyObject *args, void *context), the first byte of the blob.
  *
- * The callee-saved registers are pushed in the layout of struct saved_regs (probe_cpu.h). Together with
- * the return address and the stack pointer before the call they are all that an unwinder needs. The
- * code does not change them, so nothing is restored. Always returns 0: the probe watches and never
- * vetoes.
+ * The callee-saved registers are pushed in the layout of struct saved_regs (probe_cpu.h). Together
+ * with the return address and the stack pointer before the call they are all that an unwinder
+ * needs. The code does not change them, so nothing is restored. Always returns 0: the probe watches
+ * and never vetoes.
  */
 	.set PROBE_BLOB_OFF, 4096       /* abi.h */
 	.section .text.entry, "ax", @progbits

@@ -45,6 +45,12 @@ static inline void cpu_relax(void)
 	__asm__ volatile("pause" ::: "memory");
 }
 
+/* Fetch the cache line at `p` for writing, without waiting for it. Any address will do. */
+static inline void cpu_fetch_for_write(const void *p)
+{
+	__asm__ volatile("prefetchw %0" : : "m"(*(const uint8_t *)p));
+}
+
 /* The thread pointer itself is at %fs:0 (System V ABI for AMD64, ELF handling for TLS). */
 static inline uint64_t thread_pointer(void)
 {
