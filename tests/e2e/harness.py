@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -54,6 +55,19 @@ GOODBYE = re.compile(r"^(?:auditview: )?([\d ,]+) events?, ([\d ,]+) lost\b(.*)$
 # calls take longer.
 SLOW = float(os.environ.get("AUDITVIEW_TEST_SLOW", "1"))
 GUARD = int(90 * SLOW)
+
+
+# Thread identifier -> the processes that it has started: run.py ends those of a cell that hangs.
+STARTED = {}
+
+
+class _Known(subprocess.Popen):
+    def __init__(self, *arguments, **keywords):
+        super().__init__(*arguments, **keywords)
+        STARTED.setdefault(threading.get_ident(), []).append(weakref.ref(self))  # its pipes are closed as if it were not here
+
+
+subprocess.Popen = _Known
 
 
 class Skip(Exception):

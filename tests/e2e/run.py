@@ -12,6 +12,8 @@ each event down. --no-fetch asks apt for nothing.
 A cell that fails beside others is run once more by itself. It stays a failure, also if it then holds: the line says
 "unsteady" to show where to look. A cell that depends on time or load is a defect of the cell or of the program.
 
+A cell that hangs ends nothing but itself: after CELL_LIMIT its processes are killed, and the line says where it waited.
+
 At the end it says which groups and cells took longest: who adds a cell sees what it costs.
 """
 import concurrent.futures
@@ -20,6 +22,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
 import traceback
 
@@ -85,6 +88,69 @@ GROUPS = [
 ]
 
 
+CELL_LIMIT = 600 * harness.SLOW  # seconds: far more than any cell of a quick run takes on a loaded machine
+FULL_LIMIT = 6 * 3600 * harness.SLOW
+NOTICE = 180 * harness.SLOW  # a cell that takes longer is named while it runs
+
+
+class Watch:
+    """Ends cells that hang. A cell runs in one thread; the processes that the thread starts are known to `harness.STARTED`."""
+
+    def __init__(self, limit, on_stuck):
+        self.limit, self.on_stuck = limit, on_stuck
+        self.running, self.lock = {}, threading.Lock()
+        threading.Thread(target=self.watch, daemon=True).start()
+
+    def run(self, label, function):
+        """Run a cell. Returns (result, text, seconds)."""
+        me, cell = threading.get_ident(), {"label": " ".join(label.split()), "begun": time.monotonic(), "noticed": False, "where": None}
+        with self.lock:
+            self.running[me] = cell
+        harness.STARTED.pop(me, None)
+        result, text, seconds = run_cell(function)
+        with self.lock:
+            del self.running[me]
+        if cell["where"]:
+            return "FAIL", f"{cell['where']}; killed, it ended with {result}: {text[-400:]}", seconds
+        return result, text, seconds
+
+    def watch(self):
+        while True:
+            time.sleep(1)
+            with self.lock:
+                cells = list(self.running.items())
+            for thread, cell in cells:
+                seconds = time.monotonic() - cell["begun"]
+                if seconds > NOTICE and not cell["noticed"]:
+                    cell["noticed"] = True
+                    print(f"note  {cell['label']} has run for {seconds:.0f} s: {self.where(thread)}", flush=True)
+                if seconds > self.limit:
+                    cell["where"] = cell["where"] or f"not over after {seconds:.0f} s: {self.where(thread)}"
+                    self.kill(thread)
+                if seconds > self.limit + 120 * harness.SLOW:  # it waits for something that is not a process
+                    self.on_stuck(cell["label"], cell["where"])
+
+    @staticmethod
+    def alive(thread):
+        started = [process() for process in harness.STARTED.get(thread, [])]
+        return [process for process in started if process and process.returncode is None]
+
+    def where(self, thread):
+        """The place in the source where a thread is, and what the processes do that it has started."""
+        frames = traceback.extract_stack(sys._current_frames().get(thread))
+        own = [f"{os.path.basename(f.filename)}:{f.lineno}" for f in frames if os.path.dirname(f.filename) == os.path.dirname(harness.__file__)]
+        states = [harness.recorder_state(process.pid) for process in self.alive(thread)]
+        return f"{' '.join(own[-5:])}; processes: {'; '.join(filter(None, states)) or 'none'}"
+
+    def kill(self, thread):
+        for process in self.alive(thread):
+            for pid in [*harness.children_of(process.pid), process.pid]:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+
+
 def run_cell(function):
     """Return (result, text, seconds)."""
     started = time.monotonic()
@@ -147,9 +213,16 @@ def main():
         if result != "ok" or options.v:
             print(f"{result:5} {label:64} {seconds:5.1f} s{'  ' + text if text else ''}", flush=True)
 
+    def on_stuck(label, where):
+        """A cell cannot be ended: say so, and end without it."""
+        print(f"FAIL  {label}: {where}; it cannot be ended")
+        print(f"{counts['ok']} passed, {counts['FAIL'] + 1} failed, {counts['skip']} skipped", flush=True)
+        os._exit(1)
+
+    watch = Watch(FULL_LIMIT if options.full else CELL_LIMIT, on_stuck)
     again = []
     with concurrent.futures.ThreadPoolExecutor(options.j) as pool:
-        futures = {pool.submit(run_cell, function): (label, function) for label, function, alone in cells if not alone}
+        futures = {pool.submit(watch.run, label, function): (label, function) for label, function, alone in cells if not alone}
         for future in concurrent.futures.as_completed(futures):
             label, function = futures[future]
             outcome = future.result()
@@ -159,9 +232,9 @@ def main():
                 report(label, outcome)
     for label, function, alone in cells:
         if alone:
-            report(label, run_cell(function))
+            report(label, watch.run(label, function))
     for label, function, (result, text, seconds) in again:
-        unsteady = run_cell(function)[0] != "FAIL"
+        unsteady = seconds < watch.limit and watch.run(label, function)[0] != "FAIL"
         report(label, (result, ("unsteady, it held when run by itself: " if unsteady else "") + text, seconds))
     ctx.finish(counts["FAIL"])
     if len(spent) > MOST_LONG:
