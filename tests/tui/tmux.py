@@ -548,6 +548,7 @@ def columns(t, av, capture):
     t.keys("Enter")
     t.wait(" columns = seq time process pid interp")
     t.resize(80, 24)
+    t.wait("^─ Arguments ─+ shop.fetch ─│─ Stack ─+ [0-9]+ frames ─$")  # a command does what the size asks for that is drawn
     t.type(":set columns+=pid")
     t.keys("Enter")
     t.wait(r"^ no room on this screen for .*interp.*; columns = seq")
