@@ -23,15 +23,15 @@
 enum {
 	KNOWN_MAX = 16,        /* answers of one process that are kept */
 	GIVEN_MAX = 1024,      /* and events that may still lose theirs */
+	CONNECTED_MAX = 64,    /* names of connections of one process that are kept */
 	SOCKETS_SHARE = 20,    /* one part in so many of the time goes into lists of sockets, */
-	SOCKETS_NS = 20000000, /* after as much at once */
+	SOCKETS_NS = 50000000, /* after as much at once */
 };
 
 struct known {
 	char *text; /* malloc'ed; "" if there was no such descriptor; NULL: free */
 	int fd;
 	bool is_socket;
-	uint64_t inode;               /* of a socket */
 	uint64_t before_ns, after_ns; /* capture times between which it was looked up */
 };
 struct given { /* to an event, which opened nothing itself */
@@ -39,9 +39,17 @@ struct given { /* to an event, which opened nothing itself */
 	bool is_socket;
 	uint64_t name; /* of a file: name_key() of its path */
 };
+/* A stream that is connected. Its name is the same as long as it lives, and the kernel gives an
+ * inode number again only after 2^32 others (Linux 6.1 fs/inode.c, get_next_ino()). */
+struct connected {
+	uint64_t inode;
+	char *name; /* malloc'ed; NULL: free */
+};
 struct fd_names {
 	struct known known[KNOWN_MAX];
 	unsigned next; /* the place that is used next */
+	struct connected connected[CONNECTED_MAX];
+	unsigned next_connected;
 	VEC(struct given) given;
 };
 
@@ -116,19 +124,36 @@ static bool is_there(struct recorder *r, const struct process *p)
 	return !p->ended && (p->pidfd >= 0 ? poll(&fd, 1, 0) == 0 : follow_has(r->follow, p->pid));
 }
 
-/* The addresses of a socket, if there is time to look for them. `old`: the last answer. */
-static void name_socket(struct recorder *r, const struct process *p, const struct known *old,
-			uint64_t inode, char text[PATH_MAX])
+/* Does a socket of this name keep it? A stream never gets another peer. Of a Unix socket, the
+ * process at the other end may not have been found, and is then looked for again. */
+static bool is_final(const char *name)
+{
+	return strstr(name, "->") &&
+	       (!strncmp(name, "tcp ", 4) || (!strncmp(name, "unix ", 5) && strchr(name, '[')));
+}
+
+static void keep_connected(struct fd_names *f, uint64_t inode, const char *name)
+{
+	struct connected *c = &f->connected[f->next_connected];
+	char *copy = strdup(name);
+	if (!copy)
+		return;
+	free(c->name);
+	*c = (struct connected){ .inode = inode, .name = copy };
+	f->next_connected = (f->next_connected + 1) % CONNECTED_MAX;
+}
+
+/* The addresses of a socket, if they are known or there is time to look for them. */
+static void name_socket(struct recorder *r, struct process *p, uint64_t inode, char text[PATH_MAX])
 {
 	char name[DESCRIPTOR_SOCKET_BYTES];
 	uint64_t now = monotonic_ns();
-	/* a connection of a stream never gets another peer; of a Unix socket, the process at the
-	 * other end may not have been found */
-	if (old->text && old->inode == inode && strstr(old->text, "->") &&
-	    (!strncmp(old->text, "tcp ", 4) ||
-	     (!strncmp(old->text, "unix ", 5) && strchr(old->text, '[')))) {
-		strcpy(text, old->text);
-		return;
+	for (unsigned i = 0; i < CONNECTED_MAX; i++) {
+		const struct connected *c = &p->fd_names->connected[i];
+		if (c->name && c->inode == inode) {
+			strcpy(text, c->name);
+			return;
+		}
 	}
 	r->sockets_left_ns += (int64_t)((now - r->sockets_ns) / SOCKETS_SHARE);
 	if (!r->sockets_ns || r->sockets_left_ns > SOCKETS_NS)
@@ -137,8 +162,11 @@ static void name_socket(struct recorder *r, const struct process *p, const struc
 	if (r->sockets_left_ns <= 0)
 		return;
 	uint64_t start = thread_cpu_ns();
-	if (descriptor_socket(p->pid, inode, name))
+	if (descriptor_socket(p->pid, inode, name)) {
 		strcpy(text, name);
+		if (is_final(name))
+			keep_connected(p->fd_names, inode, name);
+	}
 	r->sockets_left_ns -= (int64_t)(thread_cpu_ns() - start);
 }
 
@@ -146,6 +174,7 @@ static const struct known *look(struct recorder *r, struct process *p, int fd, u
 {
 	struct fd_names *f = p->fd_names;
 	unsigned place = f->next;
+	uint64_t inode;
 	char text[PATH_MAX];
 	for (unsigned i = 0; i < KNOWN_MAX; i++) {
 		if (!f->known[i].text || f->known[i].fd != fd)
@@ -158,9 +187,9 @@ static const struct known *look(struct recorder *r, struct process *p, int fd, u
 	new.before_ns = clock_time_now(&r->clock);
 	size_t n = descriptor_read(p->pid, fd, text, sizeof(text));
 	text[n] = 0;
-	new.is_socket = descriptor_is_socket(text, &new.inode);
+	new.is_socket = descriptor_is_socket(text, &inode);
 	if (new.is_socket)
-		name_socket(r, p, k, new.inode, text);
+		name_socket(r, p, inode, text);
 	if (!is_there(r, p))
 		text[0] = 0;
 	new.after_ns = clock_time_now(&r->clock);
@@ -280,10 +309,14 @@ uint32_t fd_names_look(struct recorder *r, struct process *p, uint32_t wanted, c
 
 void fd_names_fini(struct process *p)
 {
-	for (unsigned i = 0; p->fd_names && i < KNOWN_MAX; i++)
-		free(p->fd_names->known[i].text);
-	if (p->fd_names)
-		vec_fini(&p->fd_names->given);
-	free(p->fd_names);
+	struct fd_names *f = p->fd_names;
+	if (!f)
+		return;
+	for (unsigned i = 0; i < KNOWN_MAX; i++)
+		free(f->known[i].text);
+	for (unsigned i = 0; i < CONNECTED_MAX; i++)
+		free(f->connected[i].name);
+	vec_fini(&f->given);
+	free(f);
 	p->fd_names = NULL;
 }

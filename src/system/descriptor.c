@@ -95,7 +95,9 @@ bool descriptor_socket_in(const char *name, const char *text, uint64_t inode,
 
 bool descriptor_socket(pid_t pid, uint64_t inode, char to[DESCRIPTOR_SOCKET_BYTES])
 {
-	static const char *const names[] = { "tcp", "tcp6", "udp", "udp6" };
+	/* The lists of TCP come last: the kernel walks a table that grows with the machine's memory
+	 * (Linux 6.18: 5 ms where the lists of UDP take 0.2). */
+	static const char *const names[] = { "udp", "udp6", "tcp", "tcp6" };
 	char *text = malloc(TABLE_BYTES);
 	bool is_found = unix_socket_name(pid, inode, to, DESCRIPTOR_SOCKET_BYTES);
 	for (size_t i = 0; text && i < ARRAY_LEN(names) && !is_found; i++) {
