@@ -9,7 +9,7 @@ forms; without it a subset that takes a few minutes. -j N cells run at a time; b
 processors, because most of them wait. --keep leaves captures and logs, and lets the reference hook write
 each event down. --no-fetch asks apt for nothing.
 
-A cell that fails beside others is run once more by itself. It stays a failure, also if it then holds: the line says
+A cell that fails beside others is run once more by itself. It stays a failure, also if it then holds: a note says
 "unsteady" to show where to look. A cell that depends on time or load is a defect of the cell or of the program.
 
 A cell that hangs ends nothing but itself: after CELL_LIMIT its processes are killed, and the line says where it waited.
@@ -166,6 +166,7 @@ def run_cell(function):
     return result, text, time.monotonic() - started
 
 
+MOST_RUN_AGAIN = 10  # failed cells: more have a cause that is no chance
 MOST_LONG = 20  # groups and cells that are named at the end
 
 
@@ -226,16 +227,15 @@ def main():
         for future in concurrent.futures.as_completed(futures):
             label, function = futures[future]
             outcome = future.result()
-            if outcome[0] == "FAIL":
-                again.append((label, function, outcome))
-            else:
-                report(label, outcome)
+            report(label, outcome)
+            if outcome[0] == "FAIL" and outcome[2] < watch.limit:
+                again.append((label, function))
     for label, function, alone in cells:
         if alone:
             report(label, watch.run(label, function))
-    for label, function, (result, text, seconds) in again:
-        unsteady = seconds < watch.limit and watch.run(label, function)[0] != "FAIL"
-        report(label, (result, ("unsteady, it held when run by itself: " if unsteady else "") + text, seconds))
+    for label, function in again[:MOST_RUN_AGAIN]:
+        if watch.run(label, function)[0] != "FAIL":
+            print(f"note  unsteady, it held when run by itself: {' '.join(label.split())}", flush=True)
     ctx.finish(counts["FAIL"])
     if len(spent) > MOST_LONG:
         by_group = {}
