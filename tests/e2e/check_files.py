@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import resource
 import select
 import shutil
 import signal
@@ -244,11 +245,11 @@ def disk_full(ctx, python):
     out = old_file(place)
     code = "import sys, os\nfor i in range(30000):\n    sys.audit('victim.n', os.urandom(40))"
     done = run(ctx, "record", "-o", out, "--", *python.command, "-S", "-c", code,
-               preexec_fn=lambda: __import__("resource").setrlimit(__import__("resource").RLIMIT_FSIZE, (200000, 200000)))
+               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200000, 200000)))
     expect(done.returncode == 1 and out + ".part" in done.stderr and open(out, "rb").read() == OLD, lambda: f"{done.returncode} {done.stderr!r}")
     for form in FORMATS:
         done = run(ctx, "export", place.capture, "-F", form, "-o", out,
-                   preexec_fn=lambda: __import__("resource").setrlimit(__import__("resource").RLIMIT_FSIZE, (100, 100)))
+                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)))
         expect(done.returncode == 1 and open(out, "rb").read() == OLD, lambda: f"{form}: {done.returncode} {done.stderr!r}")
     expect(names(place) == ["a.avc", "a.jsonl", "a.profile", "n.py", "old", "old.part"], lambda: f"left: {names(place)}")
 

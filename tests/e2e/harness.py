@@ -9,6 +9,7 @@ import contextlib
 import copy
 import json
 import os
+import pty
 import random
 import re
 import shutil
@@ -67,7 +68,35 @@ class _Known(subprocess.Popen):
         STARTED.setdefault(threading.get_ident(), []).append(weakref.ref(self))  # its pipes are closed as if it were not here
 
 
+class _Forked:
+    """A child that pty.fork() made."""
+
+    def __init__(self, pid):
+        self.pid = pid
+
+    @property
+    def returncode(self):
+        """None if it has not been waited for; this never waits."""
+        try:
+            with open(f"/proc/{self.pid}/stat", "rb") as f:
+                return None if int(f.read().rsplit(b")", 1)[1].split()[1]) == os.getpid() else 0
+        except (OSError, IndexError):
+            return 0
+
+
+_fork = pty.fork
+
+
+def _known_fork():
+    pid, fd = _fork()
+    if pid:
+        child = _Forked(pid)
+        STARTED.setdefault(threading.get_ident(), []).append(lambda: child)
+    return pid, fd
+
+
 subprocess.Popen = _Known
+pty.fork = _known_fork
 
 
 class Skip(Exception):
