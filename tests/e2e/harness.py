@@ -338,16 +338,18 @@ def restore_signals():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def process_state(pid):
+    """Return what a process does, for a message about one that hangs; "" if it is gone."""
+    try:
+        wait, call = (open(f"/proc/{pid}/{name}").read().split(" ")[0] for name in ("wchan", "syscall"))
+        return f"{pid} {status_of(pid, 'Name')} {status_of(pid, 'State')} {wait} in call {call.strip()} tracer {status_of(pid, 'TracerPid')}"
+    except OSError:
+        return ""
+
+
 def recorder_state(pid):
-    """Return what a recorder and the processes that it started do, for a message about one that hangs."""
-    states = []
-    for process in [pid, *children_of(pid)]:
-        try:
-            wait, call = (open(f"/proc/{process}/{name}").read().split(" ")[0] for name in ("wchan", "syscall"))
-            states.append(f"{process} {status_of(process, 'State')} {wait} in call {call.strip()}")
-        except OSError:
-            pass
-    return ", ".join(states)
+    """The same of a recorder and the processes that it started."""
+    return ", ".join(filter(None, map(process_state, [pid, *children_of(pid)])))
 
 
 def children_of(pid):

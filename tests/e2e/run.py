@@ -131,24 +131,38 @@ class Watch:
                     self.on_stuck(cell["label"], cell["where"])
 
     @staticmethod
-    def alive(thread):
-        started = [process() for process in harness.STARTED.get(thread, [])]
-        return [process for process in started if process and process.returncode is None]
+    def involved(thread):
+        """The processes that a thread has started and not waited for, with their descendants, and those that hold the other end
+        of a pipe from which it may read: they may be children whose parent has ended."""
+        started = [process for process in (get() for get in harness.STARTED.get(thread, [])) if process]
+        pids, pipes = set(), set()
+        for process in started:
+            if process.returncode is None:
+                pids.update([process.pid, *harness.children_of(process.pid)])
+            for stream in (getattr(process, "stdout", None), getattr(process, "stderr", None)):
+                if stream and not stream.closed:
+                    pipes.add(f"pipe:[{os.fstat(stream.fileno()).st_ino}]")
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                if int(pid) != os.getpid() and pipes & {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}:
+                    pids.add(int(pid))
+            except OSError:
+                pass
+        return sorted(pids)
 
     def where(self, thread):
-        """The place in the source where a thread is, and what the processes do that it has started."""
+        """The place in the source where a thread is, and what the processes do for which it may wait."""
         frames = traceback.extract_stack(sys._current_frames().get(thread))
         own = [f"{os.path.basename(f.filename)}:{f.lineno}" for f in frames if os.path.dirname(f.filename) == os.path.dirname(harness.__file__)]
-        states = [harness.recorder_state(process.pid) for process in self.alive(thread)]
-        return f"{' '.join(own[-5:])}; processes: {'; '.join(filter(None, states)) or 'none'}"
+        states = [harness.process_state(pid) for pid in self.involved(thread)]
+        return f"{' '.join(own[-5:])}; processes: {', '.join(filter(None, states)) or 'none'}"
 
     def kill(self, thread):
-        for process in self.alive(thread):
-            for pid in [*harness.children_of(process.pid), process.pid]:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
+        for pid in self.involved(thread):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
 
 
 def run_cell(function):
