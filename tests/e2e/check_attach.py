@@ -227,7 +227,7 @@ def starved_recorder(ctx, python):
                 recorder.wait_linked()
                 until = time.monotonic() + 8
                 while time.monotonic() < until and recorder.process.poll() is None:
-                    time.sleep(0.006)
+                    time.sleep(0.006 * harness.SLOW)
                     recorder.process.send_signal(signal.SIGSTOP)
                     time.sleep(0.094)
                     recorder.process.send_signal(signal.SIGCONT)
