@@ -11,6 +11,7 @@
 #include "base/tr.h"
 #include "base/utf8.h"
 #include "model/gathered_filter.h"
+#include "ui/app_header.h"
 #include "ui/app_hold.h"
 #include "ui/app_keep.h"
 #include "ui/app_messages.h"
@@ -666,6 +667,7 @@ static void act_dump(struct app *app, struct pane *p, const struct call *c)
 
 static void act_freeze(struct app *app, struct pane *p, const struct call *c)
 {
+	app_header_take(app); /* the header is frozen as the list is */
 	view_set_frozen(app->host.view, !app->host.view->frozen);
 	app_flash(app, app->host.view->frozen
 			   ? "the view is frozen until p; events are still recorded"

@@ -20,10 +20,17 @@
 #include "ui/keymap.h"
 #include "ui/text.h"
 
+/* What the title of the list says, too. */
+static void take_counts(struct header *h, const struct view *s)
+{
+	h->n_events = s->n_events;
+	h->n_lost = trace_n_lost(s->trace);
+	h->age_ns = trace_about_get(s->trace)->last_ns;
+}
+
 void app_header_take(struct app *app)
 {
 	struct view *s = app->host.view;
-	const struct trace_about *about = trace_about_get(s->trace);
 	struct header *h = &app->header;
 	uint64_t n = s->n_events;
 	if (n != h->n_events)
@@ -36,8 +43,7 @@ void app_header_take(struct app *app)
 		app->rate_events = n;
 		app->rate_at_ns = app->host.now_ns;
 	}
-	h->n_events = n;
-	h->n_lost = trace_n_lost(s->trace);
+	take_counts(h, s);
 	/* While a session runs, this is the number lost so far. If the recorder of a file ended
 	 * before its time, the number is unknown. */
 	h->is_loss_known = trace_is_loss_known(s->trace) ||
@@ -46,8 +52,7 @@ void app_header_take(struct app *app)
 	h->quiet_ns = app->last_growth_ns && app->host.now_ns > app->last_growth_ns
 			  ? app->host.now_ns - app->last_growth_ns
 			  : 0;
-	h->age_ns = about->last_ns;
-	h->file_bytes = about->file_bytes;
+	h->file_bytes = trace_about_get(s->trace)->file_bytes;
 	h->n_children = 0;
 	for (uint32_t i = 0; i < trace_n_processes(s->trace); i++)
 		h->n_children += trace_process(s->trace, i)->flags & (PROCESS_FORKED) ? 1 : 0;
@@ -242,7 +247,11 @@ void app_header_draw(struct app *app, struct area a)
 	strbuf_fini(&b);
 	struct field_text fields[FIELDS_MAX];
 	const char *keeps = s->live && s->live->keeps ? s->live->keeps(s->live_ctx) : NULL;
-	int n = take_fields(&app->header, keeps, columns, fields);
+	/* A frame shows one moment: the list was updated after the header was taken. */
+	struct header shown = app->header;
+	if (!s->frozen)
+		take_counts(&shown, s);
+	int n = take_fields(&shown, keeps, columns, fields);
 	n = drop_fields(fields, n, columns - 1 - x);
 	int at = columns - 1;
 	for (int i = n - 1; i >= 0; i--) {

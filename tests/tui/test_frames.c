@@ -65,9 +65,22 @@ static unsigned number_after(const char *text, const char *sign)
 	return UINT32_MAX;
 }
 
+/* The header counts the events that the list shows. */
+static void check_counts(const struct app *app, const char *screen)
+{
+	struct strbuf b = { 0 };
+	strbuf_addc(&b, ' ');
+	strbuf_add_count(&b, app->host.view->n_events);
+	strbuf_adds(&b, " events ");
+	if (strstr(screen, "· following ━") && !strstr(screen, strbuf_str(&b)))
+		fail_msg("the header of this frame lacks %s\n%s", strbuf_str(&b), screen);
+	strbuf_fini(&b);
+}
+
 static void check_frame(struct app *app)
 {
 	char *screen = drive_text(app, false), *save = NULL;
+	check_counts(app, screen);
 	char *details = strstr(screen, "Arguments ");
 	unsigned row = UINT32_MAX, row_name = UINT32_MAX;
 	assert_non_null(details);
