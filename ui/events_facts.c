@@ -10,6 +10,7 @@
 #include "model/folds.h"
 #include "ui/hits.h"
 #include "ui/pane_host.h"
+#include "ui/panes.h"
 #include "ui/search.h"
 #include "ui/text.h"
 #include "ui/view.h"
@@ -73,18 +74,41 @@ static void add_hits(struct strbuf *to, const struct events_facts *f)
 		strbuf_adds(to, tr(n == 1 && is_whole ? " hit" : " hits"));
 }
 
-/* "row 812 of 2 876 · event 17 341"; the event by its number, as :goto takes it. */
-static void add_position(struct strbuf *to, const struct events_facts *f, uint64_t row,
-			 uint64_t event)
+/* How much of the position is shown: "row 812", "row 812 of 2 876", "row 812 of 2 876 · event
+ * 17 341"; the event by its number, as :goto takes it. */
+enum position { POSITION_NONE, POSITION_ROW, POSITION_OF, POSITION_EVENT };
+
+static void add_position(struct strbuf *to, const struct events_facts *f, enum position how,
+			 uint64_t row, uint64_t event)
 {
 	strbuf_adds(to, tr("row "));
 	strbuf_add_count(to, row);
+	if (how < POSITION_OF)
+		return;
 	strbuf_adds(to, tr(" of "));
 	strbuf_add_count(to, f->pane->list.n);
-	if (event == SELECTION_NONE)
+	if (how < POSITION_EVENT || event == SELECTION_NONE)
 		return;
 	strbuf_adds(to, tr(" · event "));
 	strbuf_add_count(to, event);
+}
+
+/* As much of the position as fits with the largest numbers, so that nothing comes and goes while
+ * the cursor moves; *room becomes what is left. */
+static enum position fitting_position(const struct events_facts *f, uint64_t n_events, int *room)
+{
+	enum position how = f->pane->list.n ? POSITION_EVENT : POSITION_NONE;
+	for (; how > POSITION_NONE; how--) {
+		struct strbuf widest = { 0 };
+		add_position(&widest, f, how, f->pane->list.n, n_events);
+		int width = text_width(strbuf_str(&widest), widest.n) + 3;
+		strbuf_fini(&widest);
+		if (width <= *room) {
+			*room -= width;
+			break;
+		}
+	}
+	return how;
 }
 
 static void add_follow(struct strbuf *to, const struct pane *p)
@@ -103,34 +127,29 @@ static void add_follow(struct strbuf *to, const struct pane *p)
 
 enum { FACT_SHOWN, FACT_FOLDS, FACT_LOST, FACT_HITS, FACT_POSITION, FACT_FOLLOW, FACT_COUNT };
 
-/* What stands beside the position must leave room for it with the largest numbers, so that nothing
- * comes and goes while the cursor moves. Folds give way to the position, the position to the
- * others. */
+/* Folds give way to the position, the position to the others. */
 void events_facts_add(const struct events_facts *f, struct strbuf *facts)
 {
 	const struct pane *p = f->pane;
 	struct view *s = p->host->view;
 	const char *subject = s->filter_text;
-	struct strbuf part[FACT_COUNT] = { 0 }, widest = { 0 };
+	struct strbuf part[FACT_COUNT] = { 0 };
 	add_shown(&part[FACT_SHOWN], s, p->host->n_columns >= 160);
 	add_folds(&part[FACT_FOLDS], s, p->host->n_columns >= 120);
 	add_lost(&part[FACT_LOST], s);
 	add_hits(&part[FACT_HITS], f);
 	add_follow(&part[FACT_FOLLOW], p);
-	int room = p->n_columns - 12 - text_width(subject, strlen(subject)) - (*subject ? 2 : 0);
+	const char *title = tr(panes[p->id].title);
+	/* as frame_draw_title() lays them out; the last part has no " · " */
+	int room = p->n_columns - 8 - text_width(title, strlen(title)) -
+		   text_width(subject, strlen(subject)) + 3;
 	for (int i = 0; i < FACT_COUNT; i++)
 		if (part[i].n && i != FACT_FOLDS)
 			room -= text_width(strbuf_str(&part[i]), part[i].n) + 3;
-	if (p->list.n) {
-		add_position(&widest, f, p->list.n, s->n_events);
-		int width = text_width(strbuf_str(&widest), widest.n) + 3;
-		if (width <= room) {
-			add_position(&part[FACT_POSITION], f, p->list.cursor + 1,
-				     f->on_note ? SELECTION_NONE : p->host->cursor_seq);
-			room -= width;
-		}
-		strbuf_fini(&widest);
-	}
+	enum position how = fitting_position(f, s->n_events, &room);
+	if (how)
+		add_position(&part[FACT_POSITION], f, how, p->list.cursor + 1,
+			     f->on_note ? SELECTION_NONE : p->host->cursor_seq);
 	int folds_w = text_width(strbuf_str(&part[FACT_FOLDS]), part[FACT_FOLDS].n) + 3;
 	for (int i = 0; i < FACT_COUNT; i++) {
 		if (part[i].n && (i != FACT_FOLDS || folds_w <= room || !part[FACT_POSITION].n)) {

@@ -78,6 +78,7 @@ static const struct scene {
 	{ "search", NULL, "/ =gzip Enter n n" },
 	{ "search-typed", NULL, "/ =gzip" },
 	{ "search-nothing", "@network", "/ =gzip Enter" },
+	{ "search-filtered", "@network and time > 0.01s", "/ =order Enter n" },
 	{ "search-summary", NULL, "s / =open Enter n" },
 	{ "columns", NULL, ": =columns_seq_time_pid_interp_event_arguments_caller Enter G k" },
 	{ "help", NULL, "F1" },
