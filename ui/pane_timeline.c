@@ -301,6 +301,23 @@ static void mark_losses(const struct timeline *t, struct area a, int y, int x)
 	}
 }
 
+/* The decimals of a second that times need if `step` seconds are to be seen in them. */
+static int decimals_for(double step)
+{
+	int decimals = 0;
+	for (double unit = 1; decimals < 9 && unit > step * 1.000001; unit /= 10)
+		decimals++;
+	return decimals;
+}
+
+/* The decimals of all times of the page: the next cell has another time. */
+static int cell_decimals(const struct timeline *t)
+{
+	enum { DECIMALS_LEAST = 3 }; /* as the list has */
+	int decimals = decimals_for((double)(t->to_ns - t->from_ns) / 1e9 / t->n_bins);
+	return decimals > DECIMALS_LEAST ? decimals : DECIMALS_LEAST;
+}
+
 static void scale(const struct timeline *t, struct area a, int y, int x)
 {
 	/* Steps are round numbers: at most one label in 16 cells. */
@@ -329,12 +346,7 @@ static void scale(const struct timeline *t, struct area a, int y, int x)
 		else if (step >= 1)
 			snprintf(text, sizeof(text), "%.0fs", at);
 		else
-			snprintf(text, sizeof(text), "%.*fs",
-				 step >= .1     ? 1
-				 : step >= .01  ? 2
-				 : step >= .001 ? 3
-						: 6,
-				 at);
+			snprintf(text, sizeof(text), "%.*fs", decimals_for(step), at);
 		if (column + (int)strlen(text) <= x + (int)t->n_bins)
 			area_put(a, y, column, -1, ROLE_DIM, text);
 	}
@@ -343,19 +355,23 @@ static void scale(const struct timeline *t, struct area a, int y, int x)
 /* Append the time at an edge of the strip, as precisely as the span needs. */
 static void edge_text(struct strbuf *to, const struct timeline *t, uint64_t ns)
 {
+	enum { EDGE_MAX = 7 };
 	uint64_t span = t->to_ns - t->from_ns;
-	if (!ns)
+	if (!ns) {
 		strbuf_adds(to, "0s");
-	else if (t->zoomed && span < 10000000000u)
-		strbuf_addf(to, "%.*fs",
-			    span < 100000000u && ns < 100000000000u ? 3
-			    : ns < 1000000000000u                   ? 1
-								    : 0,
-			    (double)ns / 1e9);
-	else if (ns < 10000000000u)
+	} else if (t->zoomed && span < 10000000000u) {
+		char text[32];
+		int decimals = cell_decimals(t);
+		while (snprintf(text, sizeof(text), "%.*fs", decimals, (double)ns / 1e9) >
+			   EDGE_MAX &&
+		       decimals > 0)
+			decimals--;
+		strbuf_adds(to, text);
+	} else if (ns < 10000000000u) {
 		strbuf_addf(to, "%.1fs", (double)ns / 1e9);
-	else
+	} else {
 		text_age(to, ns);
+	}
 }
 
 /* Append a time in seconds that a filter reads back as the same nanosecond. */
@@ -506,6 +522,8 @@ static void draw_page(const struct timeline *t, struct area a)
 	}
 	/* the latest of the first events in the span */
 	struct selection *first = first_seen_rows(s->first);
+	int decimals = cell_decimals(t),
+	    time_w = event_text_time_width(s, TIME_START, decimals) + 2;
 	uint64_t at = last_seq;
 	line = y + 1;
 	while (line < a.n_lines && at > first_seq) {
@@ -518,15 +536,15 @@ static void draw_page(const struct timeline *t, struct area a)
 		struct strbuf b = { 0 };
 		int c = a.n_columns * 28 / 80;
 		area_put(a, line, c + 1, 1, ROLE_TEXT, "•");
-		event_text_time(&b, s, e.time_ns, 0, TIME_START, 3);
-		area_put_right(a, line, c + 3, 9, ROLE_DIM, strbuf_str(&b));
+		event_text_time(&b, s, e.time_ns, 0, TIME_START, decimals);
+		area_put_right(a, line, c + 3, time_w, ROLE_DIM, strbuf_str(&b));
 		strbuf_clear(&b);
 		event_text_name(&b, s, e.name);
-		int used = area_put_cut(a, line, c + 13, 24, view_name(s, e.name)->role,
-					strbuf_str(&b));
+		c += time_w + 4;
+		int used = area_put_cut(a, line, c, 24, view_name(s, e.name)->role, strbuf_str(&b));
 		strbuf_clear(&b);
-		event_text_gist(&b, s, &e, a.n_columns - c - 15 - used);
-		area_put(a, line, c + 15 + used, -1, ROLE_TEXT, strbuf_str(&b));
+		event_text_gist(&b, s, &e, a.n_columns - c - 2 - used);
+		area_put(a, line, c + 2 + used, -1, ROLE_TEXT, strbuf_str(&b));
 		strbuf_fini(&b);
 		line++;
 	}
@@ -601,6 +619,7 @@ static bool act_timeline(struct pane *p, enum action action, uint64_t count, con
 			t->to_ns = to_ns > from_ns ? to_ns : from_ns + 1;
 			t->zoomed = true;
 			t->cursor = 0;
+			host_flash(p->host, "zoomed: z without a span shows all again");
 		}
 		t->mark = t->end = -1;
 		fill(t);
@@ -673,7 +692,8 @@ static void title_timeline(const struct pane *p, struct strbuf *subject, struct 
 	uint64_t n = 0;
 	for (uint32_t b = from; b < to && b < t->n_bins; b++)
 		n += t->all[b];
-	strbuf_addf(facts, "%.3f … %.3f s · ", (double)bin_ns(t, from) / 1e9,
+	int decimals = cell_decimals(t);
+	strbuf_addf(facts, "%.*f … %.*f s · ", decimals, (double)bin_ns(t, from) / 1e9, decimals,
 		    (double)bin_ns(t, to) / 1e9);
 	if (n)
 		strbuf_add_count(facts, n);

@@ -66,6 +66,7 @@ static const struct scene {
 	{ "processes-thread", NULL, "P Space j j Space" },
 	{ "messages", NULL, "!" },
 	{ "timeline", NULL, "i 9 9 Right Space 1 0 Right" },
+	{ "timeline-zoomed", NULL, "i 9 9 Right Space 6 Right Space z 5 Right Space 3 Right Space z Space 9 9 Right" },
 	{ "filters", "@network", ": =filter-save_net Enter l" },
 	{ "filters-ready", NULL, "l j j Space" },
 	{ "prompt-ready", NULL, "f =files" },
