@@ -271,9 +271,22 @@ struct key_line {
 	unsigned seen[ACTION_COUNT];
 };
 
+/* Does it need a target, or an entry of the page, that is not there? */
+static bool lacks_target(const struct view *s, const struct key_row *row)
+{
+	const struct hold_list *holds = view_holds(s);
+	if (row->action == ACTION_CONTINUE || row->action == ACTION_STEP)
+		return !holds->n_held;
+	if (row->action == ACTION_CHILDREN)
+		return !view_has_target(s);
+	return row->pane == PANE_HOLDS && !holds->n && !holds->n_held;
+}
+
 /* What a key would do now, in a word; NULL if it would do nothing. */
 static const char *label_now(const struct app *app, const struct key_row *row)
 {
+	if (lacks_target(app->host.view, row))
+		return NULL;
 	if (row->action == ACTION_FOLLOW)
 		return !view_is_live(app->host.view) ? NULL
 		       : app->host.following         ? N_("stay here")

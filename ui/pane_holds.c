@@ -132,19 +132,33 @@ static void draw_held(const struct pane_host *host, const struct held_row *h, st
 	strbuf_fini(&b);
 }
 
-static void draw_holds(const struct pane *p, struct area a)
+/* Nothing is held: how to hold something, if it can be done here. */
+static void draw_empty(const struct view *s, struct area a)
 {
-	const struct hold_list *l = view_holds(p->host->view);
-	if (!l->n && !l->n_held) {
-		area_put(a, 1, 2, -1, ROLE_TEXT,
-			 p->host->view->live ? tr("nothing is held")
-					     : tr("this is a capture: nothing runs"));
+	if (view_has_target(s)) {
+		area_put(a, 1, 2, -1, ROLE_TEXT, tr("nothing is held"));
 		area_put(
 		    a, 2, 2, -1, ROLE_DIM,
 		    tr("b on an event or a value, or :hold FILTER, stops a thread before the"));
 		area_put(
 		    a, 3, 2, -1, ROLE_DIM,
 		    tr("operation happens: look at its stack and its locals, then C continues it"));
+		return;
+	}
+	area_put(a, 1, 2, -1, ROLE_TEXT,
+		 s->live ? tr("the program has ended: nothing can be held any more")
+			 : tr("this is a capture: nothing runs, so nothing can be held"));
+	area_put(a, 2, 2, -1, ROLE_DIM,
+		 tr("while a program runs, a thread can be stopped before an operation happens:"));
+	area_put(a, 3, 2, -1, ROLE_DIM,
+		 tr("auditview -p PID or auditview -- program.py, then b on an event or a value"));
+}
+
+static void draw_holds(const struct pane *p, struct area a)
+{
+	const struct hold_list *l = view_holds(p->host->view);
+	if (!l->n && !l->n_held) {
+		draw_empty(p->host->view, a);
 		return;
 	}
 	const struct held_row *first = held_at(l, 0);

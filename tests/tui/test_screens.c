@@ -64,6 +64,7 @@ static const struct scene {
 	{ "callers-bottom-up", NULL, "t t" },
 	{ "processes", NULL, "P" },
 	{ "processes-thread", NULL, "P Space j j Space" },
+	{ "holds-capture", NULL, "B" },
 	{ "messages", NULL, "!" },
 	{ "timeline", NULL, "i 9 9 Right Space 1 0 Right" },
 	{ "timeline-zoomed", NULL, "i 9 9 Right Space 6 Right Space z 5 Right Space 3 Right Space z Space 9 9 Right" },
