@@ -345,7 +345,8 @@ static void add_guesses(struct argument_tree *t, const struct event *e, const st
 	if (from != SELECTION_NONE && trace_event(s->trace, from, &opened)) {
 		event_text_gist(&b, s, &opened, t->n_columns > 60 ? t->n_columns - 40 : 20);
 		strbuf_adds(&b, tr(", opened "));
-		text_duration(&b, e->time_ns > opened.time_ns ? e->time_ns - opened.time_ns : 0);
+		text_span(&b, e->time_ns > opened.time_ns ? e->time_ns - opened.time_ns : 0,
+			  trace_is_ticked(s->trace, e->process));
 		strbuf_adds(&b, tr(" before"));
 		struct argument_line line = { .indent = 2,
 					      .is_info = true,

@@ -27,10 +27,19 @@ static int digits(uint64_t n)
 	return w;
 }
 
+/* Are the times of all processes right to a tick only? */
+static bool is_ticked(const struct trace *t)
+{
+	uint32_t n = trace_n_processes(t), i = 0;
+	while (i < n && trace_is_ticked(t, i))
+		i++;
+	return n && i == n;
+}
+
 void event_columns_size(struct event_columns *c, const struct pane_host *host, int w)
 {
 	struct view *s = host->view;
-	enum { ARGS_ENOUGH = 60, CALLER_MORE = 40 };
+	enum { ARGS_ENOUGH = 60, CALLER_MORE = 40, TICK_DECIMALS = 2 };
 	int screen = host->n_columns;
 	bool is_wide = false;
 	unsigned on = host->config->columns;
@@ -38,6 +47,8 @@ void event_columns_size(struct event_columns *c, const struct pane_host *host, i
 	c->names = screen >= 100;
 	c->function = true;
 	c->decimals = screen >= 160 ? 6 : screen >= 120 ? 4 : 3;
+	if (is_ticked(s->trace) && c->decimals > TICK_DECIMALS)
+		c->decimals = TICK_DECIMALS;
 	c->event_w = screen >= 160 ? 24 : screen >= 120 ? 20 : 17;
 	c->thread_w = screen >= 160 ? 8 : screen >= 120 ? 6 : 4;
 	c->caller_w = screen >= 220 ? 32 : screen >= 160 ? 23 : 20;

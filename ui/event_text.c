@@ -65,6 +65,16 @@ void text_duration(struct strbuf *to, uint64_t ns)
 		strbuf_addf(to, "%.2f %s", v, unit);
 }
 
+void text_span(struct strbuf *to, uint64_t ns, bool is_ticked)
+{
+	if (is_ticked && ns < PROCESS_TICK_NS)
+		strbuf_adds(to, tr("within 10 ms"));
+	else if (is_ticked)
+		text_duration(to, (ns + PROCESS_TICK_NS / 2) / PROCESS_TICK_NS * PROCESS_TICK_NS);
+	else
+		text_duration(to, ns);
+}
+
 void text_bytes(struct strbuf *to, uint64_t n)
 {
 	if (n < 10000)

@@ -44,6 +44,9 @@ void text_string(struct strbuf *to, struct trace *t, uint32_t string);
 /* Append the name of a process. It was escaped when it was made from the process's arguments, so
  * its backslashes are not doubled. */
 void text_program(struct strbuf *to, struct trace *t, uint32_t string);
+/* A time between two events; is_ticked: of a process whose times advance with the kernel's tick
+ * (trace_is_ticked()). "within 10 ms", "40 ms" */
+void text_span(struct strbuf *to, uint64_t ns, bool is_ticked);
 void text_duration(struct strbuf *to, uint64_t ns);   /* "0.36 ms", "84 ms", "1.2 s", "16m21s" */
 void text_bytes(struct strbuf *to, uint64_t n_bytes); /* "5.3 MB" */
 /* "1 event", "12 345 events", with the words of the reader's language. */

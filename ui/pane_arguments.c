@@ -113,14 +113,11 @@ static void add_distance(struct strbuf *to, const struct view *s, const struct e
 			 const struct event *second, const char *before, const char *after)
 {
 	uint64_t ns = second->time_ns > first->time_ns ? second->time_ns - first->time_ns : 0;
-	if (ns < PROCESS_TICK_NS &&
-	    trace_process(s->trace, first->process)->flags & PROCESS_TICK_TIMES) {
-		strbuf_adds(to, tr(", within 10 ms"));
-		return;
-	}
-	strbuf_adds(to, before);
-	text_duration(to, ns);
-	strbuf_adds(to, after);
+	bool is_ticked = trace_is_ticked(s->trace, first->process);
+	bool is_known = !is_ticked || ns >= PROCESS_TICK_NS;
+	strbuf_adds(to, is_known ? before : ", ");
+	text_span(to, ns, is_ticked);
+	strbuf_adds(to, is_known ? after : "");
 }
 
 static void add_story(struct arguments_pane *a, struct view *s, const struct event *e)

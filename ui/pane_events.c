@@ -221,7 +221,7 @@ static void fold_text(struct strbuf *to, struct view *s, const struct event *e,
 		strbuf_add_count(&tail, fold->n_hidden);
 		if (fold->span_ns) {
 			strbuf_adds(&tail, ", ");
-			text_duration(&tail, fold->span_ns);
+			text_span(&tail, fold->span_ns, trace_is_ticked(s->trace, e->process));
 		}
 	}
 	int room = limit - text_width(strbuf_str(&tail), tail.n);

@@ -21,6 +21,7 @@ struct imports {
 	VEC(uint32_t) order;           /* rows, as they are listed */
 	uint64_t sorted, sorted_at_ns; /* events that were counted then */
 	uint64_t self_ns, max_ns;
+	bool is_ticked; /* of one at least, times are right to a tick only */
 	enum import_order by;
 };
 
@@ -67,11 +68,13 @@ static void sort(struct imports *m, bool keep)
 	m->sorted = import_cost_n_counted(m->cost);
 	m->sorted_at_ns = m->pane.host->now_ns;
 	m->self_ns = m->max_ns = 0;
+	m->is_ticked = false;
 	list_set(&m->pane.list, m->order.n, m->pane.n_lines - 1);
 	for (size_t i = 0; i < m->order.n; i++) {
 		const struct import_row *r = &rows[m->order.v[i]];
 		uint64_t ns = m->by == IMPORT_BY_SELF ? r->self_ns : r->total_ns;
 		m->self_ns += r->self_ns;
+		m->is_ticked |= r->is_ticked;
 		m->max_ns = ns > m->max_ns ? ns : m->max_ns;
 		if (m->order.v[i] == at)
 			list_go(&m->pane.list, i);
@@ -158,11 +161,12 @@ static void draw_head(const struct imports *m, struct area a, struct columns c)
 		area_put(a, 0, c.by_x, c.by_w, ROLE_DIM, tr("imported at"));
 }
 
-static void put_ms(struct area a, int y, int x, uint64_t ns)
+static void put_ms(struct area a, int y, int x, uint64_t ns, bool is_ticked)
 {
-	char ms[32];
-	snprintf(ms, sizeof(ms), ns < 1000000000000u ? "%.2f" : "%.0f", (double)ns / 1e6);
-	area_put_right(a, y, x, 9, ROLE_TEXT, ms);
+	struct strbuf ms = { 0 };
+	import_cost_add_ms(&ms, ns, is_ticked, 2);
+	area_put_right(a, y, x, 9, ROLE_TEXT, strbuf_str(&ms));
+	strbuf_fini(&ms);
 }
 
 static void draw_row(const struct imports *m, struct area a, int y, struct columns c,
@@ -174,8 +178,8 @@ static void draw_row(const struct imports *m, struct area a, int y, struct colum
 	if (indent > c.name_w - 14)
 		indent = c.name_w - 14;
 	area_put_middle(a, y, 2 + indent, c.name_w - indent - 1, ROLE_TEXT, r->name);
-	put_ms(a, y, c.self_x, r->self_ns);
-	put_ms(a, y, c.total_x, r->total_ns);
+	put_ms(a, y, c.self_x, r->self_ns, r->is_ticked);
+	put_ms(a, y, c.total_x, r->total_ns, r->is_ticked);
 	uint64_t ns = m->by == IMPORT_BY_SELF ? r->self_ns : r->total_ns;
 	text_bar(&b, m->max_ns ? (double)ns / (double)m->max_ns : 0, 9);
 	area_put(a, y, c.bar_x, 9, ROLE_DIM, strbuf_str(&b));
@@ -273,7 +277,7 @@ static void title_imports(const struct pane *p, struct strbuf *subject, struct s
 				(double)p->host->view->n_events);
 	text_number_of(facts, m->order.n, tr("module"), tr("modules"));
 	strbuf_adds(facts, " · ");
-	text_duration(facts, m->self_ns);
+	text_span(facts, m->self_ns, m->is_ticked);
 	strbuf_adds(facts, tr(" in all"));
 }
 

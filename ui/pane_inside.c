@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "model/arguments.h"
 #include "model/group.h"
+#include "model/import_cost.h"
 #include "ui/area.h"
 #include "ui/pane_host.h"
 
@@ -31,7 +32,7 @@ struct inside {
 	VEC(struct module) modules;
 	VEC(uint32_t) lines; /* indices of modules */
 	uint64_t head;
-	bool by_time;
+	bool by_time, is_ticked; /* times are right to a tick only */
 };
 
 typedef VEC(uint32_t) module_vec;
@@ -144,6 +145,7 @@ static void build(struct inside *p)
 	    !trace_event(s->trace, fold.head, &head))
 		return;
 	p->head = fold.head;
+	p->is_ticked = trace_is_ticked(s->trace, head.process);
 	uint32_t import_name = trace_name_find(s->trace, "import", 6),
 		 open_name = trace_name_find(s->trace, "open", 4);
 	uint32_t current = UINT32_MAX;
@@ -273,9 +275,9 @@ static void draw_inside(const struct pane *pane, struct area a)
 		text_count(&b, m->n_events, 7);
 		area_put_right(a, y + 1, count_x, 7, ROLE_TEXT, strbuf_str(&b));
 		double ns = (double)(m->end_ns - m->begin_ns);
-		char ms[32];
-		snprintf(ms, sizeof(ms), "%.1f", ns / 1e6);
-		area_put_right(a, y + 1, ms_x, 8, ROLE_TEXT, ms);
+		strbuf_clear(&b);
+		import_cost_add_ms(&b, m->end_ns - m->begin_ns, p->is_ticked, 1);
+		area_put_right(a, y + 1, ms_x, 8, ROLE_TEXT, strbuf_str(&b));
 		strbuf_clear(&b);
 		text_bar(&b, total > 0 ? ns / total : 0, 13);
 		area_put(a, y + 1, bar_x, 13, ROLE_DIM, strbuf_str(&b));
@@ -346,7 +348,7 @@ static void title_inside(const struct pane *pane, struct strbuf *subject, struct
 	strbuf_addf(subject, "%s%s", strcmp(name, STARTED) ? "import " : "", name);
 	text_number_of(facts, p->modules.v[0].n_events, tr("event"), tr("events"));
 	strbuf_adds(facts, ", ");
-	text_duration(facts, p->modules.v[0].end_ns - p->modules.v[0].begin_ns);
+	text_span(facts, p->modules.v[0].end_ns - p->modules.v[0].begin_ns, p->is_ticked);
 	strbuf_adds(facts, tr(" · Bksp back"));
 }
 

@@ -28,30 +28,44 @@ struct err *stat_import_check_sort(const char *sort)
 			     "say self, total, events, key, or first for a tree");
 }
 
+static void add_ms(struct strbuf *to, uint64_t ns, bool is_ticked)
+{
+	struct strbuf ms = { 0 };
+	import_cost_add_ms(&ms, ns, is_ticked, 3);
+	strbuf_addf(to, "%11s", strbuf_str(&ms));
+	strbuf_fini(&ms);
+}
+
 static void imports_text(struct strbuf *to, const struct import_row *rows, const uint32_t *order,
 			 uint32_t n, uint32_t n_max, bool as_tree)
 {
 	struct strbuf count = { 0 };
 	uint64_t self_ns = 0;
+	bool is_ticked = false;
 	strbuf_addf(to, "%11s %11s %8s %8s  %-9s  %s\n", "self ms", "total ms", "events", "imports",
 		    "from", as_tree ? "module, below the one that imported it" : "module");
 	for (uint32_t i = 0; i < n; i++) {
 		const struct import_row *r = &rows[order[i]];
 		self_ns += r->self_ns;
+		is_ticked |= r->is_ticked;
 		if (i >= n_max)
 			continue;
+		add_ms(to, r->self_ns, r->is_ticked);
+		strbuf_addc(to, ' ');
+		add_ms(to, r->total_ns, r->is_ticked);
 		strbuf_clear(&count);
 		strbuf_add_count(&count, r->n_events);
-		strbuf_addf(to, "%11.3f %11.3f %8s %8u  %-9s  ", (double)r->self_ns / 1e6,
-			    (double)r->total_ns / 1e6, strbuf_str(&count), r->n_imports,
+		strbuf_addf(to, " %8s %8u  %-9s  ", strbuf_str(&count), r->n_imports,
 			    r->from ? r->from : "");
 		strbuf_add_repeat(to, ' ', as_tree ? 2 * (size_t)r->depth : 0);
 		strbuf_addf(to, "%s\n", r->name);
 	}
 	strbuf_clear(&count);
 	strbuf_add_number_of(&count, n, "module");
-	strbuf_addf(to, "%11.3f in %s%s\n", (double)self_ns / 1e6, strbuf_str(&count),
-		    n > n_max ? "; not all are shown" : "");
+	add_ms(to, self_ns, is_ticked);
+	strbuf_addf(to, " in %s%s\n", strbuf_str(&count), n > n_max ? "; not all are shown" : "");
+	if (is_ticked)
+		strbuf_adds(to, "times are right to 10 ms; with -f they are exact\n");
 	strbuf_fini(&count);
 }
 

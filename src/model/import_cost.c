@@ -265,6 +265,12 @@ static void close_ended(struct import_cost *c, struct importer *i, uint32_t stac
 	}
 }
 
+static bool is_ticked(const struct import_cost *c, uint32_t thread)
+{
+	const struct thread_info *info = trace_thread(c->trace, thread);
+	return info && trace_is_ticked(c->trace, info->process);
+}
+
 static struct err *open_one(struct import_cost *c, struct importer *i, uint32_t thread,
 			    uint32_t anchor, uint64_t seq, bool is_shown)
 {
@@ -277,8 +283,10 @@ static struct err *open_one(struct import_cost *c, struct importer *i, uint32_t 
 		return err;
 	struct open_import o = { row, (uint32_t)c->occasions.n, anchor };
 	struct occasion fresh = { row, thread, seq, seq, 0 };
-	if (row != IMPORT_COST_NO_ROW && row != parent)
+	if (row != IMPORT_COST_NO_ROW && row != parent) {
 		c->rows.v[row].n_imports++;
+		c->rows.v[row].is_ticked |= is_ticked(c, thread);
+	}
 	if (c->occasions.n == OCCASIONS_MAX)
 		o.occasion = UINT32_MAX;
 	else if (!vec_push(&c->occasions, fresh))
@@ -355,6 +363,17 @@ struct err *import_cost_step(struct import_cost *c, const struct selection *rows
 			break; /* a chunk shorter than the index says */
 	}
 	return NULL;
+}
+
+void import_cost_add_ms(struct strbuf *to, uint64_t ns, bool is_ticked, int decimals)
+{
+	enum { TICK_MS = PROCESS_TICK_NS / 1000000 };
+	if (!is_ticked)
+		strbuf_addf(to, "%.*f", ns < 1000000000000u ? decimals : 0, (double)ns / 1e6);
+	else if (ns < PROCESS_TICK_NS)
+		strbuf_addf(to, "<%d", TICK_MS);
+	else
+		strbuf_add_u64(to, (ns + PROCESS_TICK_NS / 2) / PROCESS_TICK_NS * TICK_MS);
 }
 
 uint64_t import_cost_n_counted(const struct import_cost *c)

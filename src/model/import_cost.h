@@ -36,7 +36,11 @@ struct import_row {
 	uint64_t self_ns, total_ns;
 	uint64_t n_self_events, n_events; /* its own; and with all below it */
 	uint64_t first_seq;               /* its first import event */
+	bool is_ticked;                   /* times are right to PROCESS_TICK_NS only */
 };
+
+/* Append a time in ms: with `decimals`, or as far as a clock that ticks can tell: "40", "<10". */
+void import_cost_add_ms(struct strbuf *to, uint64_t ns, bool is_ticked, int decimals);
 
 /* rows (NULL = all): import events that are shown; of the others a row is kept, too, because what
  * they cost belongs to those that imported them. It is read during import_cost_step() only, must be

@@ -379,6 +379,12 @@ const struct process_info *trace_process(const struct trace *t, uint32_t process
 	return process < t->processes.n ? &t->processes.v[process] : NULL;
 }
 
+bool trace_is_ticked(const struct trace *t, uint32_t process)
+{
+	const struct process_info *p = trace_process(t, process);
+	return p && p->flags & PROCESS_TICK_TIMES;
+}
+
 const struct thread_info *trace_thread(const struct trace *t, uint32_t thread)
 {
 	return thread < t->threads.n ? &t->threads.v[thread] : NULL;

@@ -566,13 +566,22 @@ void workers_write(const char *path)
 					  .python_hex = 0x030b02f0,
 					  .python = str(&s, "3.11.2"),
 					  .name = str(&s, "-m gunicorn app:app"),
-					  .end_ns = 90000000,
+					  .end_ns = 290000000,
 					  .flags = PROCESS_ATTACHED | PROCESS_TICK_TIMES };
 		struct thread_info info = { .process = writer_process(s.w, &p), .tid = pid };
 		uint32_t thread = writer_thread(s.w, &info);
 		event(&s, thread, 100, "os.chmod", 0, args(&s, "i", 7));
 		event(&s, thread, 2, "os.chmod", 0, args(&s, "i", 8));
 		event(&s, thread, 50000, "os.chmod", 0, args(&s, "i", 9));
+		/* an import of 14 ms, of which 12 are those of the one below it */
+		uint32_t app = frame(&s, 0, "<module>", "/srv/app.py", 2),
+			 lib = frame(&s, app, "_find_and_load", "<frozen importlib._bootstrap>", 9),
+			 body = frame(&s, lib, "<module>", "/srv/shop/__init__.py", 4);
+		event(&s, thread, 1, "import", app, args(&s, "s", "shop"));
+		event(&s, thread, 2000, "import", body, args(&s, "s", "shop.tax"));
+		event(&s, thread, 12000, "exec",
+		      frame(&s, body, "_find_and_load", "<frozen importlib._bootstrap>", 9),
+		      args(&s, "s", "tax"));
 	}
 	must(writer_close(s.w));
 }

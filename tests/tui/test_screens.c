@@ -581,6 +581,15 @@ static void test_workers(void **state)
 	text = drive_text(app, false);
 	assert_non_null(strstr(text, "os.chmod fd 7, within 10 ms"));
 	assert_non_null(strstr(text, "os.chmod fd 9, +50"));
+	/* the list, though it is wide, and what the imports cost */
+	assert_non_null(strstr(text, "   0.05     50"));
+	assert_non_null(strstr(text, "shop  +2, 10 ms"));
+	free(text);
+	drive_keys(app, "I");
+	text = drive_text(app, false);
+	assert_non_null(strstr(text, "2 modules · 40 ms in all"));
+	assert_non_null(strstr(text, "<10"));
+	assert_null(strstr(text, "2.00"));
 	free(text);
 	app_destroy(app);
 	unlink(path);

@@ -64,6 +64,27 @@ static struct import_cost *counted(struct book *b, struct trace **ret)
 	return c;
 }
 
+/* A clock that ticks tells no hundredths of a millisecond. */
+static void test_ticks(void **state)
+{
+	static const struct {
+		uint64_t ns;
+		bool is_ticked;
+		const char *text;
+	} rows[] = {
+		{ 0, false, "0.00" },         { 147714444, false, "147.71" },
+		{ 0, true, "<10" },           { 9999999, true, "<10" },
+		{ 14000000, true, "10" },     { 147714444, true, "150" },
+		{ 3600000000, true, "3600" }, { 1200000000000, false, "1200000" },
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct strbuf b = { 0 };
+		import_cost_add_ms(&b, rows[i].ns, rows[i].is_ticked, 2);
+		assert_string_equal(strbuf_str(&b), rows[i].text);
+		strbuf_fini(&b);
+	}
+}
+
 static void test_costs(void **state)
 {
 	static const struct {
@@ -173,6 +194,7 @@ static void test_deep(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ticks),
 		cmocka_unit_test(test_costs),
 		cmocka_unit_test(test_deep),
 	};
