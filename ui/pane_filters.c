@@ -7,13 +7,13 @@
 #include <string.h>
 
 #include "base/tr.h"
+#include "base/wrap.h"
 #include "model/filter_ready.h"
 #include "model/summary_ready.h"
 #include "ui/area.h"
 #include "ui/pane_host.h"
 
 #define NAME_COLUMNS 20
-#define HEAD_LINES   3
 
 struct kept_count {
 	char *text; /* the filter it was counted for */
@@ -55,11 +55,11 @@ static struct row row_at(const struct pane_host *host, size_t i)
 	if (i >= READY_FILTERS) {
 		const struct ready_summary *s = &ready_summaries[i - READY_FILTERS];
 		const struct ready_filter *f = ready_filter_find(s->filter, strlen(s->filter));
-		return (
-		    struct row){ s->name, s->filter, s->doc, f ? f->text : s->filter, true, true };
+		return (struct row){ s->name, s->filter, tr(s->doc), f ? f->text : s->filter,
+				     true,    true };
 	}
 	const struct ready_filter *r = &ready_filters[i];
-	return (struct row){ r->name, r->name, r->doc, r->text, true, false };
+	return (struct row){ r->name, r->name, tr(r->doc), r->text, true, false };
 }
 
 static void forget(struct filters *f)
@@ -77,7 +77,6 @@ static struct err *open_filters(const struct pane_host *host, struct pane **ret)
 	struct filters *f = calloc(1, sizeof(*f));
 	if (!f)
 		return err_no_memory();
-	f->pane.list.n_head = HEAD_LINES;
 	*ret = &f->pane;
 	return NULL;
 }
@@ -88,6 +87,25 @@ static void close_filters(struct pane *p)
 	forget(f);
 	vec_fini(&f->counts);
 	free(f);
+}
+
+/* What is in use, what the longest expression means, and an empty line; the same for all rows, so
+ * that the list does not move with the cursor. */
+static int n_head(const struct pane *p)
+{
+	int n_most = p->n_lines >= 30 ? 3 : p->n_lines >= 20 ? 2 : 1, most = 1;
+	int width = p->n_columns - NAME_COLUMNS - 8;
+	for (size_t i = 0; width > 0 && most < n_most && i < n_rows(p->host); i++) {
+		const char *text = row_at(p->host, i).means;
+		int n = 0;
+		while (*text && n < n_most) {
+			text += wrap_line(text, (size_t)width);
+			text += strspn(text, " ");
+			n++;
+		}
+		most = n > most ? n : most;
+	}
+	return most + 2;
 }
 
 static void update_filters(struct pane *p, unsigned changes)
@@ -117,7 +135,8 @@ static void update_filters(struct pane *p, unsigned changes)
 			}
 		}
 	}
-	list_set(&p->list, n, p->n_lines - HEAD_LINES);
+	p->list.n_head = n_head(p);
+	list_set(&p->list, n, p->n_lines - p->list.n_head);
 }
 
 static bool work_filters(struct pane *p, uint64_t budget_ns)
@@ -157,39 +176,55 @@ static bool says(const struct pane_host *host, const char *text, struct strbuf *
 	return true;
 }
 
+static void draw_means(struct area a, const char *text, int n_lines)
+{
+	int x = NAME_COLUMNS + 7, width = a.n_columns - x - 1;
+	for (int y = 1; width > 0 && *text && y <= n_lines; y++) {
+		size_t n = y < n_lines ? wrap_line(text, (size_t)width) : 0;
+		n = n ? n : strlen(text); /* the last line, or a word that is longer, is cut */
+		struct strbuf line = { 0 };
+		strbuf_add(&line, text, n);
+		area_put_cut(a, y, x, width, ROLE_DIM, strbuf_str(&line));
+		strbuf_fini(&line);
+		text += n;
+		text += strspn(text, " ");
+	}
+}
+
 static void draw_filters(const struct pane *p, struct area a)
 {
 	const struct filters *f = (const struct filters *)p;
 	const struct pane_host *host = p->host;
+	int head = p->list.n_head;
 	area_put(a, 0, 2, -1, ROLE_DIM, tr("now"));
 	area_put_cut(a, 0, NAME_COLUMNS + 7, -1, ROLE_TEXT,
 		     *host->view->filter_text ? host->view->filter_text
 					      : tr("everything is shown"));
 	area_put(a, 1, 2, -1, ROLE_DIM, tr("this line means"));
-	area_put_cut(a, 1, NAME_COLUMNS + 7, -1, ROLE_DIM, row_at(host, p->list.cursor).means);
+	draw_means(a, row_at(host, p->list.cursor).means, head - 2);
 	for (int y = 0; y < p->list.n_lines && p->list.top + (uint64_t)y < n_rows(host); y++) {
 		size_t i = p->list.top + (uint64_t)y;
 		struct row row = row_at(host, i);
 		struct strbuf b = { 0 };
 		bool on = !row.is_summary && says(host, row.text, NULL);
 		/* s is the key of the summary */
-		area_put(a, y + HEAD_LINES, 2, 3, row.is_summary ? ROLE_DIM : ROLE_TEXT,
+		area_put(a, y + head, 2, 3, row.is_summary ? ROLE_DIM : ROLE_TEXT,
 			 row.is_summary ? " s "
 			 : on           ? "[x]"
 					: "[ ]");
-		area_put_cut(a, y + HEAD_LINES, 6, NAME_COLUMNS, ROLE_TEXT, row.name);
+		area_put_cut(a, y + head, 6, NAME_COLUMNS, ROLE_TEXT, row.name);
 		if (i < f->counts.n && f->counts.v[i].failed)
 			strbuf_adds(&b, tr("cannot be read"));
 		else if (i < f->counts.n)
 			text_count(&b, f->counts.v[i].n, 12);
-		area_put_cut(a, y + HEAD_LINES, NAME_COLUMNS + 7, a.n_columns - NAME_COLUMNS - 23,
+		area_put_cut(a, y + head, NAME_COLUMNS + 7, a.n_columns - NAME_COLUMNS - 23,
 			     row.is_ready ? ROLE_DIM : ROLE_TEXT, row.says);
-		area_put_right(a, y + HEAD_LINES, a.n_columns - 15, 14, ROLE_DIM, strbuf_str(&b));
+		area_put_right(a, y + head, a.n_columns - 15, 14, ROLE_DIM, strbuf_str(&b));
 		strbuf_fini(&b);
-		search_mark(host->search, a, y + HEAD_LINES);
+		search_mark(host->search, a, y + head);
 		if (i == p->list.cursor) {
-			area_put(a, y + HEAD_LINES, 0, 1, ROLE_FOCUS, "▌");
-			area_bar(a, y + HEAD_LINES);
+			area_put(a, y + head, 0, 1, ROLE_FOCUS, "▌");
+			area_bar(a, y + head);
 		}
 	}
 }

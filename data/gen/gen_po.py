@@ -44,6 +44,7 @@ TABLES = {
     "ui/keys.c": re.compile(r'\{ PANE_[A-Z]+, %s, ACTION_[A-Z_]+, (%s) \}' % (STRING, STRING)),
     "src/model/fields.c": re.compile(r'^\t\[FIELD_[A-Z]+\] += \{ %s, +DOMAIN_[A-Z]+, +FIELD_[A-Z]+, +(?:true|false), +(%s),' % (STRING, STRING), re.M),
     "src/model/filter_ready.c": re.compile(r'^\t\{ %s, (%s),$' % (STRING, STRING), re.M),
+    "src/model/summary_ready.c": re.compile(r'^\t\{ %s, (%s), %s, %s \},$' % (STRING, STRING, STRING, STRING), re.M),
 }
 CONVERSION = re.compile(r"%(?:\d+\$)?[-+#0]*(?:\*|\d+)?(?:\.(?:\*|\d+))?(?:hh|h|ll|l|z|j|t)?[diouxXcsfFgGeEpn%]")
 CODE = re.compile(r"(?<![\w-])--?[a-z][a-z-]+|[A-Za-z_]\w*(?:\.\w+)+(?:\(\))?|\w+\(\)|\b[A-Za-z]*_\w+|\bPEP \d+|\b3\.\d+|\{\w+\}|:[a-z]+\b")

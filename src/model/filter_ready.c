@@ -21,7 +21,7 @@ const struct ready_filter ready_filters[READY_FILTERS] = {
 	  "compile.filename ~ \"^<(?!frozen )\" or exec.code_object.file ~ \"^<(?!frozen )\" or cpython.run_command" },
 	{ "native-loaded", "libraries and modules of machine code",
 	  "ctypes.dlopen or sqlite3.load_extension or import.filename ~ \"\\.(so|pyd|dylib)\"" },
-	{ "objects-unpickled", "classes and functions in a pickle",
+	{ "objects-unpickled", "classes, functions that pickles name",
 	  "pickle.find_class" },
 	{ "permissions-changed", "modes, owners and attributes of files",
 	  "event in {os.chmod, os.chown, os.chflags, os.setxattr, os.removexattr, shutil.chown, shutil.copymode}" },

@@ -18,7 +18,7 @@ const struct ready_summary ready_summaries[READY_SUMMARIES] = {
 	{ "modules-imported", "imports, by module", "import", "module" },
 	{ "code-from-strings", "code from strings, by caller", "code-from-strings", "caller" },
 	{ "libraries-loaded", "libraries of machine code, by name", "native-loaded", "what" },
-	{ "objects-unpickled", "classes found in pickles, by name", "objects-unpickled", "what" },
+	{ "objects-unpickled", "classes, functions that pickles name", "objects-unpickled", "what" },
 	{ "my-code", "what your own code does, by line", "only-my-code", "caller" },
 };
 /* clang-format on */

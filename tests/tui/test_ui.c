@@ -699,7 +699,7 @@ static void test_click_below_head(void **state)
 		const char *keys;
 		enum pane_id pane;
 		int line; /* of the screen, of entry 2 */
-	} rows[] = { { "l", PANE_FILTERS, 7 }, { "t", PANE_CALLERS, 5 } };
+	} rows[] = { { "l", PANE_FILTERS, 8 }, { "t", PANE_CALLERS, 5 } };
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct app *app = drive_open(capture, NULL, 80, 24);
 		drive_keys(app, rows[i].keys);
