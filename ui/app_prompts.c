@@ -205,6 +205,9 @@ static void search_check(const struct pane_host *host, const char *text, struct 
 	search_fini(&probe);
 	struct app *app = host->app;
 	uint64_t n;
+	if (!*text && app_focused_id(app) == PANE_EVENTS)
+		snprintf(ret->message, sizeof(ret->message), "%s",
+			 tr("rows as drawn, and what they cut off"));
 	if (err || !*text || !search_is_on(&app->search) || strcmp(app->search.text, text) ||
 	    app_focused_id(app) != PANE_EVENTS)
 		return;

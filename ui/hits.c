@@ -9,7 +9,7 @@
 #include "base/strbuf.h"
 #include "model/selection.h"
 #include "model/trace.h"
-#include "ui/event_text.h"
+#include "ui/event_row.h"
 #include "ui/search.h"
 #include "ui/skim.h"
 #include "ui/view.h"
@@ -19,6 +19,8 @@ struct hits {
 	struct selection *rows;
 	uint64_t n_counted;
 	unsigned search, filter; /* generations of what was counted */
+	unsigned lines;          /* likewise, if times are those since the line above */
+	struct row_look look;
 };
 
 struct hits *hits_create(void)
@@ -46,7 +48,8 @@ void hits_destroy(struct hits *h)
 
 static bool is_current(const struct hits *h, const struct view *s, const struct search *search)
 {
-	return h->search == search->generation && h->filter == s->filter_generation;
+	return h->search == search->generation && h->filter == s->filter_generation &&
+	       (h->look.time_mode != TIME_DELTA || h->lines == s->generation);
 }
 
 static void follow(struct hits *h, const struct view *s, const struct search *search)
@@ -55,10 +58,19 @@ static void follow(struct hits *h, const struct view *s, const struct search *se
 		return;
 	h->search = search->generation;
 	h->filter = s->filter_generation;
+	h->lines = s->generation;
 	h->n_counted = 0;
 	struct err *err = selection_resize(h->rows, 0, false);
 	err_destroy(err); /* shorter cannot fail */
-	skim_begin(h->skim, search);
+	skim_begin(h->skim, search, &h->look);
+}
+
+void hits_look(struct hits *h, const struct row_look *look)
+{
+	if (row_look_is_same(&h->look, look))
+		return;
+	h->look = *look;
+	h->search = 0; /* no search has this number */
 }
 
 static bool is_hit(struct hits *h, struct view *s, const struct search *search, uint64_t seq)
@@ -69,6 +81,11 @@ static bool is_hit(struct hits *h, struct view *s, const struct search *search, 
 	struct strbuf b = { 0 };
 	event_text_line(&b, s, &event);
 	bool found = search_match(search, strbuf_str(&b), b.n);
+	if (!found) { /* as it is drawn: shortened, decoded, folded */
+		strbuf_clear(&b);
+		event_row_text(&b, s, &event, &h->look);
+		found = search_match(search, strbuf_str(&b), b.n);
+	}
 	strbuf_fini(&b);
 	return found;
 }
@@ -89,7 +106,7 @@ bool hits_work(struct hits *h, struct view *s, const struct search *search, uint
 	if (h->n_counted >= n)
 		return false;
 	*ret_changed = true;
-	skim_begin(h->skim, search); /* threads may have got their names */
+	skim_begin(h->skim, search, &h->look); /* threads may have got their names */
 	struct err *err = selection_resize(h->rows, n, false);
 	if (err) { /* what is known so far is shown, with its "+" */
 		err_destroy(err);

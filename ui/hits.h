@@ -11,6 +11,7 @@
 #include "base/attr.h"
 
 struct hits;
+struct row_look;
 struct search;
 struct view;
 
@@ -18,6 +19,8 @@ struct hits *hits_create(void); /* NULL if memory is short */
 void hits_destroy(struct hits *h);
 DEFINE_CLEANUP(hits);
 
+/* How rows are drawn, from now on; if they have other texts, counting begins anew. */
+void hits_look(struct hits *h, const struct row_look *look);
 /* Count for budget_ns at most. Returns true if there is more to count. *ret_changed: something was
  * counted; else untouched. */
 bool hits_work(struct hits *h, struct view *s, const struct search *search, uint64_t budget_ns,

@@ -5,7 +5,6 @@
  * The cursor belongs to an event, not to a line number: if the event is still shown after a
  * filter or a fold, the cursor stays on it.
  */
-#include "base/utf8.h"
 #include "ui/pane_events.h"
 
 #include <stdio.h>
@@ -15,9 +14,8 @@
 #include "base/monotonic.h"
 #include "base/tr.h"
 #include "model/first_seen.h"
-#include "model/trace_task.h"
 #include "ui/area.h"
-#include "ui/event_columns.h"
+#include "ui/event_row.h"
 #include "ui/events_facts.h"
 #include "ui/hits.h"
 #include "ui/now_lines.h"
@@ -30,7 +28,7 @@ enum { SEARCH_AT_ONCE_NS = 4000000 };
 
 struct events {
 	struct pane pane;
-	struct event_columns columns;
+	struct row_look look;
 	uint64_t cursor_seq; /* event (or the event after a note) under the cursor */
 	uint32_t note;       /* note under the cursor, if on_note */
 	bool on_note;
@@ -90,7 +88,9 @@ static void update_events(struct pane *p, unsigned changes)
 	const struct pane_host *host = p->host;
 	struct view *s = host->view;
 	if (changes & (CHANGE_SIZE | CHANGE_EVENTS | CHANGE_FILTER))
-		event_columns_size(&e->columns, host, e->pane.n_columns);
+		event_columns_size(&e->look.columns, host, e->pane.n_columns);
+	e->look.time_mode = host->time_mode;
+	hits_look(e->hits, &e->look);
 	uint64_t offset = p->list.cursor - p->list.top;
 	bool had_lines = p->list.n > 0;
 	uint64_t n = view_n_lines(s);
@@ -114,44 +114,20 @@ static void update_events(struct pane *p, unsigned changes)
 
 /* ---- drawing ---- */
 
-static void put_task(struct area a, int y, const struct event_columns *c, struct trace *t,
-		     uint32_t id)
+/* A column whose text `add` appends. */
+static void put_dim(struct area a, int y, int x, int width, struct view *s, const struct event *e,
+		    void (*add)(struct strbuf *to, struct view *s, const struct event *e))
 {
-	struct trace_task task;
 	struct strbuf b = { 0 };
-	if (trace_task(t, id, &task))
-		utf8_escape(&b, task.name, task.n_name, 0);
-	area_put_cut(a, y, c->task, c->task_w, ROLE_DIM, strbuf_str(&b));
+	add(&b, s, e);
+	area_put_cut(a, y, x, width, ROLE_DIM, strbuf_str(&b));
 	strbuf_fini(&b);
 }
 
-static void put_package(struct area a, int y, const struct event_columns *c, struct trace *t,
-			uint32_t stack)
-{
-	const struct trace_package *p = trace_package(t, trace_stack_package(t, stack));
-	struct strbuf b = { 0 };
-	if (p)
-		utf8_escape(&b, p->name, p->n_name, 0);
-	area_put_cut(a, y, c->package, c->package_w, ROLE_DIM, strbuf_str(&b));
-	strbuf_fini(&b);
-}
-
-/* The host of a process, in a capture of several. */
-static void put_host(struct area a, int y, const struct event_columns *c, struct trace *t,
-		     uint32_t process)
-{
-	struct strbuf b = { 0 };
-	size_t n;
-	const char *host = trace_process_host(t, process, &n);
-	utf8_escape(&b, n ? host : "unknown", n ? n : 7, 0);
-	area_put_cut(a, y, c->host, c->host_w, ROLE_DIM, strbuf_str(&b));
-	strbuf_fini(&b);
-}
-
-static void put_number(struct area a, int y, int x, int width, const char *sign, uint64_t n)
+static void put_number(struct area a, int y, int x, int width, uint64_t n)
 {
 	char text[32];
-	snprintf(text, sizeof(text), "%s%llu", sign, (unsigned long long)n);
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)n);
 	area_put_right(a, y, x, width, ROLE_DIM, text);
 }
 
@@ -159,9 +135,10 @@ static void put_time(const struct events *e, struct area a, int y, uint64_t ns, 
 {
 	struct strbuf b = { 0 };
 	event_text_time(&b, e->pane.host->view, ns, before, e->pane.host->time_mode,
-			e->columns.decimals);
-	if (e->columns.time_w)
-		area_put_right(a, y, e->columns.time, e->columns.time_w, ROLE_DIM, strbuf_str(&b));
+			e->look.columns.decimals);
+	if (e->look.columns.time_w)
+		area_put_right(a, y, e->look.columns.time, e->look.columns.time_w, ROLE_DIM,
+			       strbuf_str(&b));
 	strbuf_fini(&b);
 }
 
@@ -180,7 +157,7 @@ static void draw_note(const struct events *e, struct area a, int y, uint32_t id)
 		area_put(a, y, x, -1, ROLE_DIM, " ─ ─");
 	} else {
 		put_time(e, a, y, n->note.time_ns, 0);
-		x = e->columns.event;
+		x = e->look.columns.event;
 		x += area_put(a, y, x, -1, ROLE_DIM, "── ");
 		x += area_put_cut(a, y, x, -1, ROLE_TEXT, strbuf_str(&b));
 		area_put(a, y, x, -1, ROLE_DIM, " ──");
@@ -203,52 +180,19 @@ static void put_args(struct area a, int y, int x, int limit, const char *text, b
 		area_mark(a, y, x, (int)strlen(EVENT_TEXT_OWN), 0, ROLE_DIM);
 }
 
-static void fold_text(struct strbuf *to, struct view *s, const struct event *e,
-		      const struct fold *fold, int limit, bool names)
-{
-	struct strbuf tail = { 0 }, head = { 0 };
-	if (fold->kind == FOLD_EQUAL) {
-		strbuf_adds(&tail, "  ×");
-		strbuf_add_count(&tail, fold->n_hidden + 1);
-	} else if (fold->kind == FOLD_STARTUP) {
-		strbuf_add_count(&head, fold->n_hidden + 1);
-		strbuf_adds(&head, tr(fold->n_hidden ? " events" : " event"));
-		strbuf_adds(&head, limit >= 54 ? tr(" before your first line · Enter looks inside")
-				   : limit >= 47 ? tr(" before your first line · Enter opens")
-						 : tr(" before your code · Enter opens"));
-	} else {
-		strbuf_adds(&tail, "  +");
-		strbuf_add_count(&tail, fold->n_hidden);
-		if (fold->span_ns) {
-			strbuf_adds(&tail, ", ");
-			text_span(&tail, fold->span_ns, trace_is_ticked(s->trace, e->process));
-		}
-	}
-	int room = limit - text_width(strbuf_str(&tail), tail.n);
-	if (fold->kind != FOLD_STARTUP) {
-		if (fold->kind == FOLD_IMPORT || !names)
-			event_text_gist(&head, s, e, room);
-		else
-			event_text_args(&head, s, e, room);
-	}
-	text_cut(to, strbuf_str(&head), head.n, room, false);
-	strbuf_adds(to, strbuf_str(&tail));
-	strbuf_fini(&head);
-	strbuf_fini(&tail);
-}
-
 static void draw_event(const struct events *p, struct area a, int y, uint64_t seq,
 		       uint64_t before_ns)
 {
 	const struct pane_host *host = p->pane.host;
 	struct view *s = host->view;
-	const struct event_columns *c = &p->columns;
+	const struct event_columns *c = &p->look.columns;
 	struct event e;
 	if (!trace_event(s->trace, seq, &e))
 		return;
-	struct fold fold;
-	bool is_head = s->fold_on && folds_find(s->folds, seq, &fold) && fold.n_hidden > 0;
+	struct fold of_row;
+	bool is_head = event_row_fold(s, seq, &of_row);
 	bool is_open = is_head && folds_is_open(s->folds, seq);
+	const struct fold *fold = is_head && !is_open ? &of_row : NULL;
 	const struct mark *mark = view_mark(s, seq);
 	const char *mark_sign = mark ? (mark->note ? "◈" : "◆") : NULL;
 	const char *sign = is_head ? (is_open ? "▾" : "▸") : mark_sign;
@@ -261,16 +205,17 @@ static void draw_event(const struct events *p, struct area a, int y, uint64_t se
 		area_put(a, y, 2, 1, ROLE_TEXT, mark_sign);
 	struct strbuf b = { 0 };
 	if (c->host_w)
-		put_host(a, y, c, s->trace, e.process);
+		put_dim(a, y, c->host, c->host_w, s, &e, event_row_host);
 	if (c->pid_w) {
 		const struct process_info *process = trace_process(s->trace, e.process);
-		put_number(a, y, c->pid, c->pid_w, "", process ? process->pid : 0);
+		put_number(a, y, c->pid, c->pid_w, process ? process->pid : 0);
 	}
 	if (c->seq_w)
-		put_number(a, y, c->seq, c->seq_w, "", seq);
+		put_number(a, y, c->seq, c->seq_w, seq);
 	if (c->interp_w) {
-		const struct thread_info *thread = trace_thread(s->trace, e.thread);
-		put_number(a, y, c->interp, c->interp_w, "i", thread ? thread->interpreter : 0);
+		event_row_interp(&b, s, &e);
+		area_put_right(a, y, c->interp, c->interp_w, ROLE_DIM, strbuf_str(&b));
+		strbuf_clear(&b);
 	}
 	if (c->thread_w) {
 		event_text_thread(&b, s, e.thread, c->thread_w);
@@ -278,45 +223,24 @@ static void draw_event(const struct events *p, struct area a, int y, uint64_t se
 		strbuf_clear(&b);
 	}
 	if (c->task_w)
-		put_task(a, y, c, s->trace, e.task);
+		put_dim(a, y, c->task, c->task_w, s, &e, event_row_task);
 	const struct name_facts *facts = view_name(s, e.name);
-	if (is_head && !is_open && fold.kind == FOLD_STARTUP)
-		strbuf_adds(&b, tr("python started"));
-	else
-		event_text_name(&b, s, e.name);
+	event_row_name(&b, s, &e, fold);
 	area_put_cut(a, y, c->event, c->event_w, facts->role, strbuf_str(&b));
 	strbuf_clear(&b);
 	if (c->package_w)
-		put_package(a, y, c, s->trace, e.stack);
+		put_dim(a, y, c->package, c->package_w, s, &e, event_row_package);
 	int args_w = c->args_w;
 	/* no code of the user has run yet, so there is no caller */
-	bool is_startup = is_head && !is_open && fold.kind == FOLD_STARTUP;
+	bool is_startup = fold && fold->kind == FOLD_STARTUP;
 	if (is_startup && c->caller_w)
 		args_w = c->caller + c->caller_w - c->args;
-	if (is_head && !is_open)
-		fold_text(&b, s, &e, &fold, args_w, c->names);
-	else if (c->names)
-		event_text_args(&b, s, &e, c->args_w);
-	else
-		event_text_gist(&b, s, &e, c->args_w);
+	event_row_args(&b, s, &e, fold, c->names, args_w);
 	put_args(a, y, c->args, args_w, strbuf_str(&b), facts->is_own);
 	if (c->caller_w && !is_startup) {
 		strbuf_clear(&b);
-		event_text_caller(&b, s, &e, c->function);
-		/* the function is cut before the line number is */
-		size_t n_place = b.n;
-		if (c->function && text_width(strbuf_str(&b), b.n) > c->caller_w) {
-			struct strbuf place = { 0 };
-			event_text_caller(&place, s, &e, false);
-			n_place = place.n;
-			strbuf_fini(&place);
-		}
-		if (text_width(strbuf_str(&b), n_place) > c->caller_w - (n_place < b.n ? 2 : 0)) {
-			strbuf_cut(&b, n_place);
-			area_put_middle(a, y, c->caller, c->caller_w, ROLE_DIM, strbuf_str(&b));
-		} else {
-			area_put_cut(a, y, c->caller, c->caller_w, ROLE_DIM, strbuf_str(&b));
-		}
+		event_row_caller(&b, s, &e, c);
+		area_put(a, y, c->caller, c->caller_w, ROLE_DIM, strbuf_str(&b));
 	}
 	strbuf_fini(&b);
 }

@@ -128,6 +128,12 @@ static void build(struct help *h)
 	for (size_t i = 0; i < ARRAY_LEN(legend); i++)
 		add(&h->lines, legend[i][0], tr(legend[i][1]), false);
 	add(&h->lines, "", "", false);
+	add(&h->lines, tr("Search"), "", true);
+	add(&h->lines, "/ ?", tr("looks at all columns: as they are drawn, and what they cut off"),
+	    false);
+	add(&h->lines, " ", tr("a regular expression; a capital letter makes the case count"),
+	    false);
+	add(&h->lines, "", "", false);
 	if (!h->all) {
 		add(&h->lines, "F1", tr("again: all actions, and the words of the filter"), false);
 		return;

@@ -12,7 +12,7 @@
 #include "base/vec.h"
 #include "model/filter_scan.h"
 #include "model/trace.h"
-#include "ui/event_text.h"
+#include "ui/event_row.h"
 #include "ui/search.h"
 #include "ui/view.h"
 
@@ -30,10 +30,11 @@ struct args_slot {
 
 struct skim {
 	/* has_exotic: the word has letters that equal non-ASCII letters if case is ignored */
-	bool is_on, has_exotic;
+	bool is_on, has_exotic, is_for_folds;
+	struct row_look look;
 	char *pattern;
 	struct scan_needle word;
-	verdict_vec names, threads, stacks;
+	verdict_vec names, threads, stacks, tasks;
 	struct args_slot *args;
 	struct strbuf text;
 };
@@ -111,6 +112,7 @@ static void forget(struct skim *k)
 	vec_fini(&k->names);
 	vec_fini(&k->threads);
 	vec_fini(&k->stacks);
+	vec_fini(&k->tasks);
 	free(k->args);
 	k->args = NULL;
 	free(k->pattern);
@@ -127,12 +129,13 @@ void skim_destroy(struct skim *k)
 	free(k);
 }
 
-void skim_begin(struct skim *k, const struct search *search)
+void skim_begin(struct skim *k, const struct search *search, const struct row_look *look)
 {
-	k->threads.n = 0; /* threads get their names late */
-	if (k->pattern && !strcmp(k->pattern, search->text))
+	k->threads.n = k->tasks.n = 0; /* they get their names late */
+	if (k->pattern && !strcmp(k->pattern, search->text) && row_look_is_same(&k->look, look))
 		return;
 	forget(k);
+	k->look = *look;
 	const char *word = NULL;
 	size_t n = word_of(search->text, &word);
 	k->pattern = strdup(search->text);
@@ -142,6 +145,7 @@ void skim_begin(struct skim *k, const struct search *search)
 		return;
 	bool is_caseless = search_is_caseless(search->text);
 	k->word = scan_needle_make(word, n, is_caseless);
+	k->is_for_folds = event_row_fold_may_have(word, n);
 	/* U+017F and U+212A equal s and k if case is ignored */
 	k->has_exotic = false;
 	for (size_t i = 0; is_caseless && i < n; i++)
@@ -181,10 +185,23 @@ static bool args_may(struct skim *k, struct view *s, const struct event *e)
 	static_assert(ARGS_SLOTS == 1 << 20, "20 bits of the hash");
 	if (slot->args != e->args || slot->name != e->name || slot->minor != minor ||
 	    slot->verdict == UNKNOWN) {
+		/* words of a text that is cut are in the one that is not */
 		event_text_args(&k->text, s, e, 1 << 20);
+		strbuf_addc(&k->text, ' ');
+		event_text_gist(&k->text, s, e, 1 << 20);
 		*slot = (struct args_slot){ e->args, e->name, (int16_t)minor, (uint8_t)judge(k) };
 	}
 	return slot->verdict == YES;
+}
+
+static bool task_may(struct skim *k, struct view *s, const struct event *e)
+{
+	uint8_t *task = slot_of(&k->tasks, e->task);
+	if (task && *task == UNKNOWN) {
+		event_row_task(&k->text, s, e);
+		*task = (uint8_t)judge(k);
+	}
+	return !task || *task == YES;
 }
 
 bool skim_may_match(struct skim *k, struct view *s, const struct event *e)
@@ -201,11 +218,25 @@ bool skim_may_match(struct skim *k, struct view *s, const struct event *e)
 	}
 	if (*thread == UNKNOWN) {
 		event_text_thread(&k->text, s, e->thread, 64);
+		strbuf_addc(&k->text, ' ');
+		event_text_thread(&k->text, s, e->thread, k->look.columns.thread_w);
+		strbuf_addc(&k->text, ' ');
+		if (k->look.columns.host_w)
+			event_row_host(&k->text, s, e);
+		strbuf_addc(&k->text, ' ');
+		if (k->look.columns.interp_w)
+			event_row_interp(&k->text, s, e);
 		*thread = (uint8_t)judge(k);
 	}
 	if (*stack == UNKNOWN) {
 		event_text_caller(&k->text, s, e, true);
+		strbuf_addc(&k->text, ' ');
+		if (k->look.columns.package_w)
+			event_row_package(&k->text, s, e);
 		*stack = (uint8_t)judge(k);
 	}
-	return *name == YES || *thread == YES || *stack == YES || args_may(k, s, e);
+	struct fold fold;
+	return *name == YES || *thread == YES || *stack == YES || args_may(k, s, e) ||
+	       (k->look.columns.task_w && task_may(k, s, e)) ||
+	       (k->is_for_folds && event_row_fold(s, e->seq, &fold));
 }

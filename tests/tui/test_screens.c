@@ -79,6 +79,8 @@ static const struct scene {
 	{ "prompt-command-wrong", NULL, ": =sumary" },
 	{ "search", NULL, "/ =gzip Enter n n" },
 	{ "search-typed", NULL, "/ =gzip" },
+	{ "search-prompt", NULL, "/" },
+	{ "help-search", NULL, "F1 / =Search Enter j j j" },
 	{ "search-nothing", "@network", "/ =gzip Enter" },
 	{ "search-filtered", "@network and time > 0.01s", "/ =order Enter n" },
 	{ "search-summary", NULL, "s / =open Enter n" },

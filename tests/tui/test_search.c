@@ -17,7 +17,10 @@
 #include "drive.h"
 #include "model/trace.h"
 #include "sample.h"
+#include "ui/event_row.h"
+#include "ui/layout.h"
 #include "ui/skim.h"
+#include "ui/text.h"
 #include "ui/sorter.h"
 #include "ui/app_actions.h"
 #include "ui/app_input.h"
@@ -40,6 +43,28 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
 	ret->tv_sec = 1000 + (time_t)(looked_ns / 1000000000u);
 	ret->tv_nsec = (long)(looked_ns % 1000000000u);
 	return 0;
+}
+
+/* How the list shows rows now. */
+static struct row_look look_of(struct app *app)
+{
+	struct row_look look = { .time_mode = app->host.time_mode };
+	event_columns_size(&look.columns, &app->host, app->panes[PANE_EVENTS]->n_columns);
+	return look;
+}
+
+/* Is there a hit in the full line, or in the row as it is drawn? */
+static bool has_hit(struct app *app, const struct search *search, const struct event *e)
+{
+	struct strbuf line = { 0 }, row = { 0 };
+	struct row_look look = look_of(app);
+	event_text_line(&line, app->host.view, e);
+	event_row_text(&row, app->host.view, e, &look);
+	bool has = search_match(search, strbuf_str(&line), line.n) ||
+		   search_match(search, strbuf_str(&row), row.n);
+	strbuf_fini(&line);
+	strbuf_fini(&row);
+	return has;
 }
 
 /* A line that the search skips without making its text has no hit, whatever the pattern; and most
@@ -72,10 +97,16 @@ static void test_search_skims(void **state)
 		{ "[[:alpha:]]open", false },
 		{ "sqlite", true },
 		{ "<module>", true },
+		{ "enter", true }, /* in the text of a fold */
+		{ "84 ms", true },
+		{ "T-2", true },
+		{ "GET http", true },
+		{ "O_CREAT", true },
 		{ "", false },
 	};
 	struct app *app = drive_open(capture, NULL, 80, 24);
 	struct skim *k = skim_create();
+	struct row_look look = look_of(app);
 	for (size_t i = 0; i + 1 < ARRAY_LEN(patterns); i++) {
 		struct search search = { 0 };
 		struct err *err = search_set(&search, patterns[i].pattern, false);
@@ -83,20 +114,17 @@ static void test_search_skims(void **state)
 		unsigned n_passed = 0, n_hits = 0;
 		/* in the second round the parts are known */
 		for (int round = 0; round < 2; round++) {
-			skim_begin(k, &search);
+			skim_begin(k, &search, &look);
 			for (uint64_t seq = 0; seq < app->host.view->n_events; seq++) {
 				struct event e;
-				struct strbuf b = { 0 };
 				trace_event(app->host.view->trace, seq, &e);
-				event_text_line(&b, app->host.view, &e);
 				bool may = skim_may_match(k, app->host.view, &e),
-				     has = search_match(&search, strbuf_str(&b), b.n);
+				     has = has_hit(app, &search, &e);
 				if (has && !may)
-					fail_msg("%s passed over: %s", patterns[i].pattern,
-						 strbuf_str(&b));
+					fail_msg("%s passed over: event %llu", patterns[i].pattern,
+						 (unsigned long long)seq);
 				n_hits += has;
 				n_passed += !may;
-				strbuf_fini(&b);
 			}
 		}
 		if (patterns[i].skims ? n_passed == 0 && n_hits < app->host.view->n_events
@@ -116,12 +144,9 @@ static void count_all(struct app *app, uint64_t *ret_place, uint64_t *ret_n)
 	*ret_place = *ret_n = 0;
 	for (uint64_t seq = 0; seq < s->n_events; seq++) {
 		struct event e;
-		struct strbuf b = { 0 };
 		if (!selection_has(s->shown, seq) || !trace_event(s->trace, seq, &e))
 			continue;
-		event_text_line(&b, s, &e);
-		bool found = search_match(&app->search, strbuf_str(&b), b.n);
-		strbuf_fini(&b);
+		bool found = has_hit(app, &app->search, &e);
 		*ret_n += found;
 		if (found && seq == app->host.cursor_seq)
 			*ret_place = *ret_n;
@@ -150,6 +175,97 @@ static void check_count(struct app *app)
 	if (!shows(app, text))
 		fail_msg("/%s with filter %s: \"%s\" is not on the screen", app->search.text,
 			 app->host.view->filter_text, text);
+}
+
+/* Fail unless each word that is drawn in the row is found by a search for it. */
+static void check_words(struct app *app, const char *drawn, uint64_t seq)
+{
+	char *copy = strdup(drawn), *save = NULL;
+	struct event e;
+	struct row_look look = look_of(app);
+	struct skim *skim = skim_create();
+	assert_non_null(skim);
+	assert_true(trace_event(app->host.view->trace, seq, &e));
+	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+		char pattern[512];
+		struct search search = { 0 };
+		size_t n = 0; /* quoted so that the skim reads it, too */
+		for (const char *c = word; *c && n < sizeof(pattern) - 3; c++) {
+			if (strchr("\\.[](){}*+?|^$", *c))
+				pattern[n++] = '\\';
+			pattern[n++] = *c;
+		}
+		pattern[n] = 0;
+		assert_null(search_set(&search, pattern, false));
+		skim_begin(skim, &search, &look);
+		if (!has_hit(app, &search, &e) || !skim_may_match(skim, app->host.view, &e))
+			fail_msg("%s is drawn, and not found in event %llu: %s", word,
+				 (unsigned long long)seq, drawn);
+		search_fini(&search);
+	}
+	skim_destroy(skim);
+	free(copy);
+}
+
+/* What a user sees in a row is found: shortened paths, decoded flags, folds, every column. */
+static void test_what_is_drawn_is_found(void **state)
+{
+	static const struct {
+		int columns, lines;
+		const char *keys;
+	} sizes[] = { { 80, 24, "" },
+		      { 80, 24, "G" },
+		      { 80, 24, "Z T" },
+		      { 120, 40, "T T" },
+		      { 120, 40,
+			": =columns_seq_time_pid_thread_interp_package_event_arguments_caller "
+			"Enter G" },
+		      { 200, 60, "j j j z G k" },
+		      { 200, 60, "T" } };
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		struct app *app = drive_open(capture, NULL, sizes[i].columns, sizes[i].lines);
+		drive_keys(app, sizes[i].keys);
+		char *screen = drive_text(app, false), *save = NULL;
+		const struct pane *p = app->panes[PANE_EVENTS];
+		const struct rect r = app->layout.panes[PANE_EVENTS];
+		int y = 0;
+		for (char *line = strtok_r(screen, "\n", &save); line;
+		     line = strtok_r(NULL, "\n", &save), y++) {
+			struct line of;
+			uint64_t at = p->list.top + (uint64_t)(y - r.line - 1);
+			if (y <= r.line || y > r.line + p->n_lines ||
+			    !view_line(app->host.view, at, &of) || of.is_note)
+				continue;
+			/* without the columns of the cursor and of signs, and other panes */
+			char *from = line + text_head(line, strlen(line), r.column + 3);
+			size_t n = text_head(from, strlen(from), p->n_columns - 3);
+			from[n] = 0;
+			check_words(app, from, of.seq);
+		}
+		free(screen);
+		app_destroy(app);
+	}
+}
+
+/* The prompt of a search finds what is shown, and its marks are on the row. */
+static void test_drawn_hits(void **state)
+{
+	static const struct {
+		const char *keys, *shown;
+	} rows[] = { { "g / =127.0.0.1:8077 Enter", "hit 1 of " },
+		     { "g / =\"gzip_-9\" Enter", "0 hits" },
+		     { "g / =gzip_-9 Enter", "hit 1 of " },
+		     { "g / =looks_inside|Enter_opens|your_code Enter", "hit 1 of 1" } };
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		for (int wide = 0; wide < 2; wide++) {
+			struct app *app = drive_open(capture, NULL, wide ? 200 : 80,
+						     wide ? 60 : 24);
+			drive_keys(app, rows[i].keys);
+			if (!shows(app, rows[i].shown))
+				fail_msg("%s at %s: no \"%s\"", rows[i].keys,
+					 wide ? "200x60" : "80x24", rows[i].shown);
+			app_destroy(app);
+		}
 }
 
 /* The title counts the hits, forwards, backwards, around the end, under every filter. */
@@ -362,6 +478,8 @@ static void test_sorter(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_search_skims),
+					    cmocka_unit_test(test_what_is_drawn_is_found),
+					    cmocka_unit_test(test_drawn_hits),
 					    cmocka_unit_test(test_hits_are_counted),
 					    cmocka_unit_test(test_search_is_at_once),
 					    cmocka_unit_test(test_a_slow_search_blocks_nothing),
