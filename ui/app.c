@@ -410,19 +410,22 @@ static void draw_pane(struct app *app, enum pane_id id)
 	p->ops->draw(p, area_sub(a, 1, 0, a.n_lines - 1, a.n_columns));
 }
 
-/* The columns that the further lines of a long line leave free: as its text, which follows a word
- * and two spaces, or its own spaces. */
+/* The columns that the further lines of a long line leave free: as its text, which follows words
+ * that stand in columns, each with two spaces after it; or its own spaces. */
 static int hang_of(const char *line, size_t n)
 {
 	enum { HANG_MAX = 24 };
-	size_t own = strspn(line, " "), at = own;
-	while (at + 1 < n && at < HANG_MAX && !(line[at] == ' ' && line[at + 1] == ' '))
-		at++;
-	if (at + 1 >= n || at >= HANG_MAX)
-		return own < HANG_MAX ? (int)own : 0;
-	while (at < n && at < HANG_MAX && line[at] == ' ')
-		at++;
-	return text_width(line, at);
+	size_t own = strspn(line, " "), at = own, hang = own < HANG_MAX ? own : 0;
+	while (at + 1 < n && at < HANG_MAX) {
+		while (at + 1 < n && at < HANG_MAX && !(line[at] == ' ' && line[at + 1] == ' '))
+			at++;
+		if (at + 1 >= n || at >= HANG_MAX)
+			break;
+		at += strspn(line + at, " ");
+		if (at < n && at < HANG_MAX)
+			hang = at;
+	}
+	return text_width(line, hang);
 }
 
 /* Draw the lines of a dialog, each wrapped to the width of the area; with a NULL area nothing is
@@ -451,6 +454,7 @@ static int put_dialog(const struct area *a, const char *text, int width)
 
 static void draw_dialog(struct app *app)
 {
+	enum { WIDE_MAX = 100 };
 	struct area all = canvas_area(&app->canvas);
 	size_t title = strcspn(app->dialog, "\n");
 	const char *rest = app->dialog + title + (app->dialog[title] == '\n');
@@ -462,6 +466,8 @@ static void draw_dialog(struct app *app)
 			wide = w;
 		p += n + (p[n] == '\n');
 	}
+	if (wide > WIDE_MAX)
+		wide = WIDE_MAX;
 	if (wide > all.n_columns - 8)
 		wide = all.n_columns - 8;
 	int lines = put_dialog(NULL, rest, wide) + 1;
@@ -539,6 +545,8 @@ void app_draw(struct app *app)
 		prompt_draw(&app->prompt, all, last);
 	else if (app->flash[0])
 		draw_flash(app, all, last);
+	else if (app->dialog) /* app_input() */
+		area_put_cut(last, 0, 1, -1, ROLE_DIM, tr("y copies it, any other key closes it"));
 	else
 		app_header_draw_keys(app, last);
 	if (app->dialog)

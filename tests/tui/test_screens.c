@@ -148,14 +148,32 @@ static struct app *open_start(const struct app_start_ops *ops, const struct gold
 	return drive_open_options(&options, size->columns, size->lines);
 }
 
+static void fake_doctor(void *ctx, int pid, struct strbuf *to)
+{
+	strbuf_addf(
+	    to,
+	    "process %d\n"
+	    "  ok    process       /usr/bin/python3.11, 1 thread\n"
+	    "  ok    layout        headers of 3.11.7; hook list at _PyRuntime+656: store in "
+	    "PySys_AddAuditHook\n"
+	    "  no    permission    ptrace_scope is 1, and it was not started by auditview\n"
+	    "                      cure: as root, or echo 0 > /proc/sys/kernel/yama/ptrace_scope "
+	    "until the next boot\n"
+	    "denied: ptrace_scope is 1\n",
+	    pid);
+}
+
 static void test_start(void **state)
 {
-	static const struct app_start_ops ops = { .list = fake_list };
+	static const struct app_start_ops ops = { .list = fake_list, .doctor = fake_doctor };
 	setenv("XDG_CACHE_HOME", "/nowhere", 1);
 	for (size_t i = 0; i < GOLDEN_SIZES; i++) {
 		struct app *app = open_start(&ops, &golden_sizes[i]);
 		drive_keys(app, "j j j j");
 		golden_compare("start", &golden_sizes[i], app);
+		drive_keys(app, "d");
+		golden_compare("doctor", &golden_sizes[i], app);
+		drive_keys(app, "Esc");
 		drive_keys(app, "Tab Tab j j");
 		golden_compare("start-learn", &golden_sizes[i], app);
 		drive_keys(app, "Tab / =SHOP");
