@@ -42,9 +42,9 @@ static void follow(struct app *app, bool on)
 	app->host.following = on;
 }
 
-static void ask(struct app *app, const struct prompt_ops *prompt)
+static void ask(struct app *app, const struct prompt_ops *prompt, const char *text)
 {
-	prompt_open(&app->prompt, &app->host, prompt, "");
+	prompt_open(&app->prompt, &app->host, prompt, text);
 }
 
 static const struct host_ops host_ops = {

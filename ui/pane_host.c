@@ -99,9 +99,9 @@ struct err *host_open_source(const struct pane_host *h, struct app_source *sourc
 	return h->ops->open_source(h->app, source, place);
 }
 
-void host_ask(const struct pane_host *h, const struct prompt_ops *prompt)
+void host_ask(const struct pane_host *h, const struct prompt_ops *prompt, const char *text)
 {
-	h->ops->ask(h->app, prompt);
+	h->ops->ask(h->app, prompt, text);
 }
 
 void host_keep_marks(const struct pane_host *h)

@@ -67,7 +67,7 @@ struct host_ops {
 	struct pane *(*pane)(struct app *app, enum pane_id id);
 	struct err *(*open_source)(struct app *app, struct app_source *source,
 				   enum session_place place);
-	void (*ask)(struct app *app, const struct prompt_ops *prompt);
+	void (*ask)(struct app *app, const struct prompt_ops *prompt, const char *text);
 	void (*keep_marks)(struct app *app);
 };
 
@@ -152,8 +152,8 @@ struct pane *host_pane(const struct pane_host *h, enum pane_id id);
 MUST_CHECK struct err *host_open_source(const struct pane_host *h, struct app_source *source,
 					enum session_place place);
 
-/* Open a prompt with an empty text. */
-void host_ask(const struct pane_host *h, const struct prompt_ops *prompt);
+/* Open a prompt that begins with this text. */
+void host_ask(const struct pane_host *h, const struct prompt_ops *prompt, const char *text);
 /* Write the marks of the capture to the file beside it. */
 void host_keep_marks(const struct pane_host *h);
 

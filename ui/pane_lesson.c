@@ -167,6 +167,11 @@ static void tell_truth(struct lesson_pane *l)
 	lesson_after(&l->after, &l->lesson->steps[l->step], strbuf_str(&l->truth));
 }
 
+static bool is_guess(const struct lesson_pane *l)
+{
+	return l->lesson->steps[l->step].kind == LESSON_GUESS;
+}
+
 static bool answer_accept(const struct pane_host *host, const char *text)
 {
 	struct lesson_pane *l = (struct lesson_pane *)host_pane(host, PANE_LESSON);
@@ -175,6 +180,12 @@ static bool answer_accept(const struct pane_host *host, const char *text)
 	const struct lesson_step *s = &l->lesson->steps[l->step];
 	if (!is_ready(l)) {
 		host_flash(host, tr("the program is still running"));
+		return false;
+	}
+	if (!*text) /* not answered yet */
+		return true;
+	if (is_guess(l) && strspn(text, "0123456789") != strlen(text)) {
+		host_flash(host, tr("expected a number"));
 		return false;
 	}
 	snprintf(l->answer, sizeof(l->answer), "%s", text);
@@ -281,7 +292,9 @@ static int draw_question(const struct lesson_pane *l, struct area a, int y, bool
 	if (l->said[0])
 		y = put_text(a, y, 1, ROLE_TEXT, l->said);
 	else if (!l->answered)
-		y = put_text(a, y, 1, ROLE_DIM, tr("Enter, then your answer"));
+		y = put_text(a, y, 1, ROLE_DIM,
+			     is_guess(l) ? tr("type a number, then Enter")
+					 : tr("Enter, then your answer"));
 	if (l->answered)
 		y = put_text(a, y, 1, ROLE_TEXT, strbuf_str(&l->after));
 	else if (l->hint && s->hint)
@@ -333,6 +346,17 @@ static void draw_lesson(const struct pane *p, struct area a)
 	draw_question(l, a, room > 0 ? room + 1 : 0, with_text);
 }
 
+/* A number that is typed where one is asked for is the answer, not a count before a key. */
+static bool key_lesson(struct pane *p, int key)
+{
+	const struct lesson_pane *l = (const struct lesson_pane *)p;
+	char text[2] = { (char)key };
+	if (key < '0' || key > '9' || !l->lesson || l->answered || !is_guess(l) || !is_ready(l))
+		return false;
+	host_ask(p->host, &guess_prompt, text);
+	return true;
+}
+
 static bool act_lesson(struct pane *p, enum action action, uint64_t count, const char *text)
 {
 	struct lesson_pane *l = (struct lesson_pane *)p;
@@ -344,9 +368,7 @@ static bool act_lesson(struct pane *p, enum action action, uint64_t count, const
 	case ACTION_OPEN:
 		if (!l->answered) {
 			if (is_ready(l))
-				host_ask(host, l->lesson->steps[l->step].kind == LESSON_GUESS
-						   ? &guess_prompt
-						   : &answer_prompt);
+				host_ask(host, is_guess(l) ? &guess_prompt : &answer_prompt, "");
 			else
 				host_flash(host, tr("the program is still running"));
 			return true;
@@ -411,5 +433,6 @@ const struct pane_ops pane_lesson_ops = {
 	.update = update_lesson,
 	.draw = draw_lesson,
 	.act = act_lesson,
+	.key = key_lesson,
 	.title = title_lesson,
 };

@@ -668,7 +668,7 @@ static void narrow(struct start *t, const char *text)
 	}
 	strbuf_clear(&t->old_narrow);
 	strbuf_adds(&t->old_narrow, strbuf_str(&t->narrow));
-	host_ask(t->pane.host, &narrow_prompt);
+	host_ask(t->pane.host, &narrow_prompt, "");
 }
 
 /* ---- actions ---- */

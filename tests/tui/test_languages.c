@@ -60,6 +60,8 @@ static const struct scene {
 	{ "zh-theme", ": =catalogue Enter j" },
 	{ "zh-lessons", ": =lessons Enter j" },
 	{ "zh-lesson", ": =lessons Enter Enter h" },
+	{ "zh-lesson-empty", ": =lessons Enter j j Enter Enter Enter" },
+	{ "zh-lesson-typed", ": =lessons Enter j j Enter 9" },
 	{ "zh-lesson-told", ": =lessons Enter Enter Enter =99 Enter Right" },
 };
 /* clang-format on */
