@@ -14,6 +14,7 @@
 #include "base/strbuf.h"
 #include "base/value.h"
 #include "capture/writer.h"
+#include "model/trace.h"
 
 #define must(expr)                                                                                 \
 	do {                                                                                       \
@@ -172,6 +173,16 @@ static inline struct writer *test_writer(const char *path)
 				    .host = "here" };
 	must(writer_open(path, &o, &w));
 	return w;
+}
+
+/* End the capture and open it; its file is removed. */
+static inline struct trace *test_trace(struct writer *w, const char *path)
+{
+	struct trace *t;
+	must(writer_close(w));
+	must(trace_open(path, NULL, &t));
+	unlink(path);
+	return t;
 }
 
 /* Make a new name in the build's scratch folder; the file is not created. */

@@ -38,9 +38,7 @@ static struct generaliser *made(void)
 			  });
 	strbuf_fini(&argv);
 	strbuf_fini(&env);
-	must(writer_close(w));
-	must(trace_open(path, NULL, &t));
-	unlink(path);
+	t = test_trace(w, path);
 	must(generaliser_create(t, &g));
 	trace_close(t);
 	return g;

@@ -44,15 +44,6 @@ static struct writer *begin(void)
 	return w;
 }
 
-static struct trace *end(struct writer *w)
-{
-	struct trace *t;
-	must(writer_close(w));
-	must(trace_open(path, NULL, &t));
-	unlink(path);
-	return t;
-}
-
 static uint32_t task_at(struct trace *t, uint64_t seq)
 {
 	struct event e;
@@ -71,7 +62,7 @@ static void what_was_written(void **state)
 	add_event_of(w, 0);
 	must(writer_flush(w));
 	add_event_of(w, add_task(w, "job-1", 7, NULL, 0, 3));
-	struct trace *t = end(w);
+	struct trace *t = test_trace(w, path);
 	struct trace_task task;
 	const char *name;
 	size_t n;
@@ -112,7 +103,7 @@ static void no_task_no_bytes(void **state)
 			add_event_of(w, with ? task : 0);
 		must(writer_flush(w));
 		n_bytes[with] = writer_n_bytes(w);
-		struct trace *t = end(w);
+		struct trace *t = test_trace(w, path);
 		assert_true((trace_chunk(t, 0)->task != NULL) == with);
 		trace_close(t);
 	}
@@ -144,7 +135,7 @@ static void other_shapes(void **state)
 	add_event_of(w, 4000000000u); /* no such value */
 	add_event_of(w, add_task(w, "x", 1, NULL, 65537, 0));
 	add_event_of(w, add_task(w, "", 1, NULL, 10000, 0));
-	struct trace *t = end(w);
+	struct trace *t = test_trace(w, path);
 	struct trace_task task;
 	assert_null(trace_damage(t));
 	for (uint64_t i = 0; i < ARRAY_LEN(shapes); i++) {

@@ -25,15 +25,6 @@ static struct writer *begin(unsigned n_events)
 	return w;
 }
 
-static struct trace *end(struct writer *w)
-{
-	struct trace *t;
-	must(writer_close(w));
-	must(trace_open(path, NULL, &t));
-	unlink(path);
-	return t;
-}
-
 /* A frame; n < 0: its variables are not known. */
 static void put_frame(struct strbuf *b, const char *function, int n)
 {
@@ -78,7 +69,7 @@ static void what_was_written(void **state)
 	writer_event_locals(w, 1, add_value(w, &other)); /* an event has one */
 	writer_event_locals(w, 3, 1);                    /* there is no such event */
 	writer_event_locals(w, 2, 0);
-	struct trace *t = end(w);
+	struct trace *t = test_trace(w, path);
 	struct trace_locals_frame f;
 	assert_int_equal(trace_locals(t, 0), 0);
 	assert_int_equal(trace_locals(t, 2), 0);
@@ -122,7 +113,7 @@ static void other_shapes(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(shapes); i++)
 		writer_event_locals(w, i, writer_value(w, shapes[i].bytes, shapes[i].n));
 	writer_event_locals(w, ARRAY_LEN(shapes), 4000000000u); /* no such value */
-	struct trace *t = end(w);
+	struct trace *t = test_trace(w, path);
 	for (uint64_t i = 0; i <= ARRAY_LEN(shapes); i++)
 		for (uint32_t k = 0; k < 3; k++) {
 			struct trace_locals_frame f = { .line = 0 };
