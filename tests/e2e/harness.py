@@ -372,11 +372,10 @@ def session_state(session):
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             if os.getsid(int(pid)) == session:
-                wait = open(f"/proc/{pid}/wchan").read()
-                states.append(f"{pid} {status_of(pid, 'Name')} {status_of(pid, 'State')[0]} {wait} tracer {status_of(pid, 'TracerPid')}")
-        except (OSError, TypeError):
+                states.append(process_state(pid))
+        except OSError:
             pass
-    return ", ".join(states)
+    return ", ".join(filter(None, states))
 
 
 def kill_group(process):

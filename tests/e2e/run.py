@@ -140,8 +140,10 @@ class Watch:
             if process.returncode is None:
                 pids.update([process.pid, *harness.children_of(process.pid)])
             for stream in (getattr(process, "stdout", None), getattr(process, "stderr", None)):
-                if stream and not stream.closed:
-                    pipes.add(f"pipe:[{os.fstat(stream.fileno()).st_ino}]")
+                try:
+                    pipes |= {f"pipe:[{os.fstat(stream.fileno()).st_ino}]"} if stream else set()
+                except (OSError, ValueError):  # it is closed
+                    pass
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
                 if int(pid) != os.getpid() and pipes & {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}:
