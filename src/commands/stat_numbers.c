@@ -162,7 +162,7 @@ struct err *stat_numbers_by_port(struct stat_table *b)
 	struct err *err = NULL;
 	for (uint32_t i = 0; !err && i < trace_n_chunks(b->t); i++) {
 		uint64_t first = (uint64_t)i << TRACE_CHUNK_SHIFT;
-		if (b->rows_in && selection_next(b->rows_in, first) >= first + TRACE_CHUNK)
+		if (!selection_has_any(b->rows_in, first, TRACE_CHUNK))
 			continue;
 		trace_trim(b->t);
 		const struct chunk *c = trace_chunk(b->t, i);

@@ -460,11 +460,15 @@ static struct err *find_callers(struct stat_table *b)
 	struct stat_callers callers = { 0 };
 	for (uint32_t i = 0; i < trace_n_chunks(b->t); i++) {
 		uint64_t first = (uint64_t)i << TRACE_CHUNK_SHIFT;
-		if (b->rows_in && selection_next(b->rows_in, first) >= first + TRACE_CHUNK)
+		if (!selection_has_any(b->rows_in, first, TRACE_CHUNK))
 			continue;
 		trace_trim(b->t);
 		const struct chunk *c = trace_chunk(b->t, i);
-		for (uint32_t row = 0; c && row < c->n; row++) {
+		if (!c) {
+			stat_callers_fini(&callers);
+			return err_no_memory();
+		}
+		for (uint32_t row = 0; row < c->n; row++) {
 			if (b->rows_in && !selection_has(b->rows_in, first + row))
 				continue;
 			uint32_t id = group_id_at(c, b->column, row);

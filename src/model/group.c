@@ -112,12 +112,6 @@ static void rows_add(struct counting *g, const struct chunk *c, uint32_t from, u
 	}
 }
 
-static bool chunk_has_selected(const struct selection *sel, uint64_t first_seq, uint32_t n)
-{
-	uint64_t row = sel ? selection_next(sel, first_seq) : first_seq;
-	return row != SELECTION_NONE && row < first_seq + n;
-}
-
 struct err *group_count_first(struct trace *t, const struct selection *sel, uint64_t from,
 			      uint64_t to, enum group_column column, const uint32_t *keys,
 			      uint32_t n_keys, uint64_t *counts, uint64_t *first, uint64_t *last)
@@ -143,7 +137,7 @@ struct err *group_count_first(struct trace *t, const struct selection *sel, uint
 		uint32_t begin = (uint32_t)(seq - s.first_seq);
 		uint32_t end = to - s.first_seq < s.n ? (uint32_t)(to - s.first_seq) : s.n;
 		seq = s.first_seq + TRACE_CHUNK;
-		if (!chunk_has_selected(sel, s.first_seq, s.n))
+		if (!selection_has_any(sel, s.first_seq, s.n))
 			continue;
 		if (tabled && !sel && !wants_rows && begin == 0 && end == s.n) {
 			bool names = column == GROUP_NAME;

@@ -231,6 +231,12 @@ uint64_t selection_next(const struct selection *s, uint64_t row)
 	return i * 64 + (unsigned)__builtin_ctzll(word);
 }
 
+bool selection_has_any(const struct selection *s, uint64_t first, uint64_t n)
+{
+	uint64_t row = s ? selection_next(s, first) : first;
+	return row != SELECTION_NONE && row < first + n;
+}
+
 uint64_t selection_prev(const struct selection *s, uint64_t row)
 {
 	if (s->n_rows == 0)

@@ -46,4 +46,6 @@ uint64_t selection_nth(struct selection *s, uint64_t n);
 uint64_t selection_rank(struct selection *s, uint64_t row);
 /* Nearest selected row at or after / at or before `row`; SELECTION_NONE if there is none. */
 uint64_t selection_next(const struct selection *s, uint64_t row);
+/* Is one of n rows from `first` on selected? s: NULL = all are. */
+bool selection_has_any(const struct selection *s, uint64_t first, uint64_t n);
 uint64_t selection_prev(const struct selection *s, uint64_t row);
