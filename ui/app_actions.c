@@ -804,13 +804,11 @@ static void act_set(struct app *app, struct pane *p, const struct call *c)
 		app_prompt_command(app, "set ");
 		return;
 	}
-	enum config_how how = CONFIG_REPLACES;
 	size_t n = strcspn(c->text, " =+-");
 	snprintf(name, sizeof(name), "%.*s", (int)n, c->text);
-	n += strspn(c->text + n, " ");
-	if ((c->text[n] == '+' || c->text[n] == '-') && c->text[n + 1] == '=')
-		how = c->text[n++] == '+' ? CONFIG_ADDS : CONFIG_TAKES;
-	strbuf_adds(&value, c->text + n + strspn(c->text + n, " ="));
+	const char *behind = c->text + n + strspn(c->text + n, " ");
+	enum config_how how = config_how_at(&behind);
+	strbuf_adds(&value, behind + strspn(behind, " ="));
 	for (;;) { /* --save, and spaces around it */
 		while (value.n && value.s[value.n - 1] == ' ')
 			strbuf_cut(&value, value.n - 1);

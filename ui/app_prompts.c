@@ -411,18 +411,18 @@ static void complete_setting(struct app *app, struct prompt_choices *ret, const 
 		if (arg[k] == ' ' || arg[k] == '=')
 			from = k + 1;
 	ret->from += from;
-	size_t gap = n_name + strspn(arg + n_name, " "), sign = gap;
-	if ((arg[gap] == '+' || arg[gap] == '-') && arg[gap + 1] == '=')
-		gap++;
-	gap += strspn(arg + gap, " =");
+	const char *behind = arg + n_name + strspn(arg + n_name, " ");
+	char sign = *behind; /* its "=" may not be typed yet */
+	(void)config_how_at(&behind);
+	size_t gap = (size_t)(behind - arg) + strspn(behind, " =");
 	if (gap <= n && n_name == strlen("columns") && !memcmp(arg, "columns", n_name) &&
 	    arg[from] != '-') {
 		unsigned all = (1u << COLUMN_COUNT) - 1, on = app->config.columns;
 		ret->from -= from;
 		complete_columns(ret, arg, gap, n,
-				 arg[sign] == '+'   ? all & ~on
-				 : arg[sign] == '-' ? on & ~(1u << COLUMN_ARGUMENTS)
-						    : all);
+				 sign == '+'   ? all & ~on
+				 : sign == '-' ? on & ~(1u << COLUMN_ARGUMENTS)
+					       : all);
 	} else if (from > gap || arg[from] == '-') {
 		snprintf(ret->title, sizeof(ret->title), tr("keep it"));
 		if (n - from <= strlen("--save") && !strncmp("--save", arg + from, n - from))

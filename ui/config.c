@@ -352,6 +352,15 @@ static size_t setting_find(const char *name)
 	return i;
 }
 
+enum config_how config_how_at(const char **at)
+{
+	char sign = **at;
+	if ((sign != '+' && sign != '-') || (*at)[1] != '=')
+		return CONFIG_REPLACES;
+	++*at;
+	return sign == '+' ? CONFIG_ADDS : CONFIG_TAKES;
+}
+
 struct err *config_set(struct config *c, const char *name, enum config_how how, const char *value)
 {
 	size_t i = setting_find(name);
@@ -473,9 +482,11 @@ static struct err *one_line(struct config *c, struct keymap *keys, char *line, b
 	enum config_how how = CONFIG_REPLACES;
 	/* the name of a filter may end with a sign */
 	bool is_setting = strncmp(line, "filter ", 7) != 0 && strncmp(line, "color.", 6) != 0;
-	if (is_setting && value > line && (value[-1] == '+' || value[-1] == '-')) {
-		how = value[-1] == '+' ? CONFIG_ADDS : CONFIG_TAKES;
-		value[-1] = 0;
+	if (is_setting && value > line) {
+		const char *sign = value - 1;
+		how = config_how_at(&sign);
+		if (how != CONFIG_REPLACES)
+			value[-1] = 0;
 	}
 	*value++ = 0;
 	value = trim(value);
@@ -603,12 +614,13 @@ static void put_setting(struct strbuf *to, const struct strbuf *old, const char 
 	for (size_t at = 0; at < old->n;) {
 		size_t n = strcspn(old->s + at, "\n"), k = at;
 		k += strspn(old->s + k, " \t\r");
-		size_t sign = k;
+		const char *sign = "";
 		if (!strncmp(old->s + k, name, n_name)) {
-			sign += n_name + strspn(old->s + k + n_name, " \t");
-			sign += old->s[sign] == '+' || old->s[sign] == '-'; /* += and -= */
+			sign = old->s + k + n_name;
+			sign += strspn(sign, " \t");
+			(void)config_how_at(&sign);
 		}
-		if (sign > k && old->s[sign] == '=') {
+		if (*sign == '=') {
 			is_there = true;
 			from = at;
 			to_at = at + n;

@@ -95,6 +95,9 @@ enum config_how {
 	CONFIG_ADDS,     /* NAME+=VALUE */
 	CONFIG_TAKES     /* NAME-=VALUE */
 };
+/* How a setting is changed, by what stands at *at, behind its name. Before "+=" and "-=", *at
+ * becomes the place of "="; else it stays. */
+enum config_how config_how_at(const char **at);
 /* Set or change one setting. Errors: ERR_SYNTAX that names what is expected, ERR_USAGE if the value
  * is not one that can be added to or taken from. */
 MUST_CHECK struct err *config_set(struct config *c, const char *name, enum config_how how,
