@@ -70,7 +70,7 @@ void text_span(struct strbuf *to, uint64_t ns, bool is_ticked)
 	if (is_ticked && ns < PROCESS_TICK_NS)
 		strbuf_adds(to, tr("within 10 ms"));
 	else if (is_ticked)
-		text_duration(to, (ns + PROCESS_TICK_NS / 2) / PROCESS_TICK_NS * PROCESS_TICK_NS);
+		text_duration(to, trace_tick_round(ns));
 	else
 		text_duration(to, ns);
 }

@@ -201,7 +201,8 @@ static void draw_process_details(const struct processes *c, const struct proc_li
 			: info->flags & PROCESS_EXECED   ? tr(", became another program")
 							 : "");
 	strbuf_adds(&b, info->flags & PROCESS_FREE_THREADED ? tr(", free-threaded") : "");
-	strbuf_adds(&b, info->flags & PROCESS_TICK_TIMES ? tr(", times are right to 10 ms") : "");
+	strbuf_adds(&b,
+		    trace_is_ticked(s->trace, l->process) ? tr(", times are right to 10 ms") : "");
 	area_put_cut(a, y, 1, -1, ROLE_TEXT, strbuf_str(&b));
 	strbuf_clear(&b);
 	strbuf_adds(&b, tr("in         "));

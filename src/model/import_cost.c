@@ -367,13 +367,13 @@ struct err *import_cost_step(struct import_cost *c, const struct selection *rows
 
 void import_cost_add_ms(struct strbuf *to, uint64_t ns, bool is_ticked, int decimals)
 {
-	enum { TICK_MS = PROCESS_TICK_NS / 1000000 };
+	enum { NS_OF_MS = 1000000 };
 	if (!is_ticked)
 		strbuf_addf(to, "%.*f", ns < 1000000000000u ? decimals : 0, (double)ns / 1e6);
 	else if (ns < PROCESS_TICK_NS)
-		strbuf_addf(to, "<%d", TICK_MS);
+		strbuf_addf(to, "<%d", PROCESS_TICK_NS / NS_OF_MS);
 	else
-		strbuf_add_u64(to, (ns + PROCESS_TICK_NS / 2) / PROCESS_TICK_NS * TICK_MS);
+		strbuf_add_u64(to, trace_tick_round(ns) / NS_OF_MS);
 }
 
 uint64_t import_cost_n_counted(const struct import_cost *c)

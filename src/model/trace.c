@@ -385,6 +385,11 @@ bool trace_is_ticked(const struct trace *t, uint32_t process)
 	return p && p->flags & PROCESS_TICK_TIMES;
 }
 
+uint64_t trace_tick_round(uint64_t ns)
+{
+	return (ns + PROCESS_TICK_NS / 2) / PROCESS_TICK_NS * PROCESS_TICK_NS;
+}
+
 const struct thread_info *trace_thread(const struct trace *t, uint32_t thread)
 {
 	return thread < t->threads.n ? &t->threads.v[thread] : NULL;

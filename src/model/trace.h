@@ -256,6 +256,8 @@ uint32_t trace_n_threads(const struct trace *t);
 const struct process_info *trace_process(const struct trace *t, uint32_t process);
 /* Are times of this process right to PROCESS_TICK_NS only? */
 bool trace_is_ticked(const struct trace *t, uint32_t process);
+/* Such a time, or the time between two events, rounded to what is known. */
+uint64_t trace_tick_round(uint64_t ns);
 const struct thread_info *trace_thread(const struct trace *t, uint32_t thread);
 /* The hosts that processes come from: numbers 1 … n; there are none unless captures were merged or
  * lines of several hosts imported. NULL when out of range; valid until the next trace_refresh(). */
