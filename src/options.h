@@ -46,7 +46,7 @@ struct options {
 	const char *hold, *hold_do; /* --hold --do; NULL = not given */
 	uint64_t hold_ignore;
 	uint32_t hold_locals; /* bytes kept of a held thread's variables; 0: none */
-	bool hold_silently;   /* the screen says who is held, so lines do not */
+	bool hold_silently;   /* no line says who is held: the screen does */
 	const char *keep;     /* --keep; NULL = all */
 	uint64_t rotate_bytes, rotate_ns, rotate_count; /* 0 = none */
 	bool may_drop;

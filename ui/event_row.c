@@ -33,7 +33,7 @@ bool row_look_is_same(const struct row_look *a, const struct row_look *b)
 	       x->function == y->function && x->args_w == y->args_w && x->thread_w == y->thread_w &&
 	       x->caller_w == y->caller_w && x->event_w == y->event_w && x->host_w == y->host_w &&
 	       x->task_w == y->task_w && x->package_w == y->package_w && !x->seq_w == !y->seq_w &&
-	       !x->host_w == !y->host_w && !x->pid_w == !y->pid_w && !x->interp_w == !y->interp_w;
+	       !x->pid_w == !y->pid_w && !x->interp_w == !y->interp_w;
 }
 
 void event_row_task(struct strbuf *to, struct view *s, const struct event *e)
@@ -110,19 +110,20 @@ void event_row_args(struct strbuf *to, struct view *s, const struct event *e,
 		    const struct fold *fold, bool names, int width)
 {
 	struct strbuf tail = { 0 }, head = { 0 };
-	if (fold && fold->kind == FOLD_STARTUP)
-		add_startup(&head, fold, width);
-	else if (fold)
+	bool is_startup = fold && fold->kind == FOLD_STARTUP;
+	if (fold && !is_startup)
 		add_tail(&tail, s, e, fold);
 	int room = width - text_width(strbuf_str(&tail), tail.n);
-	if (fold && fold->kind == FOLD_STARTUP)
-		text_cut(to, strbuf_str(&head), head.n, room, false);
+	if (is_startup)
+		add_startup(&head, fold, width);
 	else if (!names || (fold && fold->kind == FOLD_IMPORT))
-		event_text_gist(fold ? &head : to, s, e, room);
+		event_text_gist(&head, s, e, room);
 	else
-		event_text_args(fold ? &head : to, s, e, room);
-	if (fold && fold->kind != FOLD_STARTUP)
+		event_text_args(&head, s, e, room);
+	if (fold)
 		text_cut(to, strbuf_str(&head), head.n, room, false);
+	else
+		strbuf_add(to, strbuf_str(&head), head.n);
 	strbuf_adds(to, strbuf_str(&tail));
 	strbuf_fini(&head);
 	strbuf_fini(&tail);

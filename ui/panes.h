@@ -49,8 +49,7 @@ struct pane_ops {
 	void (*line)(const struct pane *p, uint64_t entry, struct strbuf *to);
 	/* Do long work for one slice; returns true if there is more to do. May be NULL. */
 	bool (*work)(struct pane *p, uint64_t budget_ns);
-	/* Take a raw key, before the key table: only the terminal and lessons do. May be NULL.
-	 */
+	/* Take a raw key before the key table does: for the terminal and lessons. May be NULL. */
 	bool (*key)(struct pane *p, int key);
 };
 

@@ -557,7 +557,7 @@ static void start_doctor(void *ctx, int pid, struct strbuf *to)
 {
 	(void)ctx;
 	bool is_ready;
-	struct doctor_style style = { .width = 0 } /* the box wraps it */;
+	struct doctor_style style = { 0 }; /* no width: the box wraps it */
 	struct err *err = doctor_report(pid, &style, to, &is_ready);
 	if (err)
 		strbuf_addf(to, "%s\n", err->message);

@@ -43,7 +43,7 @@ struct reach {
 	VEC(uint32_t) of_name;     /* [name id]: events without arguments; index + 1 */
 	VEC(uint8_t) n_merged;     /* [thing]: its text is the normalised one */
 	struct strbuf scratch, normal;
-	void (*counted)(void *ctx, uint32_t thing, uint32_t stack); /* NULL: nobody is told */
+	void (*counted)(void *ctx, uint32_t thing, uint32_t stack); /* may be NULL */
 	void *ctx;
 };
 
