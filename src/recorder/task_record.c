@@ -60,7 +60,7 @@ static bool take_name(struct cursor *c, struct strbuf *to)
 static bool take_task(struct cursor *c, struct strbuf *to)
 {
 	struct strbuf names = { 0 };
-	uint64_t address, n, kept;
+	uint64_t address, n = 0, kept;
 	strbuf_addc(to, VALUE_LIST);
 	strbuf_add_varint(to, 3);
 	strbuf_add_varint(to, 3);
